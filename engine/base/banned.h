@@ -1,0 +1,15 @@
+#ifndef VITRINE_ENGINE_BASE_BANNED_H
+#define VITRINE_ENGINE_BASE_BANNED_H
+
+/* Included on the command line of every compile, after the system's headers
+ * are known: these functions have no safe use here. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
+#pragma GCC poison atoi atol atoll atof strtok mktemp tmpnam tempnam
+#pragma GCC poison gmtime localtime ctime asctime
+
+#endif

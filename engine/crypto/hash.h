@@ -1,0 +1,35 @@
+#ifndef VITRINE_ENGINE_CRYPTO_HASH_H
+#define VITRINE_ENGINE_CRYPTO_HASH_H
+
+#include <sodium.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEY_BYTES	32
+#define HASH_BYTES	32
+
+/* BLAKE2b-256 (RFC 7693); all functions are thread-safe. */
+void hash_bytes(uint8_t out[HASH_BYTES], const void *, size_t len);
+void hash_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
+    const void *, size_t len);
+
+/* The same in pieces (a pack's name). */
+struct hash {
+	crypto_generichash_state state;
+};
+void hash_init(struct hash *);
+void hash_update(struct hash *, const void *, size_t len);
+void hash_final(struct hash *, uint8_t out[HASH_BYTES]);
+
+/*
+ * derive(): the one key derivation and the one MAC of the format
+ * (vitrine-format(5), KEYS): BLAKE2b-256 with the key, a zero salt, the label
+ * padded with zeros to 16 bytes as personalisation, and info as the message.
+ * label: at most 16 characters.
+ */
+void derive(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
+    const char *label, const void *info, size_t len);
+/* 0 when the two MACs are equal, in constant time; else -1. */
+int mac_compare(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]);
+
+#endif

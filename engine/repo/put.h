@@ -1,0 +1,85 @@
+#ifndef VITRINE_ENGINE_REPO_PUT_H
+#define VITRINE_ENGINE_REPO_PUT_H
+
+#include "engine/base/pool.h"
+#include "engine/map/map.h"
+#include "engine/repo/session.h"
+
+/*
+ * Storing chunks: dedup, frames, compression, sealing, packs, tables, as a pipeline
+ * over a pool (DESIGN section 6, stages b to e).  The coordinator calls put_chunk() in
+ * source order, and that order alone decides every byte that is written; the heavy
+ * stages run on the pool's workers behind it.
+ *
+ *	put_chunk (ordered, memcpy) -> squeeze (parallel) -> choice of pack and number
+ *	(ordered) -> seal (parallel) -> append to the pack's stream (ordered)
+ *	-> close: directory, fsync, name (parallel), table
+ *
+ * Confined to the coordinator but for put_lookup().
+ */
+struct put;
+
+struct put_env {
+	struct pool *pool;		/* borrowed; its coordinator is ours */
+	size_t budget_bytes;		/* for frames in flight and open packs */
+	int level;			/* zstd; 0 = the default, 3 */
+	bool verify_data;		/* open data frames again (default true) */
+	/* Told in order, by the coordinator, as soon as known.  `frame' is the number
+	 * put_chunk() gave; `pack' counts this run's packs from 0. */
+	int (*on_frame)(void *ctx, uint32_t frame, uint32_t pack,
+	    const struct frame_info *, struct err *);
+	int (*on_pack)(void *ctx, uint32_t pack, const struct pack_info *,
+	    struct err *);
+	void *ctx;
+};
+int put_open(struct put **out, struct session *, const struct put_env *,
+    struct err *);
+/* Frees; what was not finished leaves orphan objects that a collection
+ * removes, never a half one.  NULL is fine. */
+void put_free(struct put *);
+
+/* From any thread: the id of a chunk, and whether the map knows it.  The answer is a
+ * hint for put_chunk, which asks again where a table came in between. */
+struct put_hint {
+	struct chunk_id id;
+	bool known;
+	uint32_t epoch;			/* the put's */
+	struct map_hit hit;		/* when known */
+};
+int put_lookup(struct put *, const void *, size_t len, struct put_hint *,
+    struct err *);
+
+/* Where a chunk lies or will lie. */
+struct place {
+	bool fresh;			/* of this run: frame is a run number */
+	uint32_t frame;			/* when fresh */
+	uint32_t slot;
+	struct map_hit hit;		/* when not fresh */
+};
+/* Ordered: one data chunk.  The bytes are copied. */
+int put_chunk(struct put *, const struct put_hint *, const void *, size_t len,
+    struct place *, struct err *);
+/*
+ * Ordered: one metadata chunk, always stored; with `twice' a second time into
+ * another pack.  place[1].frame is UINT32_MAX when not twice.
+ */
+int put_meta(struct put *, const void *, size_t len, bool twice,
+    struct chunk_id *id, struct place place[2], struct err *);
+/* Flush open frames of that kind, wait until all are placed (on_frame told). */
+int put_flush(struct put *, enum object_kind, struct err *);
+/* Flush and close all packs of that kind (on_pack told for each), durable when this
+ * returns.  OBJECT_PACK_DATA also writes the table. */
+int put_close(struct put *, enum object_kind, struct err *);
+/* SIGTERM: put what is whole into packs and a table, so that the next run finds
+ * it; then free. */
+int put_salvage(struct put *, struct err *);
+
+struct put_stats {
+	uint64_t chunks_new, chunks_known;
+	uint64_t bytes_new;		/* raw */
+	uint64_t bytes_added;		/* stored: packs and tables */
+	uint64_t packs;
+};
+void put_stats(const struct put *, struct put_stats *);
+
+#endif

@@ -1,0 +1,100 @@
+#ifndef VITRINE_ENGINE_STORE_STORE_H
+#define VITRINE_ENGINE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+/*
+ * A store keeps immutable named objects.  Names are paths of at most
+ * STORE_NAME_MAX bytes of [a-z0-9-] and '/', as laid out in vitrine-format(5),
+ * LAYOUT.  A store is thread-safe: any function from any thread.  The streams
+ * (struct store_put) are confined.
+ *
+ * An object exists whole and durable or not at all: when store_put() or
+ * store_put_commit() has returned 0, it survives power loss.
+ */
+#define STORE_NAME_MAX	128
+
+#define STORE_ABSENT	1	/* there is no such object: proven */
+#define STORE_EXISTS	2	/* an object of that name is there already */
+#define STORE_STOP	3	/* the listing's callback asked to stop */
+
+struct store;
+struct store_put;
+
+struct store_stat {
+	uint64_t size_bytes;
+	int64_t mtime_s;	/* the store's clock: for people, never trusted */
+};
+
+typedef int store_list_fn(void *ctx, const char *name,
+    const struct store_stat *, struct err *);
+
+struct store_ops {
+	void (*close)(struct store *);
+	/* Read len bytes at off into dst; *got < len only at the object's end.
+	 * STORE_ABSENT. */
+	int (*read)(struct store *, const char *name, uint64_t off, void *dst,
+	    size_t len, size_t *got, struct err *);
+	int (*stat)(struct store *, const char *name, struct store_stat *,
+	    struct err *);
+	/* Make an object of these bytes.  STORE_EXISTS (nothing changed) where
+	 * the name is taken. */
+	int (*put)(struct store *, const char *name, const void *, size_t len,
+	    struct err *);
+	/* The same in pieces, for a name known only at the end.  commit and
+	 * abort free the stream, also when they fail. */
+	int (*put_begin)(struct store *, struct store_put **, struct err *);
+	int (*put_append)(struct store_put *, const void *, size_t len,
+	    struct err *);
+	int (*put_commit)(struct store_put *, const char *name, struct err *);
+	void (*put_abort)(struct store_put *);
+	/* Every object whose name begins with "prefix/", in no order; names are
+	 * whole.  fn returns 0 to go on, STORE_STOP to end, < 0 to fail.  A missing
+	 * directory is an empty listing; any other doubt is an error. */
+	int (*list)(struct store *, const char *prefix, store_list_fn *,
+	    void *ctx, struct err *);
+	/* STORE_ABSENT where there is none. */
+	int (*remove)(struct store *, const char *name, struct err *);
+};
+
+struct store {
+	const struct store_ops *ops;
+	char where[512];	/* for messages: a path or URL */
+};
+struct store_put {
+	struct store *store;
+};
+
+void store_close(struct store *);	/* NULL is fine */
+int store_read(struct store *, const char *name, uint64_t off, void *dst,
+    size_t len, size_t *got, struct err *);
+/* The whole object, appended to dst; more than max bytes is ERR_LIMIT. */
+int store_load(struct store *, const char *name, struct buf *dst, size_t max,
+    struct err *);
+int store_stat(struct store *, const char *name, struct store_stat *,
+    struct err *);
+int store_put(struct store *, const char *name, const void *, size_t len,
+    struct err *);
+int store_put_begin(struct store *, struct store_put **, struct err *);
+int store_put_append(struct store_put *, const void *, size_t len,
+    struct err *);
+int store_put_commit(struct store_put *, const char *name, struct err *);
+void store_put_abort(struct store_put *);	/* NULL is fine */
+int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
+    struct err *);
+int store_remove(struct store *, const char *name, struct err *);
+
+/*
+ * Open the store that a location names: a directory.  With `create' the directory
+ * is made (mode 0700) if it isn't there; an existing one must be empty
+ * (ERR_EXISTS names what is in it).  Without, a missing one is ERR_NOREPO.
+ */
+int store_open(struct store **out, const char *location, bool create,
+    struct err *);
+
+#endif
