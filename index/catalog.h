@@ -1,0 +1,143 @@
+#ifndef VITRINE_INDEX_CATALOG_H
+#define VITRINE_INDEX_CATALOG_H
+
+#include "engine/base/clock.h"
+#include "engine/repo/fetch.h"
+#include "engine/repo/repo.h"
+
+/*
+ * Reading a snapshot's catalog: path -> entry -> chunk list, opened in place over
+ * sealed blocks (vitrine-catalog(5)).  A struct catalog is thread-safe: it keeps a
+ * bounded pool of read-only SQLite connections, one a calling thread at a time.
+ * The bytes are hostile even when authenticated: what doesn't add up is
+ * ERR_CORRUPT; only CATALOG_ABSENT is proven absence.
+ */
+#define CATALOG_ABSENT	1
+#define CATALOG_STOP	2	/* a callback asked to stop */
+
+#define CATALOG_NAME_MAX	255
+#define CATALOG_TARGET_MAX	4095
+#define CATALOG_ROOT_INO	1
+#define CATALOG_XATTR_NAME_MAX	255
+#define CATALOG_XATTRS_MAX	(16U << 20)	/* bytes of one set, emitted */
+
+enum entry_kind {
+	ENTRY_FILE = 1, ENTRY_DIR = 2, ENTRY_SYMLINK = 3, ENTRY_FIFO = 4,
+	ENTRY_SOCKET = 5, ENTRY_CHAR = 6, ENTRY_BLOCK = 7
+};
+#define ENTRY_IMPLIED	1	/* an ancestor of a root, not itself backed up */
+#define ENTRY_UNREAD	2	/* could not be read: content or children missing */
+#define ENTRY_CHANGED	4	/* changed while it was read */
+#define ENTRY_RECENT	8	/* too fresh then to be trusted as unchanged */
+
+struct entry {
+	uint64_t ino;			/* our own, > 0 */
+	uint64_t parent;		/* of a directory; else 0 */
+	uint8_t kind;			/* enum entry_kind */
+	uint8_t flags;			/* ENTRY_x */
+	uint16_t mode;			/* 07777 */
+	uint32_t uid, gid;
+	uint32_t nlink;			/* names in this snapshot; 1 for a directory */
+	uint64_t size;			/* of a file; else 0 */
+	struct stamp mtime, ctime;
+	uint32_t rdev_major, rdev_minor;
+	uint64_t xattrs;		/* number of the set; 0: none */
+	uint64_t src_dev, src_ino;	/* at the source */
+};
+
+struct extent {
+	uint64_t off, len;		/* in the file */
+	bool hole;			/* reads as zeros; the rest is unset */
+	struct chunk_id id;
+	uint32_t frame;			/* the catalog's number */
+	uint32_t slot;
+};
+
+struct catalog;
+struct catalog_env {
+	size_t cache_bytes;		/* for decoded blocks */
+	unsigned connections;		/* at most; 0 = 4 */
+	/* The plain file in the local cache may serve blocks, each verified. */
+	bool use_cache;
+};
+
+/* Borrows the fetch (for metadata and its store); copies what it needs of the
+ * manifest. */
+int catalog_open(struct catalog **out, struct fetch *, struct repo *,
+    const struct manifest *, const struct catalog_env *, struct err *);
+void catalog_close(struct catalog *);
+
+int catalog_get(struct catalog *, uint64_t ino, struct entry *, struct err *);
+int catalog_lookup(struct catalog *, uint64_t dir, const char *name, size_t len,
+    struct entry *, struct err *);
+/* An absolute path (or one of any "/"-separated form; "" and "/" are the root);
+ * no ".." and no following of links.  CATALOG_ABSENT; *known (may be NULL) is then
+ * the length of the longest leading part that exists. */
+int catalog_resolve(struct catalog *, const char *path, size_t len,
+    struct entry *, size_t *known, struct err *);
+
+/* Children in byte order of their names, after the name `after' (NULL: all).
+ * fn: 0 go on, CATALOG_STOP, or < 0.  It may call catalog functions. */
+typedef int catalog_dir_fn(void *ctx, const char *name, size_t len,
+    const struct entry *, struct err *);
+int catalog_readdir(struct catalog *, uint64_t dir, const char *after,
+    size_t after_len, catalog_dir_fn *, void *ctx, struct err *);
+/* Depth first, directories before their children; path has no leading '/' and is
+ * relative to `dir'.  fn may return CATALOG_SKIP for a directory. */
+#define CATALOG_SKIP	3
+typedef int catalog_walk_fn(void *ctx, const char *path, size_t len,
+    const struct entry *, struct err *);
+int catalog_walk(struct catalog *, uint64_t dir, catalog_walk_fn *, void *ctx,
+    struct err *);
+
+int catalog_target(struct catalog *, uint64_t ino,
+    char dst[CATALOG_TARGET_MAX + 1], size_t *len, struct err *);
+/* Up to max extents of a file from the one that contains `off' on, in order and
+ * without gaps; *n == 0 at or beyond the end. */
+int catalog_extents(struct catalog *, uint64_t ino, uint64_t off,
+    struct extent *, size_t max, size_t *n, struct err *);
+/* Where a frame of an extent lies. */
+int catalog_frame(struct catalog *, uint32_t frame, struct pack_info *,
+    struct frame_info *, struct err *);
+
+/* xattrs: fn per attribute, names NUL-terminated, in byte order. */
+typedef int catalog_xattr_fn(void *ctx, const char *name, const void *value,
+    size_t len, struct err *);
+int catalog_xattrs(struct catalog *, uint64_t set, catalog_xattr_fn *,
+    void *ctx, struct err *);
+/* The name that a uid or gid had at the source; CATALOG_ABSENT. */
+int catalog_owner(struct catalog *, bool group, uint32_t id, char *dst,
+    size_t size, struct err *);
+
+/* Every pack of the catalog: its data packs and the metadata packs it lies in. */
+typedef int catalog_pack_fn(void *ctx, const struct pack_info *, struct err *);
+int catalog_packs(struct catalog *, catalog_pack_fn *, void *ctx, struct err *);
+
+/*
+ * For vitrine sql: run one read-only statement against the views files, chunks,
+ * packs (vitrine-catalog(5)); row by row as text; NULL for null.  What is not
+ * a single reading statement is ERR_USAGE with sqlite's words.
+ */
+typedef int catalog_sql_fn(void *ctx, int columns, const char *const *names,
+    const char *const *values, const size_t *lens, struct err *);
+int catalog_sql(struct catalog *, const char *sql, catalog_sql_fn *, void *ctx,
+    struct err *);
+
+/*
+ * Check a catalog's own structure: SQLite's integrity, that each name has a node,
+ * each node a name, sizes equal the extents' sum, places lie within their pack's
+ * frames, nlink counts.  fn gets a sentence per finding.
+ */
+typedef void catalog_fault_fn(void *ctx, const char *path, const char *text);
+int catalog_verify(struct catalog *, catalog_fault_fn *, void *ctx,
+    uint64_t *faults, struct err *);
+/* Paths of the files that have a chunk in a frame for which `hit' says yes
+ * (damage -> paths). */
+typedef bool catalog_hit_fn(void *ctx, const struct pack_info *,
+    const struct frame_info *);
+typedef int catalog_path_fn(void *ctx, const char *path, size_t len,
+    uint64_t off, uint64_t bytes, struct err *);
+int catalog_damage(struct catalog *, catalog_hit_fn *, void *hit_ctx,
+    catalog_path_fn *, void *ctx, struct err *);
+
+#endif

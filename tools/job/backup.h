@@ -1,0 +1,42 @@
+#ifndef VITRINE_TOOLS_JOB_BACKUP_H
+#define VITRINE_TOOLS_JOB_BACKUP_H
+
+#include "engine/repo/repo.h"
+#include "tools/job/event.h"
+
+/*
+ * Back up directories and files into a new snapshot (DESIGN section 6).  Borrows
+ * all.  The repository's memory_bytes and threads bound the job.
+ */
+struct backup_env {
+	const char *const *roots;	/* as given; relative ones are made absolute */
+	size_t nroots;
+	const char *const *excludes;	/* patterns: vitrine-backup(1) */
+	size_t nexcludes;
+	const char *const *tags;
+	size_t ntags;
+	const char *host;		/* NULL: the machine's */
+	const struct stamp *time;	/* NULL: now */
+	bool one_file_system;
+	bool dry_run;			/* store nothing, count what would be new */
+	int level;			/* zstd; 0 = default */
+};
+struct backup_result {
+	struct snapshot_id id;		/* zeros for a dry run */
+	bool has_parent;
+	struct snapshot_id parent;
+	uint64_t files, dirs, others, bytes;
+	uint64_t files_new, files_changed, files_unchanged, removed;
+	uint64_t unread, changed_meanwhile;
+	uint64_t bytes_read, bytes_new, bytes_added;
+	uint64_t duration_ms;
+};
+/*
+ * 0: the snapshot exists (result->unread > 0 when it is incomplete).  No root could
+ * be read at all, or nothing was found: an error, no snapshot.  ERR_CANCELED: what was
+ * stored is kept for the next run, no snapshot.
+ */
+int backup_run(struct repo *, const struct backup_env *, const struct events *,
+    struct backup_result *, struct err *);
+
+#endif
