@@ -56,8 +56,9 @@ struct catalog_root {
 	/* The metadata pack list: full pages of PACK_PAGE_RECORDS records, then the
 	 * records that aren't in a page yet.  Index = page * RECORDS + i, then
 	 * the tail. */
-	struct mref *pages;		/* owned; places count from the tail and
-					 * earlier pages only */
+	struct mref *pages;		/* owned; a page's places name packs of the
+					 * tail or of later pages: read the last
+					 * page first */
 	uint32_t npages;
 	struct pack_info *tail;		/* owned */
 	uint32_t ntail;
