@@ -64,16 +64,23 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
+	struct store *under;	/* what a wrapper wraps; NULL in a real store */
 	char where[512];	/* for messages: a path or URL */
 };
 struct store_put {
 	struct store *store;
 };
 
+/* Is this a name that an object may have? */
+bool store_name_ok(const char *name);
+
+/* These check the name (another is ERR_CORRUPT: it came from bytes) and call the
+ * store. */
 void store_close(struct store *);	/* NULL is fine */
 int store_read(struct store *, const char *name, uint64_t off, void *dst,
     size_t len, size_t *got, struct err *);
-/* The whole object, appended to dst; more than max bytes is ERR_LIMIT. */
+/* The whole object, appended to dst; more than max bytes is ERR_LIMIT.  dst is as
+ * before when it fails. */
 int store_load(struct store *, const char *name, struct buf *dst, size_t max,
     struct err *);
 int store_stat(struct store *, const char *name, struct store_stat *,
@@ -85,6 +92,7 @@ int store_put_append(struct store_put *, const void *, size_t len,
     struct err *);
 int store_put_commit(struct store_put *, const char *name, struct err *);
 void store_put_abort(struct store_put *);	/* NULL is fine */
+/* 0 also when fn asked to stop. */
 int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
     struct err *);
 int store_remove(struct store *, const char *name, struct err *);
