@@ -29,6 +29,7 @@ enum entry_kind {
 #define ENTRY_UNREAD	2	/* could not be read: content or children missing */
 #define ENTRY_CHANGED	4	/* changed while it was read */
 #define ENTRY_RECENT	8	/* too fresh then to be trusted as unchanged */
+#define ENTRY_SPARSE	16	/* has holes: set by build_content_end */
 
 struct entry {
 	uint64_t ino;			/* our own, > 0 */
