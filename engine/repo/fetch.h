@@ -13,6 +13,8 @@
 struct fetch;
 struct fetched;				/* a referenced decoded frame */
 
+/* cache_bytes bounds the decoded frames, bookkeeping counted; what callers hold
+ * references to at the time may come on top.  The repository is borrowed. */
 int fetch_new(struct fetch **out, struct repo *, size_t cache_bytes,
     bool rehash, struct err *);
 void fetch_free(struct fetch *);
@@ -37,7 +39,8 @@ void fetch_put(struct fetch *, struct fetched *);	/* NULL is fine */
 void fetch_ahead(struct fetch *, const struct pack_info *,
     const struct frame_info *);
 
-/* A pack's directory, read and verified; for check, forwards and repair. */
+/* A pack's directory, read and verified; for check, forwards and repair.
+ * STORE_ABSENT where there is no such pack, here and below. */
 int fetch_directory(struct repo *, const struct pack_info *,
     struct pack_directory *, struct err *);
 /* A pack's header as stored, its MAC verified. */
