@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+/* With clang, glibc's fortified headers make macros of these two. */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof strtok mktemp tmpnam tempnam
 /* ctime() is as bad, but the word is also a field: the time of change. */
