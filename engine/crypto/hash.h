@@ -8,6 +8,10 @@
 #define KEY_BYTES	32
 #define HASH_BYTES	32
 
+/* Starts libsodium, once, from whichever thread comes first.  Everything in
+ * engine/crypto calls it; whoever uses libsodium directly calls it before. */
+void crypto_init(void);
+
 /* BLAKE2b-256 (RFC 7693); all functions are thread-safe. */
 void hash_bytes(uint8_t out[HASH_BYTES], const void *, size_t len);
 void hash_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],

@@ -77,6 +77,13 @@ struct wrap {
 	uint8_t bytes[WRAP_BYTES];	/* zeros for WRAP_DERIVED */
 };
 
+/* The only way in which that writer's session keys are wrapped. */
+static inline uint8_t
+wrap_kind_of(uint32_t writer)
+{
+	return (writer == 0 ? WRAP_DERIVED : WRAP_SEALED);
+}
+
 /* A new session key for a new object. */
 int session_key_new(const struct keyring *, const struct run_id *,
     const uint8_t salt[SALT_BYTES], struct wrap *out,

@@ -59,6 +59,7 @@ int sealed_open(struct sealed *out, struct buf *content,
  * A plain object: head, run, body, MAC (vitrine-format(5), PLAIN OBJECTS).  Leases,
  * condemned, damaged: readable by every writer.
  */
+#define PLAIN_MAX	(64U << 20)
 int plain_emit(struct buf *out, const struct keyring *, enum object_kind,
     const struct run_id *, const struct buf *content, struct err *);
 /* *verified says whether this keyring could check the MAC (a put-only one

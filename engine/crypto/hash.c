@@ -1,0 +1,82 @@
+/*
+ * BLAKE2b in the three roles that the format gives it: plain digest (names of
+ * objects), keyed digest (names of chunks), and derive(), the one key derivation
+ * and MAC.  It exists so that no other module knows libsodium's parameters, and
+ * that two uses of a key can differ in nothing but their label.
+ */
+#include "engine/crypto/hash.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "engine/base/err.h"
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+
+static void
+start(void)
+{
+	if (sodium_init() < 0)
+		BUG("libsodium doesn't start");
+}
+
+void
+crypto_init(void)
+{
+	(void)pthread_once(&started, start);
+}
+
+void
+hash_bytes(uint8_t out[HASH_BYTES], const void *src, size_t len)
+{
+	crypto_init();
+	(void)crypto_generichash(out, HASH_BYTES, src, len, NULL, 0);
+}
+
+void
+hash_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
+    const void *src, size_t len)
+{
+	crypto_init();
+	(void)crypto_generichash(out, HASH_BYTES, src, len, key, KEY_BYTES);
+}
+
+void
+hash_init(struct hash *h)
+{
+	crypto_init();
+	(void)crypto_generichash_init(&h->state, NULL, 0, HASH_BYTES);
+}
+
+void
+hash_update(struct hash *h, const void *src, size_t len)
+{
+	(void)crypto_generichash_update(&h->state, src, len);
+}
+
+void
+hash_final(struct hash *h, uint8_t out[HASH_BYTES])
+{
+	(void)crypto_generichash_final(&h->state, out, HASH_BYTES);
+}
+
+void
+derive(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
+    const char *label, const void *info, size_t len)
+{
+	static const uint8_t salt[crypto_generichash_blake2b_SALTBYTES];
+	uint8_t personal[crypto_generichash_blake2b_PERSONALBYTES] = { 0 };
+	size_t n = strlen(label);
+
+	BUG_ON(n > sizeof(personal));
+	memcpy(personal, label, n);
+	crypto_init();
+	(void)crypto_generichash_blake2b_salt_personal(out, HASH_BYTES, info,
+	    len, key, KEY_BYTES, salt, personal);
+}
+
+int
+mac_compare(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES])
+{
+	return (sodium_memcmp(a, b, HASH_BYTES));
+}
