@@ -276,7 +276,8 @@ static const struct store_ops dir_ops = {
 	.remove = dir_remove
 };
 
-/* A new repository goes into an empty directory only. */
+/* A new repository goes into an empty directory only; what an init that died has
+ * left (keys/ and tmp/) is no obstacle to the next. */
 static int
 must_be_empty(const struct dir_store *d, struct err *e)
 {
@@ -302,7 +303,9 @@ must_be_empty(const struct dir_store *d, struct err *e)
 			break;
 		}
 		if (strcmp(de->d_name, ".") == 0 ||
-		    strcmp(de->d_name, "..") == 0)
+		    strcmp(de->d_name, "..") == 0 ||
+		    strcmp(de->d_name, "keys") == 0 ||
+		    strcmp(de->d_name, "tmp") == 0)
 			continue;
 		rc = err_set(e, ERR_EXISTS, "%s is not empty: \"%s\" is in it",
 		    d->base.where, de->d_name);
