@@ -272,8 +272,8 @@ heads_parse(struct manifest *m, struct rd *r, struct err *e)
 	return (0);
 }
 
-/* May a place name that pack?  Those of page `page' name the tail or earlier
- * pages; UINT32_MAX: any. */
+/* May a place name that pack?  Those of page `page' name packs of later pages or
+ * of the tail; UINT32_MAX: any. */
 static bool
 place_is_fine(const struct catalog_root *c, const struct mplace *p,
     uint32_t page)
@@ -284,8 +284,8 @@ place_is_fine(const struct catalog_root *c, const struct mplace *p,
 		return (true);
 	if (p->pack >= paged + c->ntail)
 		return (false);
-	return (page == UINT32_MAX || p->pack >= paged ||
-	    p->pack < (uint64_t)page * PACK_PAGE_RECORDS);
+	return (page == UINT32_MAX ||
+	    p->pack >= ((uint64_t)page + 1) * PACK_PAGE_RECORDS);
 }
 
 static bool
