@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""A store that lies: rolled back, a snapshot removed, forked: reported."""
+import os
+import shutil
+
+from harness import Repo, fail, passed, path, write
+
+repo = Repo()
+repo.init()
+tree = path("tree")
+
+
+def generation(n, target=repo):
+    write(f"{tree}/file", b"generation %d\n" % n)
+    return target.backup(tree)
+
+
+ids = [generation(n) for n in range(3)]
+repo.copy_to("older")
+ids += [generation(n) for n in range(3, 5)]
+repo.run("check")
+repo.copy_to("whole")
+
+
+def put(name):
+    shutil.rmtree(repo.dir)
+    shutil.copytree(path(name), repo.dir)
+
+
+put("older")
+r = repo.run("check", expect=4)
+if "older" not in r.text and "gone" not in r.text and "missing" not in r.text:
+    fail(f"a rollback is not told in words:\n{r.text}")
+r = repo.run("snapshots")
+if not r.err:
+    fail("snapshots says nothing of a rollback")
+passed("a rolled back store is reported")
+
+put("whole")
+repo.run("check")
+os.unlink(os.path.join(repo.dir, "snapshots", ids[1]))
+# Someone who has never seen this repository notices as well: by the sequence.
+stranger = Repo("repo")
+stranger.env["XDG_STATE_HOME"] = path("stranger.state")
+r = stranger.run("check", expect=4)
+passed("a removed snapshot is reported to a stranger")
+
+# A fork: two machines' worth of history from one state.
+put("older")
+other = Repo("repo")
+other.env["XDG_STATE_HOME"], other.env["XDG_CACHE_HOME"] = path("o.state"), path("o.cache")
+fork = generation(10, other)
+shutil.copy(os.path.join(repo.dir, "snapshots", fork), path("fork"))
+put("whole")
+shutil.copy(path("fork"), os.path.join(repo.dir, "snapshots", fork))
+r = stranger.run("check", expect=4)
+passed("a fork is reported")
+put("whole")
+repo.run("check")
