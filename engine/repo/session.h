@@ -21,6 +21,8 @@ struct session;
 int session_begin(struct session **out, struct repo *, struct err *);
 void session_end(struct session *);	/* NULL is fine; best effort */
 const struct run_id *session_run(const struct session *);
+/* The repository that it was begun in; borrowed. */
+struct repo *session_repo(const struct session *);
 /* Does this pack not count as known (condemned, deleting or damaged)? */
 bool session_is_banned(const struct session *, const struct pack_id *);
 typedef int session_banned_fn(void *ctx, const struct pack_id *, struct err *);
