@@ -19,13 +19,23 @@
  */
 struct put;
 
+/* The priority of our lanes in the pool (this and the next); those of the stages
+ * before us take a lower one. */
+#define PUT_PRIORITY	16
+
 struct put_env {
 	struct pool *pool;		/* borrowed; its coordinator is ours */
 	size_t budget_bytes;		/* for frames in flight and open packs */
 	int level;			/* zstd; 0 = the default, 3 */
 	bool verify_data;		/* open data frames again (default true) */
-	/* Told in order, by the coordinator, as soon as known.  `frame' is the number
-	 * put_chunk() gave; `pack' counts this run's packs from 0. */
+	/*
+	 * Told by the coordinator from within put_ calls, at moments that the calls
+	 * alone decide.  A frame (the number put_chunk() or put_meta() gave): in the
+	 * order in which frames were filled up, some dozens of frames later or at
+	 * put_flush() or put_close().  A pack (this run's, counted from 0): once it
+	 * is durable, at put_close() and wherever put_chunk() writes a table, in the
+	 * order of the numbers; so after its frames.
+	 */
 	int (*on_frame)(void *ctx, uint32_t frame, uint32_t pack,
 	    const struct frame_info *, struct err *);
 	int (*on_pack)(void *ctx, uint32_t pack, const struct pack_info *,
@@ -65,7 +75,8 @@ int put_chunk(struct put *, const struct put_hint *, const void *, size_t len,
  */
 int put_meta(struct put *, const void *, size_t len, bool twice,
     struct chunk_id *id, struct place place[2], struct err *);
-/* Flush open frames of that kind, wait until all are placed (on_frame told). */
+/* Flush open frames of that kind, wait until all are placed (on_frame told for
+ * whatever was on its way, of either kind). */
 int put_flush(struct put *, enum object_kind, struct err *);
 /* Flush and close all packs of that kind (on_pack told for each), durable when this
  * returns.  OBJECT_PACK_DATA also writes the table. */

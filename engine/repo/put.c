@@ -1,0 +1,376 @@
+/*
+ * Storing chunks: the decision whether one is new, the frame that it goes into,
+ * and the barriers at which packs are whole and a table can name them.
+ *
+ * A run is a row of epochs.  In one, what was stored is found in `seen'; at its
+ * end (TABLE_ENTRIES_PER_RUN chunks, put_close, put_salvage) the data packs are
+ * closed, the table is written and added to the map, and `seen' begins empty.
+ *
+ *	put_chunk* --end_epoch--> put_chunk* ... --put_close--> done
+ *
+ * Invariants:
+ *  1. A chunk that this run stored is in `seen' or in a table of the map, and
+ *     not in both.
+ *  2. A table names only packs that are in the store, durably.
+ *  3. The epoch grows after the map has the table.  A look-up takes the epoch
+ *     before it asks; so "unknown" with the current epoch is final, and with an
+ *     older one asked again.  The answer does not depend on when it was asked.
+ *  4. After the first failure every call fails with its error, and nothing more
+ *     is given to the store.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "engine/repo/put_int.h"
+
+int
+put_fail(struct put *p, const struct err *e)
+{
+	if (!p->failed) {
+		p->failed = true;
+		p->err = *e;
+		atomic_store(&p->cancel, true);
+	}
+	return (-1);
+}
+
+static int
+check(const struct put *p, struct err *e)
+{
+	if (!p->failed)
+		return (0);
+	*e = p->err;
+	return (-1);
+}
+
+int
+put_open(struct put **out, struct session *session, const struct put_env *env,
+    struct err *e)
+{
+	struct repo *repo = session_repo(session);
+	struct put *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory"));
+	p->session = session;
+	p->store = repo_store(repo);
+	p->keyring = repo_keyring(repo);
+	p->domain = keyring_domain(p->keyring);
+	p->env = *env;
+	p->id_key = sodium_malloc(KEY_BYTES);
+	if (p->id_key == NULL) {
+		err_set(e, ERR_NOMEM, "no memory");
+		goto fail;
+	}
+	if (keyring_domain_id_key(p->keyring, p->domain, p->id_key, e) != 0 ||
+	    pipe_open(p, e) != 0 || packs_open(p, e) != 0 ||
+	    known_open(&p->known, session, e) != 0)
+		goto fail;
+	*out = p;
+	return (0);
+fail:
+	put_free(p);
+	return (-1);
+}
+
+void
+put_free(struct put *p)
+{
+	if (p == NULL)
+		return;
+	atomic_store(&p->cancel, true);
+	pipe_close(p);
+	packs_close(p);
+	known_close(p->known);
+	seen_fini(&p->seen);
+	sodium_free(p->id_key);
+	free(p);
+}
+
+int
+put_lookup(struct put *p, const void *bytes, size_t len, struct put_hint *hint,
+    struct err *e)
+{
+	int rc;
+
+	hash_keyed(hint->id.b, p->id_key, bytes, len);
+	hint->epoch = atomic_load(&p->epoch);
+	rc = known_find(p->known, &hint->id, &hint->hit, e);
+	hint->known = rc == 0;
+	return (rc < 0 ? -1 : 0);
+}
+
+/* The new data packs of an epoch, by their numbers in the run. */
+static int
+by_number(const void *a, const void *b)
+{
+	const struct pack *const *x = a, *const *y = b;
+
+	return ((*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number);
+}
+
+/* Take the closed packs of a kind, sorted, and tell of them.  On success the
+ * array and the packs are the caller's. */
+static int
+take_closed(struct put *p, enum object_kind kind, struct pack ***out,
+    uint32_t *n, struct err *e)
+{
+	struct pack **v, **at, *pack;
+	uint32_t count = 0;
+
+	for (pack = p->closed; pack != NULL; pack = pack->next)
+		if (stream_kind(pack->stream) == kind)
+			count++;
+	v = calloc((size_t)count + 1, sizeof(*v));
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory"));
+	count = 0;
+	for (at = &p->closed; (pack = *at) != NULL;) {
+		if (stream_kind(pack->stream) == kind) {
+			*at = pack->next;
+			v[count++] = pack;
+		} else {
+			at = &pack->next;
+		}
+	}
+	p->closed_tail = at;
+	qsort(v, count, sizeof(*v), by_number);
+	*out = v;
+	*n = count;
+	for (uint32_t i = 0; i < count; i++)
+		if (p->env.on_pack != NULL && p->env.on_pack(p->env.ctx,
+		    v[i]->number, &v[i]->info, e) != 0)
+			return (-1);
+	return (0);
+}
+
+/* Entries get their pack's index and the frame's number there. */
+static void
+resolve(struct put *p, struct pack *const *packs, uint32_t npacks)
+{
+	for (uint32_t i = 0; i < p->seen.n; i++) {
+		struct map_entry *m = &p->seen.v[i];
+		const struct placed *at = &p->placed[m->frame - p->placed_base];
+		uint32_t lo = 0, hi = npacks;
+
+		while (hi - lo > 1) {
+			uint32_t mid = lo + (hi - lo) / 2;
+
+			if (packs[mid]->number <= at->pack)
+				lo = mid;
+			else
+				hi = mid;
+		}
+		BUG_ON(npacks == 0 || packs[lo]->number != at->pack);
+		m->pack = lo;
+		m->frame = at->no;
+	}
+}
+
+static int
+write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
+    struct err *e)
+{
+	struct map_pack *v = calloc((size_t)npacks + 1, sizeof(*v));
+	char name[sizeof("index/") + ID_HEX] = "index/";
+	struct object_id id;
+	struct store_stat st;
+	int rc;
+
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory"));
+	for (uint32_t i = 0; i < npacks; i++) {
+		v[i].info = packs[i]->info;
+		v[i].frames = packs[i]->frames;
+		v[i].nframes = packs[i]->appended;
+	}
+	resolve(p, packs, npacks);
+	rc = table_write(&id, p->store, p->keyring, session_run(p->session),
+	    session_counter(p->session), p->seen.v, p->seen.n, v, npacks, NULL,
+	    0, e);
+	free(v);
+	if (rc == 0)
+		rc = map_add(known_map(p->known), &id, e);
+	if (rc == 0) {
+		hex_emit(name + strlen(name), id.b, ID_BYTES);
+		rc = store_stat(p->store, name, &st, e);
+		if (rc == STORE_ABSENT)
+			rc = err_set(e, ERR_CORRUPT, "it is gone at once");
+	}
+	if (rc != 0)
+		return (err_wrap(e, "store a table"));
+	p->stats.bytes_added += st.size_bytes;
+	p->entries += p->seen.n;
+	return (0);
+}
+
+static int
+close_kind(struct put *p, enum object_kind kind, struct err *e)
+{
+	struct pack **packs = NULL;
+	uint32_t n = 0;
+	int rc;
+
+	if (pipe_flush(p, kind, e) != 0 || packs_finish(p, kind, e) != 0)
+		return (-1);
+	rc = take_closed(p, kind, &packs, &n, e);
+	if (rc == 0 && kind == OBJECT_PACK_DATA && p->seen.n > 0)
+		rc = write_table(p, packs, n, e);
+	for (uint32_t i = 0; i < n; i++)
+		pack_free(packs[i]);
+	free(packs);
+	if (rc == 0 && kind == OBJECT_PACK_DATA) {
+		seen_reset(&p->seen);
+		p->placed_base = p->next_frame;
+		atomic_fetch_add(&p->epoch, 1);
+	}
+	return (rc);
+}
+
+/* 0 and the place when the chunk is stored already; MAP_UNKNOWN. */
+static int
+find_place(struct put *p, const struct put_hint *hint, struct place *place,
+    struct err *e)
+{
+	const struct map_entry *m;
+	int rc = MAP_UNKNOWN;
+
+	memset(place, 0, sizeof(*place));
+	if (hint->known) {
+		place->hit = hint->hit;
+		return (0);
+	}
+	m = seen_find(&p->seen, &hint->id);
+	if (m != NULL) {
+		place->fresh = true;
+		place->frame = m->frame;
+		place->slot = m->slot;
+		return (0);
+	}
+	if (hint->epoch != atomic_load(&p->epoch))
+		rc = known_find(p->known, &hint->id, &place->hit, e);
+	return (rc);
+}
+
+/* Append a chunk to the frame being filled. */
+static int
+add(struct put *p, enum stream s, const struct chunk_id *id, const void *bytes,
+    size_t len, struct place *place, struct err *e)
+{
+	struct item *it;
+
+	if (pipe_room(p, s, len, &it, e) != 0)
+		return (-1);
+	memset(place, 0, sizeof(*place));
+	place->fresh = true;
+	place->frame = it->number;
+	return (frame_add(it->frame, id, bytes, len, &place->slot, e));
+}
+
+static int
+check_len(size_t len, struct err *e)
+{
+	if (len == 0 || len > CHUNK_MAX)
+		return (err_set(e, ERR_LIMIT, "a chunk of %zu bytes", len));
+	return (0);
+}
+
+int
+put_chunk(struct put *p, const struct put_hint *hint, const void *bytes,
+    size_t len, struct place *place, struct err *e)
+{
+	int rc;
+
+	if (check(p, e) != 0)
+		return (-1);
+	if (check_len(len, e) != 0)
+		return (put_fail(p, e));
+	rc = find_place(p, hint, place, e);
+	if (rc == 0) {
+		p->stats.chunks_known++;
+		return (0);
+	}
+	if (rc < 0)
+		return (put_fail(p, e));
+	if (p->seen.n == TABLE_ENTRIES_PER_RUN &&
+	    close_kind(p, OBJECT_PACK_DATA, e) != 0)
+		return (put_fail(p, e));
+	if (add(p, STREAM_DATA, &hint->id, bytes, len, place, e) != 0 ||
+	    seen_add(&p->seen, &hint->id, place->frame, place->slot, e) != 0)
+		return (put_fail(p, e));
+	p->stats.chunks_new++;
+	p->stats.bytes_new += len;
+	return (0);
+}
+
+int
+put_meta(struct put *p, const void *bytes, size_t len, bool twice,
+    struct chunk_id *id, struct place place[2], struct err *e)
+{
+	if (check(p, e) != 0)
+		return (-1);
+	if (check_len(len, e) != 0)
+		return (put_fail(p, e));
+	hash_keyed(id->b, p->id_key, bytes, len);
+	if (add(p, STREAM_META, id, bytes, len, &place[0], e) != 0)
+		return (put_fail(p, e));
+	memset(&place[1], 0, sizeof(place[1]));
+	place[1].frame = UINT32_MAX;
+	if (twice && add(p, STREAM_MIRROR, id, bytes, len, &place[1], e) != 0)
+		return (put_fail(p, e));
+	return (0);
+}
+
+int
+put_flush(struct put *p, enum object_kind kind, struct err *e)
+{
+	if (check(p, e) != 0)
+		return (-1);
+	return (pipe_flush(p, kind, e) != 0 ? put_fail(p, e) : 0);
+}
+
+/* Fewer tables for those who come after; not needed for what was stored. */
+static void
+merge(struct put *p)
+{
+	struct err e = ERR_INIT;
+
+	if (p->entries == 0)
+		return;
+	if (map_merge(known_map(p->known), session_run(p->session),
+	    session_counter(p->session), p->entries, NULL, &e) != 0)
+		log_say(repo_log(session_repo(p->session)), LOG_WARNING,
+		    "tables were not merged: %s", err_text(&e));
+}
+
+int
+put_close(struct put *p, enum object_kind kind, struct err *e)
+{
+	if (check(p, e) != 0)
+		return (-1);
+	if (close_kind(p, kind, e) != 0)
+		return (put_fail(p, e));
+	if (kind == OBJECT_PACK_DATA)
+		merge(p);
+	return (0);
+}
+
+int
+put_salvage(struct put *p, struct err *e)
+{
+	int rc = check(p, e);
+
+	/* Whoever was told of places is past caring. */
+	p->env.on_frame = NULL;
+	p->env.on_pack = NULL;
+	if (rc == 0)
+		rc = close_kind(p, OBJECT_PACK_DATA, e);
+	put_free(p);
+	return (rc);
+}
+
+void
+put_stats(const struct put *p, struct put_stats *out)
+{
+	*out = p->stats;
+}

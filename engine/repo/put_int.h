@@ -1,0 +1,192 @@
+#ifndef VITRINE_ENGINE_REPO_PUT_INT_H
+#define VITRINE_ENGINE_REPO_PUT_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/repo/put.h"
+
+/*
+ * What the files of the put module share.  Nobody else includes this.
+ *
+ *	put.c		the contract: dedup, frames being filled, barriers
+ *	put_known.c	what the store has already: the map, less what is gone
+ *	put_seen.c	what this run has stored since its last table
+ *	put_pipe.c	frames in flight: squeeze, choice, seal, append
+ *	put_pack.c	packs being written, and their closing
+ */
+
+#define FRAMES_IN_FLIGHT_MIN	5	/* three being filled and two on their way */
+#define FRAMES_IN_FLIGHT_MAX	32
+#define META_FRAME_TARGET	(256U << 10)
+
+/* put_known.c */
+struct known;
+int known_open(struct known **out, struct session *, struct err *);
+void known_close(struct known *);
+struct map *known_map(struct known *);
+/* Thread-safe.  0 and the place; MAP_UNKNOWN. */
+int known_find(struct known *, const struct chunk_id *, struct map_hit *,
+    struct err *);
+
+/* put_seen.c: confined to the coordinator. */
+struct seen {
+	struct map_entry *v;		/* owned; pack is unset, frame the run's */
+	uint32_t n;
+	uint32_t cap;			/* a power of two */
+	uint32_t *bucket;		/* owned, 2 * cap; index + 1, 0 = empty */
+};
+void seen_fini(struct seen *);
+void seen_reset(struct seen *);		/* empties, keeps the memory */
+const struct map_entry *seen_find(const struct seen *, const struct chunk_id *);
+/* The id must not be there. */
+int seen_add(struct seen *, const struct chunk_id *, uint32_t frame,
+    uint32_t slot, struct err *);
+
+enum stream { STREAM_DATA, STREAM_META, STREAM_MIRROR, STREAMS };
+
+static inline enum object_kind
+stream_kind(enum stream s)
+{
+	return (s == STREAM_DATA ? OBJECT_PACK_DATA : OBJECT_PACK_META);
+}
+
+/*
+ * A frame and its job.  Being filled (coordinator) -> squeezed (worker) -> given a
+ * pack and number (coordinator) -> sealed (worker) -> appended (coordinator) ->
+ * free again.
+ */
+struct item {
+	struct job job;			/* first: a job is its item */
+	struct item *next;		/* among the free ones */
+	struct put *put;
+	struct frame *frame;		/* owned */
+	enum stream stream;
+	uint32_t number;		/* the run's */
+	struct pack *pack;		/* once chosen */
+	uint32_t no;			/* in the pack */
+	int rc;
+	struct err err;
+};
+
+/* A pack being written. */
+struct pack {
+	struct job job;			/* first: the closing */
+	struct pack *next;		/* among the closed ones */
+	struct put *put;
+	enum stream stream;
+	uint32_t number;		/* the run's */
+	struct packer *packer;		/* owned */
+	struct store_put *out;		/* owned until the commit */
+	uint32_t assigned;		/* frames given to it */
+	uint32_t appended;		/* of them, appended */
+	uint64_t bytes;			/* of the frames given to it */
+	uint64_t slots;			/* likewise */
+	bool full;			/* gets no more */
+	struct frame_info *frames;	/* owned; data only; appended of them */
+	uint32_t frames_cap;
+	struct pack_info info;		/* once closed */
+	int rc;
+	struct err err;
+};
+
+#define DATA_PACKS_OPEN	2
+
+/* A frame that lies in its pack, not yet told. */
+struct told {
+	uint32_t frame;
+	uint32_t pack;
+	struct frame_info info;
+};
+
+/* Where a data frame of this epoch lies. */
+struct placed {
+	uint32_t pack;			/* the run's number */
+	uint32_t no;
+};
+
+struct squeezers {
+	pthread_mutex_t lock;
+	struct squeezer **v;		/* lock; owned; the idle ones */
+	unsigned n;			/* lock */
+	int level;
+};
+
+struct put {
+	struct session *session;	/* borrowed, as what follows from it */
+	struct store *store;
+	const struct keyring *keyring;
+	struct put_env env;
+	uint32_t domain;
+	uint8_t *id_key;		/* owned, sodium_malloc'ed */
+	struct known *known;
+	atomic_uint epoch;		/* grows with each table */
+	atomic_bool cancel;		/* jobs not begun needn't be run */
+	bool failed;
+	struct err err;			/* of the first failure */
+
+	struct seen seen;
+	struct put_stats stats;
+	uint64_t entries;		/* in this run's tables */
+
+	/* put_pipe.c */
+	struct item *items;		/* owned */
+	unsigned nitems;
+	struct item *free_items;
+	struct item *filling[STREAMS];
+	struct lane *squeeze;
+	struct lane *seal;
+	struct squeezers squeezers;
+	uint32_t next_frame;
+	uint64_t submitted;		/* frames */
+	uint64_t appended;
+	uint64_t delivered;		/* told to the caller */
+	struct told ring[FRAMES_IN_FLIGHT_MAX];	/* appended, not delivered */
+	struct placed *placed;		/* owned; by number - placed_base */
+	uint32_t placed_base;
+	uint32_t placed_n;
+	uint32_t placed_cap;
+
+	/* put_pack.c */
+	struct pool *closers;		/* owned */
+	struct lane *closing;
+	struct pack *open_data[DATA_PACKS_OPEN];
+	struct pack *open_meta[STREAMS];	/* by stream, not data */
+	bool spread;			/* data goes to two packs */
+	uint32_t next_pack;
+	struct pack *filled;		/* full, not all appended; owned */
+	struct pack *closed;		/* owned; in the order of closing */
+	struct pack **closed_tail;
+};
+
+/* put.c: note the first failure, cancel what is queued; returns -1. */
+int put_fail(struct put *, const struct err *);
+
+/* put_pipe.c */
+int pipe_open(struct put *, struct err *);
+void pipe_close(struct put *);
+/* The frame being filled for a stream, with room for len bytes more. */
+int pipe_room(struct put *, enum stream, size_t len, struct item **out,
+    struct err *);
+/* Send on what is being filled for streams of that kind, and wait until all that
+ * was sent is appended and told. */
+int pipe_flush(struct put *, enum object_kind, struct err *);
+
+/* put_pack.c */
+int packs_open(struct put *, struct err *);
+void packs_close(struct put *);		/* aborts what is not closed */
+/* The pack for the next frame of a stream, which starts with those slots and
+ * will take so many bytes. */
+int packs_choose(struct put *, enum stream, const struct frame *,
+    size_t bytes, struct pack **out, uint32_t *no, struct err *);
+/* A sealed frame's turn; closes the pack behind its last frame. */
+int packs_append(struct put *, struct pack *, const struct frame *,
+    struct frame_info *, struct err *);
+/* Close all packs of that kind; nothing of it is in flight.  They are then among
+ * the closed ones. */
+int packs_finish(struct put *, enum object_kind, struct err *);
+/* Give up all that was not closed of that kind. */
+void packs_abandon(struct put *, enum object_kind);
+void pack_free(struct pack *);
+
+#endif
