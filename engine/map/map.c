@@ -1,0 +1,371 @@
+/*
+ * The map: all live tables of a domain, asked in turn.
+ *
+ * Invariants:
+ *  1. A table that another open table names as replaced is kept but never asked.
+ *  2. No answer names an excluded pack.
+ *  3. A look-up takes the map's lock for reading only, and a shard's mutex of the page
+ *     cache for moments: no look-up waits for another's read of the store.
+ */
+#include "engine/map/map_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME_ID_MAX	64	/* places of one id that are tried in a table */
+
+static size_t
+set_slot(const struct pack_set *s, const struct pack_id *id)
+{
+	uint64_t h;
+	size_t i;
+
+	memcpy(&h, id->b, sizeof(h));
+	for (i = h & (s->cap - 1); !id_is_zero(s->v[i].b) &&
+	    !id_equal(s->v[i].b, id->b); i = (i + 1) & (s->cap - 1))
+		;
+	return (i);
+}
+
+static bool
+set_has(const struct pack_set *s, const struct pack_id *id)
+{
+	return (s->n > 0 && !id_is_zero(s->v[set_slot(s, id)].b));
+}
+
+static int
+set_add(struct pack_set *s, const struct pack_id *id, struct err *e)
+{
+	size_t i;
+
+	if (id_is_zero(id->b))
+		return (0);		/* no pack has that name */
+	if ((s->n + 1) * 2 > s->cap) {
+		struct pack_set bigger = { .cap = s->cap == 0 ? 64 :
+		    s->cap * 2, .n = s->n };
+
+		bigger.v = calloc(bigger.cap, sizeof(*bigger.v));
+		if (bigger.v == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		for (i = 0; i < s->cap; i++)
+			if (!id_is_zero(s->v[i].b))
+				bigger.v[set_slot(&bigger, &s->v[i])] = s->v[i];
+		free(s->v);
+		*s = bigger;
+	}
+	i = set_slot(s, id);
+	if (id_is_zero(s->v[i].b)) {
+		s->v[i] = *id;
+		s->n++;
+	}
+	return (0);
+}
+
+/*
+ * Opening.
+ */
+
+/* Insert a table; takes it. */
+static int
+insert(struct map *m, struct table *t, struct err *e)
+{
+	size_t i;
+
+	if (m->n == m->cap) {
+		size_t cap = m->cap == 0 ? 16 : m->cap * 2;
+		struct table **v = reallocarray(m->tables, cap, sizeof(*v));
+
+		if (v == NULL) {
+			table_free(t);
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		}
+		m->tables = v;
+		m->cap = cap;
+	}
+	for (i = m->n; i > 0 &&
+	    m->tables[i - 1]->head.entries < t->head.entries; i--)
+		m->tables[i] = m->tables[i - 1];
+	m->tables[i] = t;
+	m->n++;
+	return (0);
+}
+
+/* Leave out what this table replaces. */
+static int
+apply_replaces(struct map *m, struct table *t, struct err *e)
+{
+	const struct info_index *x;
+	int ret;
+
+	if (t->head.replaces == 0)
+		return (0);
+	ret = table_index(t, &x, e);
+	if (ret != 0)
+		return (ret < 0 ? ret : 0);
+	for (uint32_t i = 0; i < t->head.replaces; i++)
+		for (size_t k = 0; k < m->n; k++)
+			if (m->tables[k] != t && id_equal(m->tables[k]->id.b,
+			    x->replaces[i].b))
+				m->tables[k]->replaced = true;
+	return (0);
+}
+
+static int
+add_listed(void *ctx, const char *name, const struct store_stat *st,
+    struct err *e)
+{
+	struct map *m = ctx;
+	struct object_id id;
+	struct table *t;
+	int ret;
+
+	if (strncmp(name, "index/", 6) != 0 ||
+	    hex_parse(id.b, sizeof(id.b), name + 6) != 0) {
+		log_say(m->log, LOG_NOTICE, "%s: not a table's name; ignored",
+		    name);
+		return (0);
+	}
+	ret = table_open(&t, m->store, m->ring, m->domain, &id,
+	    st->size_bytes, m->pages, m->next_no, m->log, e);
+	if (ret != 0)
+		return (ret < 0 ? ret : 0);
+	m->next_no++;
+	return (insert(m, t, e));
+}
+
+int
+map_open(struct map **out, struct store *store, const struct keyring *ring,
+    uint32_t domain, size_t cache_bytes, const struct log *log, struct err *e)
+{
+	struct map *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	m->store = store;
+	m->ring = ring;
+	m->log = log;
+	m->domain = domain;
+	(void)pthread_rwlock_init(&m->lock, NULL);
+	if (pages_new(&m->pages, cache_bytes, e) != 0)
+		goto fail;
+	if (store_list(store, "index", add_listed, m, e) < 0) {
+		(void)err_wrap(e, "listing index");
+		goto fail;
+	}
+	for (size_t i = 0; i < m->n; i++)
+		if (apply_replaces(m, m->tables[i], e) != 0)
+			goto fail;
+	*out = m;
+	return (0);
+fail:
+	map_close(m);
+	return (-1);
+}
+
+void
+map_close(struct map *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		table_free(m->tables[i]);
+	free(m->tables);
+	free(m->excluded.v);
+	pages_free(m->pages);
+	(void)pthread_rwlock_destroy(&m->lock);
+	free(m);
+}
+
+int
+map_add(struct map *m, const struct object_id *id, struct err *e)
+{
+	char name[TABLE_NAME_MAX], hex[ID_HEX];
+	struct store_stat st;
+	struct table *t;
+	int ret;
+
+	(void)snprintf(name, sizeof(name), "index/%s",
+	    hex_emit(hex, id->b, sizeof(id->b)));
+	ret = store_stat(m->store, name, &st, e);
+	if (ret == 0)
+		ret = table_open(&t, m->store, m->ring, m->domain, id,
+		    st.size_bytes, m->pages, m->next_no, m->log, e);
+	if (ret < 0)
+		return (-1);
+	if (ret > 0)
+		return (err_set(e, ERR_CORRUPT, "%s: a table that was just "
+		    "written can't be read", name));
+	(void)pthread_rwlock_wrlock(&m->lock);
+	m->next_no++;
+	ret = insert(m, t, e);
+	if (ret == 0)
+		ret = apply_replaces(m, t, e);
+	(void)pthread_rwlock_unlock(&m->lock);
+	return (ret);
+}
+
+int
+map_exclude(struct map *m, const struct pack_id *id, struct err *e)
+{
+	int ret;
+
+	(void)pthread_rwlock_wrlock(&m->lock);
+	ret = set_add(&m->excluded, id, e);
+	(void)pthread_rwlock_unlock(&m->lock);
+	return (ret);
+}
+
+/*
+ * Asking.
+ */
+
+/* One table.  0 and the place; > 0 when it has none that counts. */
+static int
+find_in(struct map *m, struct table *t, const struct chunk_id *id,
+    struct map_hit *hit, struct err *e)
+{
+	uint32_t pack, frame;
+	int ret;
+
+	for (unsigned nth = 0; nth < SAME_ID_MAX; nth++) {
+		ret = table_find(t, id->b, nth, &pack, &frame, &hit->slot, e);
+		if (ret == 0)
+			ret = table_place(t, pack, frame, &hit->pack,
+			    &hit->frame, e);
+		if (ret != 0)
+			return (ret);
+		if (!set_has(&m->excluded, &hit->pack.id))
+			return (0);
+	}
+	return (MAP_UNKNOWN);
+}
+
+int
+map_find(struct map *m, const struct chunk_id *id, struct map_hit *out,
+    struct err *e)
+{
+	struct map_hit hit;
+	int ret = MAP_UNKNOWN;
+
+	(void)pthread_rwlock_rdlock(&m->lock);
+	for (size_t i = 0; i < m->n && ret > 0; i++)
+		if (!m->tables[i]->replaced)
+			ret = find_in(m, m->tables[i], id, &hit, e);
+	(void)pthread_rwlock_unlock(&m->lock);
+	if (ret == 0)
+		*out = hit;
+	return (ret > 0 ? MAP_UNKNOWN : ret);
+}
+
+void
+map_stats(struct map *m, uint64_t *tables, uint64_t *entries)
+{
+	*tables = *entries = 0;
+	(void)pthread_rwlock_rdlock(&m->lock);
+	for (size_t i = 0; i < m->n; i++)
+		if (!m->tables[i]->replaced) {
+			++*tables;
+			*entries += m->tables[i]->head.entries;
+		}
+	(void)pthread_rwlock_unlock(&m->lock);
+}
+
+/*
+ * Walking.
+ */
+
+static int
+cursor_page(struct cursor *c, struct err *e)
+{
+	c->at = 0;
+	c->count = table_page_count(c->table, c->page);
+	return (table_read(c->table, c->table->head.filter_pages + c->page,
+	    c->plain, e));
+}
+
+int
+cursor_start(struct cursor *c, struct table *t, struct err *e)
+{
+	c->table = t;
+	c->page = c->at = c->count = 0;
+	c->left = t->head.entries;
+	return (c->left == 0 ? 0 : cursor_page(c, e));
+}
+
+int
+cursor_next(struct cursor *c, struct err *e)
+{
+	c->left--;
+	c->at++;
+	if (c->left == 0 || c->at < c->count)
+		return (0);
+	c->page++;
+	return (cursor_page(c, e));
+}
+
+/* All of a table but its damaged pages; *damaged says that there are some. */
+static int
+walk_table(struct table *t, struct cursor *c, map_walk_fn *fn, void *ctx,
+    bool *damaged, struct err *e)
+{
+	struct pack_info pack;
+	struct frame_info frame;
+	struct rd r;
+	int ret;
+
+	for (ret = cursor_start(c, t, e); c->left > 0;
+	    ret = cursor_next(c, e)) {
+		const uint8_t *id;
+		uint32_t pack_no, frame_no, slot;
+
+		if (ret < 0)
+			return (-1);
+		if (ret > 0) {
+			/* As if its entries were done. */
+			*damaged = true;
+			c->left -= c->count - 1;
+			c->at = c->count - 1;
+			continue;
+		}
+		rd_init(&r, cursor_entry(c), TABLE_ENTRY_BYTES);
+		id = rd_view(&r, TABLE_ID_BYTES);
+		pack_no = rd_u32(&r);
+		frame_no = rd_u32(&r);
+		slot = rd_u32(&r);
+		ret = table_place(t, pack_no, frame_no, &pack, &frame, e);
+		if (ret < 0)
+			return (-1);
+		if (ret > 0) {
+			*damaged = true;
+			continue;
+		}
+		ret = fn(ctx, &t->id, id, &pack, &frame, slot, e);
+		if (ret != 0)
+			return (ret);
+	}
+	return (0);
+}
+
+int
+map_walk(struct map *m, map_walk_fn *fn, void *ctx, struct err *e)
+{
+	struct cursor *c = malloc(sizeof(*c));
+	char hex[ID_HEX] = "";
+	int ret = 0;
+
+	if (c == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (size_t i = 0; i < m->n && ret == 0; i++) {
+		bool damaged = false;
+
+		if (m->tables[i]->replaced)
+			continue;
+		ret = walk_table(m->tables[i], c, fn, ctx, &damaged, e);
+		if (damaged && hex[0] == '\0')
+			(void)hex_emit(hex, m->tables[i]->id.b, ID_BYTES);
+	}
+	free(c);
+	if (ret == 0 && hex[0] != '\0')
+		return (err_set(e, ERR_CORRUPT, "index/%s: damaged", hex));
+	return (ret);
+}

@@ -1,0 +1,42 @@
+#ifndef VITRINE_ENGINE_MAP_MAP_IMPL_H
+#define VITRINE_ENGINE_MAP_MAP_IMPL_H
+
+#include "engine/map/table.h"
+
+/* A set of pack ids, open-addressed by their first bytes (they are hashes). */
+struct pack_set {
+	struct pack_id *v;		/* owned; zeros: free */
+	size_t n, cap;			/* cap: 0 or a power of two */
+};
+
+/* `lock' guards tables, n, cap, excluded, and tables' `replaced'. */
+struct map {
+	struct store *store;		/* borrowed */
+	const struct keyring *ring;	/* borrowed */
+	const struct log *log;		/* borrowed */
+	uint32_t domain;
+	struct pages *pages;		/* owned; has its own locks */
+	pthread_rwlock_t lock;
+	struct table **tables;		/* owned; the largest first */
+	size_t n, cap;
+	uint32_t next_no;
+	struct pack_set excluded;
+};
+
+/* A hand on the next entry of a table, past the cache. */
+struct cursor {
+	struct table *table;		/* borrowed */
+	uint32_t page, at, count;
+	uint64_t left;			/* entries, the current one counted */
+	uint8_t plain[TABLE_PLAIN_BYTES];
+};
+/* 0, TABLE_DAMAGED (then on the page after), < 0; left == 0 at the end. */
+int cursor_start(struct cursor *, struct table *, struct err *);
+int cursor_next(struct cursor *, struct err *);
+static inline const uint8_t *
+cursor_entry(const struct cursor *c)
+{
+	return (c->plain + (size_t)c->at * TABLE_ENTRY_BYTES);
+}
+
+#endif
