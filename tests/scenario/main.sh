@@ -1,0 +1,45 @@
+#!/bin/sh
+# The main job: back up, look, mount, copy out, restore, check; twice.
+. "$(dirname "$0")/lib.sh"
+
+make_tree "$T/src"
+
+step "a repository"
+fails 10 vitrine snapshots
+ok vitrine init
+fails 1 vitrine init
+says 'not empty|already'
+VITRINE_PASSWORD=wrong fails 12 vitrine snapshots
+
+step "two snapshots"
+ok vitrine backup "$T/src"
+ok vitrine snapshots
+says "$T/src"
+cp -a "$T/src" "$T/before"
+echo "a longer letter" >"$T/src/letter.txt"
+rm "$T/src/dangling"
+echo new >"$T/src/dir/new"
+ok vitrine backup "$T/src"
+ok vitrine -q ls "latest:$T/src"
+says letter.txt
+says_not dangling
+ok vitrine cat "latest:$T/src/letter.txt"
+is "$(out)" "a longer letter"
+fails 1 vitrine cat "latest:$T/src/nothing"
+
+step "restore"
+ok vitrine restore "latest:$T/src" --target "$T/back"
+back=$T/back$T/src
+[ -d "$back" ] || back=$T/back/src
+[ -d "$back" ] || back=$T/back
+same "$T/src" "$back"
+
+step "check"
+ok vitrine check
+ok vitrine check --read-data
+
+step "statuses"
+fails 2 vitrine nonsense
+fails 2 vitrine backup --nonsense "$T/src"
+fails 1 vitrine ls "ffffffff:$T"
+fails 10 vitrine -r "$T/none" check
