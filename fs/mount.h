@@ -6,9 +6,16 @@
 /*
  * A read-only FUSE mount of a repository, a snapshot, or a directory in one.
  *
- *	by-id/ID		every snapshot by its id (first digits)
- *	by-time/TIME		... by its time, "2026-11-22T17-47-03"
+ *	by-id/ID		every snapshot by its id (first eight digits; any
+ *				other unambiguous beginning is a link to that)
+ *	by-time/TIME		a link to it by its time, "2026-11-22T17-47-03" in the
+ *				mounter's time zone (and "-ID" for a second one in
+ *				that second)
  *	latest			a link to the newest
+ *
+ * A directory by-id/ID has its snapshot's time and is anybody's to enter, whatever
+ * the "/" was that was backed up: so that listing by-id opens no catalog.  A mount of
+ * a single snapshot shows "/" as it was.  What the backup could not read answers EIO.
  *
  * mount_daemonise() comes first, before threads and before the repository is
  * unlocked; mount_serve() runs in what is then the daemon, until the mount is
@@ -25,9 +32,9 @@ struct mount_env {
 	const char *subtree;		/* in the snapshot; NULL or "/" = all */
 };
 
-/* Fork to the background; the parent waits until the child has called
- * mount_ready() or has exited, then exits with its status.  Returns in the
- * child.  Does nothing with foreground. */
+/* Fork to the background; the parent waits until mount_serve() in the child has
+ * told that it serves, or has exited, then exits with its status.  Returns in the
+ * child.  Not called for a foreground mount. */
 struct mount_parent { int fd; };
 int mount_daemonise(struct mount_parent *, struct err *);
 /* The mountpoint is a directory we may use, empty of a mount of ours, not over or

@@ -1,0 +1,337 @@
+/*
+ * The read path: extents of the catalog -> frames of the fetch -> the reply.
+ *
+ * A reply is whole or an error: the kernel takes a short one for the end of the file
+ * and shrinks it.  So any damage in a request is EIO for all of it (the kernel then
+ * asks page by page), and so are extents that don't add up to the file's size.
+ *
+ * What lies in one frame is sent from where it was decoded.  What lies in several is
+ * gathered first, so that a thread holds one frame at a time: the cache that they
+ * are in is bounded, and threads that held some while they wait for more would
+ * starve each other.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/fs.h"
+
+#define EXTENTS		64	/* looked up at once */
+#define AHEAD_EXTENTS	128
+#define AHEAD_FRAMES	6
+#define READ_MAX	(16U << 20)	/* the kernel asks for 1 MiB at most */
+
+/* A chunk's bytes within a frame, borrowed until it is put. */
+struct held {
+	struct fetched *ref;
+	const uint8_t *data;
+};
+
+struct reader {
+	struct fs *fs;
+	struct catalog *catalog;
+	uint64_t ino;
+	uint64_t off, end;	/* what is to be read */
+};
+
+static int
+fetch_extent(struct reader *r, const struct extent *x, struct held *h,
+    struct err *err)
+{
+	struct pack_info pack;
+	struct frame_info frame;
+	int rc;
+
+	if (x->len > UINT32_MAX)
+		return (err_set(err, ERR_CORRUPT, "a chunk of %llu bytes",
+		    (unsigned long long)x->len));
+	rc = catalog_frame(r->catalog, x->frame, &pack, &frame, err);
+	if (rc > 0)
+		return (err_set(err, ERR_CORRUPT, "no frame %u", x->frame));
+	if (rc < 0)
+		return (-1);
+	return (fetch_chunk(r->fs->fetch, &pack, &frame, x->slot, &x->id,
+	    (uint32_t)x->len, &h->ref, &h->data, err));
+}
+
+/* Extents from `off' on, proven to begin there and to be without gaps. */
+static int
+extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
+    size_t *n, struct err *err)
+{
+	uint64_t at;
+
+	if (catalog_extents(r->catalog, r->ino, off, x, max, n, err) < 0)
+		return (-1);
+	if (*n == 0)
+		return (err_set(err, ERR_CORRUPT,
+		    "no content from byte %llu on", (unsigned long long)off));
+	if (x[0].off > off || x[0].len == 0 || off - x[0].off >= x[0].len)
+		return (err_set(err, ERR_CORRUPT,
+		    "another content than at byte %llu",
+		    (unsigned long long)off));
+	at = x[0].off;
+	for (size_t i = 0; i < *n; i++) {
+		if (x[i].off != at || x[i].len == 0 ||
+		    x[i].len > UINT64_MAX - at)
+			return (err_set(err, ERR_CORRUPT,
+			    "extents that don't add up"));
+		at += x[i].len;
+	}
+	return (0);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return (a < b ? a : b);
+}
+
+/* Copy [r->off, r->end) out, extent by extent. */
+static int
+gather(struct reader *r, uint8_t *dst, struct err *err)
+{
+	struct extent x[EXTENTS];
+	struct held h;
+	uint64_t off = r->off, skip, len;
+	size_t n, i;
+
+	while (off < r->end) {
+		if (extents_at(r, off, x, EXTENTS, &n, err) < 0)
+			return (-1);
+		for (i = 0; i < n && off < r->end; i++) {
+			skip = off - x[i].off;
+			len = least(x[i].len - skip, r->end - off);
+			if (x[i].hole) {
+				memset(dst, 0, len);
+			} else {
+				if (fetch_extent(r, &x[i], &h, err) != 0)
+					return (-1);
+				memcpy(dst, h.data + skip, len);
+				fetch_put(r->fs->fetch, h.ref);
+			}
+			dst += len;
+			off += len;
+		}
+	}
+	return (0);
+}
+
+static int
+reply_gathered(fuse_req_t req, struct reader *r, struct err *err)
+{
+	size_t len = (size_t)(r->end - r->off);
+	uint8_t *bytes = malloc(len);
+	int rc;
+
+	if (bytes == NULL)
+		return (err_set(err, ERR_NOMEM, "no memory"));
+	rc = gather(r, bytes, err);
+	if (rc == 0)
+		(void)fuse_reply_buf(req, (const char *)bytes, len);
+	free(bytes);
+	return (rc);
+}
+
+/* Reply, or fail without having replied. */
+static int
+reply_range(fuse_req_t req, struct reader *r, struct err *err)
+{
+	struct extent x[2];
+	struct held h;
+	size_t n, skip;
+
+	if (extents_at(r, r->off, x, 1, &n, err) < 0)
+		return (-1);
+	if (x[0].hole || x[0].off + x[0].len < r->end)
+		return (reply_gathered(req, r, err));
+	if (fetch_extent(r, &x[0], &h, err) != 0)
+		return (-1);
+	skip = (size_t)(r->off - x[0].off);
+	(void)fuse_reply_buf(req, (const char *)h.data + skip,
+	    (size_t)(r->end - r->off));
+	fetch_put(r->fs->fetch, h.ref);
+	return (0);
+}
+
+/* Ask for the frames of [from, to), each once; failures are the reader's to meet. */
+static void
+prefetch(struct reader *r, uint64_t from, uint64_t to)
+{
+	struct extent x[AHEAD_EXTENTS];
+	struct err ignored = ERR_INIT;
+	struct pack_info pack;
+	struct frame_info frame;
+	uint32_t last = 0;
+	size_t n, asked = 0;
+
+	if (extents_at(r, from, x, AHEAD_EXTENTS, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < n && x[i].off < to && asked < AHEAD_FRAMES;
+	    i++) {
+		if (x[i].hole || (asked > 0 && x[i].frame == last))
+			continue;
+		last = x[i].frame;
+		if (catalog_frame(r->catalog, last, &pack, &frame,
+		    &ignored) != 0)
+			return;
+		fetch_ahead(r->fs->fetch, &pack, &frame);
+		asked++;
+	}
+}
+
+static int
+file_size(struct reader *r, uint64_t node, uint64_t *size, struct err *err)
+{
+	struct entry e;
+	int rc;
+
+	if (track_size(r->fs->tracks, node, size))
+		return (0);
+	rc = catalog_get(r->catalog, r->ino, &e, err);
+	if (rc < 0)
+		return (-1);
+	if (rc > 0)
+		return (FS_STALE);
+	if (e.kind != ENTRY_FILE)
+		return (err_set(err, ERR_CORRUPT, "no regular file"));
+	*size = fs_size(&e);
+	if (*size != e.size)
+		return (err_set(err, ERR_CORRUPT,
+		    "the backup could not read this file"));
+	track_note(r->fs->tracks, node, *size);
+	return (0);
+}
+
+static int
+read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
+{
+	uint64_t size, from, to;
+	int rc;
+
+	rc = file_size(r, node, &size, err);
+	if (rc != 0)
+		return (rc);
+	r->end = least(r->end, size);
+	if (r->off >= r->end) {
+		(void)fuse_reply_buf(req, NULL, 0);
+		return (0);
+	}
+	if (track_read(r->fs->tracks, node, r->off, r->end - r->off, &from,
+	    &to))
+		prefetch(r, from, to);
+	return (reply_range(req, r, err));
+}
+
+void
+op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+    struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct reader r = { .fs = fs };
+	struct err err = ERR_INIT;
+	struct node n;
+	int rc;
+
+	layout_node(&fs->layout, ino, &n);
+	if (n.kind != NODE_ENTRY || off < 0) {
+		(void)fuse_reply_err(req, n.kind == NODE_ENTRY ? EINVAL :
+		    EISDIR);
+		return;
+	}
+	rc = fs_catalog(fs, &n, &r.catalog, &err);
+	if (rc == 0) {
+		r.ino = n.ino;
+		r.off = (uint64_t)off;
+		r.end = r.off + (size > READ_MAX ? READ_MAX : size);
+		rc = read_node(req, &r, ino, &err);
+	}
+	if (rc < 0)
+		(void)fuse_reply_err(req, fs_fail(fs, &err, "reading", ino));
+	else if (rc > 0)
+		(void)fuse_reply_err(req, ESTALE);
+	shelf_put(fs->shelf, r.catalog);
+}
+
+/* The first byte at or after `off' that is (or isn't) in a hole; the end of the
+ * file counts as one. */
+static int
+seek(struct reader *r, uint64_t size, bool hole, uint64_t *off,
+    struct err *err)
+{
+	struct extent x[EXTENTS];
+	uint64_t at = *off;
+	size_t n;
+
+	while (at < size) {
+		if (extents_at(r, at, x, EXTENTS, &n, err) < 0)
+			return (-1);
+		for (size_t i = 0; i < n; i++) {
+			if (x[i].hole == hole) {
+				*off = at > x[i].off ? at : x[i].off;
+				return (0);
+			}
+		}
+		at = x[n - 1].off + x[n - 1].len;
+	}
+	*off = size;
+	return (0);
+}
+
+static int
+seek_node(struct reader *r, uint64_t off, int whence, uint64_t *out,
+    struct err *err)
+{
+	struct entry e;
+	uint64_t size;
+	int rc;
+
+	rc = catalog_get(r->catalog, r->ino, &e, err);
+	if (rc < 0)
+		return (-1);
+	if (rc > 0)
+		return (FS_STALE);
+	size = fs_size(&e);
+	*out = off;
+	if (off >= size)
+		*out = size;
+	else if (e.kind == ENTRY_FILE && (e.flags & ENTRY_SPARSE) != 0)
+		rc = seek(r, size, whence == SEEK_HOLE, out, err);
+	else if (whence == SEEK_HOLE)
+		*out = size;
+	/* No data is left, or nothing at all. */
+	if (rc == 0 && (off >= size || (*out == size && whence == SEEK_DATA)))
+		rc = FS_ABSENT;
+	return (rc);
+}
+
+void
+op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+    struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct reader r = { .fs = fs };
+	struct err err = ERR_INIT;
+	struct node n;
+	uint64_t out = 0;
+	int rc;
+
+	layout_node(&fs->layout, ino, &n);
+	if (n.kind != NODE_ENTRY || off < 0 ||
+	    (whence != SEEK_HOLE && whence != SEEK_DATA)) {
+		(void)fuse_reply_err(req, off < 0 ? ENXIO : EINVAL);
+		return;
+	}
+	rc = fs_catalog(fs, &n, &r.catalog, &err);
+	if (rc == 0) {
+		r.ino = n.ino;
+		rc = seek_node(&r, (uint64_t)off, whence, &out, &err);
+	}
+	if (rc < 0)
+		(void)fuse_reply_err(req, fs_fail(fs, &err, "seeking", ino));
+	else if (rc > 0)
+		(void)fuse_reply_err(req, rc == FS_ABSENT ? ENXIO : ESTALE);
+	else
+		(void)fuse_reply_lseek(req, (off_t)out);
+	shelf_put(fs->shelf, r.catalog);
+}

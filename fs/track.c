@@ -1,0 +1,134 @@
+/*
+ * Who reads what how: the state behind prefetching.
+ *
+ * The kernel's reads of one file come from several threads and out of order, so
+ * "sequential" means: near the furthest byte read yet.  A file is read ahead from
+ * its first byte or from the second read in a row.
+ */
+#include "fs/track.h"
+
+#include <pthread.h>
+
+#define TRACKS	128
+
+struct track {
+	uint64_t node;		/* 0: free */
+	uint64_t size;
+	uint64_t next;		/* the furthest byte read */
+	uint64_t ahead;		/* fetched ahead up to here */
+	uint64_t used;
+	unsigned run;		/* reads in a row */
+};
+
+struct tracks {
+	pthread_mutex_t lock;	/* of all below */
+	uint64_t tick;
+	struct track v[TRACKS];
+};
+
+int
+tracks_new(struct tracks **out, struct err *err)
+{
+	struct tracks *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return (err_set(err, ERR_NOMEM, "no memory"));
+	(void)pthread_mutex_init(&t->lock, NULL);
+	*out = t;
+	return (0);
+}
+
+void
+tracks_free(struct tracks *t)
+{
+	if (t == NULL)
+		return;
+	(void)pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+static struct track *
+find(struct tracks *t, uint64_t node)
+{
+	for (size_t i = 0; i < TRACKS; i++)
+		if (t->v[i].node == node) {
+			t->v[i].used = ++t->tick;
+			return (&t->v[i]);
+		}
+	return (NULL);
+}
+
+bool
+track_size(struct tracks *t, uint64_t node, uint64_t *size)
+{
+	struct track *k;
+
+	(void)pthread_mutex_lock(&t->lock);
+	k = find(t, node);
+	if (k != NULL)
+		*size = k->size;
+	(void)pthread_mutex_unlock(&t->lock);
+	return (k != NULL);
+}
+
+void
+track_note(struct tracks *t, uint64_t node, uint64_t size)
+{
+	struct track *k;
+
+	(void)pthread_mutex_lock(&t->lock);
+	k = find(t, node);
+	if (k == NULL) {
+		k = &t->v[0];
+		for (size_t i = 1; i < TRACKS; i++)
+			if (t->v[i].used < k->used)
+				k = &t->v[i];
+		*k = (struct track){ .node = node, .size = size,
+		    .used = ++t->tick };
+	}
+	(void)pthread_mutex_unlock(&t->lock);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return (a < b ? a : b);
+}
+
+static bool
+advance(struct track *k, uint64_t off, uint64_t len, uint64_t *from,
+    uint64_t *to)
+{
+	uint64_t end = off + len;
+	bool near = off <= k->next + TRACK_AHEAD_BYTES &&
+	    k->next <= end + TRACK_AHEAD_BYTES;
+
+	k->run = near ? k->run + 1 : 0;
+	if (!near || k->next < end)
+		k->next = end;
+	if (!near || k->ahead < end)
+		k->ahead = end;
+	if ((off > 0 && k->run < 2) || k->next >= k->size)
+		return (false);
+	/* In strides, so that not every read asks. */
+	if (k->ahead > k->next + TRACK_AHEAD_BYTES / 2)
+		return (false);
+	*from = k->ahead;
+	*to = least(k->size, k->next + TRACK_AHEAD_BYTES);
+	k->ahead = *to;
+	return (*from < *to);
+}
+
+bool
+track_read(struct tracks *t, uint64_t node, uint64_t off, uint64_t len,
+    uint64_t *from, uint64_t *to)
+{
+	struct track *k;
+	bool worth;
+
+	(void)pthread_mutex_lock(&t->lock);
+	k = find(t, node);
+	worth = k != NULL && advance(k, off, len, from, to);
+	(void)pthread_mutex_unlock(&t->lock);
+	return (worth);
+}

@@ -1,0 +1,26 @@
+#ifndef VITRINE_FS_TRACK_H
+#define VITRINE_FS_TRACK_H
+
+#include "engine/base/err.h"
+
+/*
+ * What is remembered of the files that are being read: there is no open, so by node.
+ * A bounded table; thread-safe.
+ */
+struct tracks;
+
+#define TRACK_AHEAD_BYTES	(4U << 20)	/* read ahead of the reader */
+
+int tracks_new(struct tracks **out, struct err *);
+void tracks_free(struct tracks *);		/* NULL is fine */
+
+/* The file's size as it was noted; false: not known (any more). */
+bool track_size(struct tracks *, uint64_t node, uint64_t *size);
+void track_note(struct tracks *, uint64_t node, uint64_t size);
+
+/* [off, off + len) is read: if that goes on from where reading was, the stretch
+ * that is worth being fetched ahead, *from < *to, each given out once. */
+bool track_read(struct tracks *, uint64_t node, uint64_t off, uint64_t len,
+    uint64_t *from, uint64_t *to);
+
+#endif
