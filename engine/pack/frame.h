@@ -26,7 +26,8 @@ struct slot_entry {
 };
 
 struct frame {
-	struct buf raw;			/* the chunks, end to end */
+	struct buf raw;			/* the chunks, end to end; after
+					 * frame_seal no longer */
 	struct slot_entry *slots;	/* FRAME_SLOTS_MAX of them, owned */
 	uint32_t nslots;
 	uint8_t codec;			/* set by frame_squeeze */
@@ -37,7 +38,8 @@ struct frame {
 int frame_new(struct frame **out, struct err *);
 void frame_free(struct frame *);
 void frame_reset(struct frame *);	/* empties, keeps the memory */
-/* Room for a chunk of len more bytes? */
+/* Room for a chunk of len more bytes?  An empty frame takes any chunk, others up
+ * to FRAME_TARGET. */
 bool frame_has_room(const struct frame *, size_t len);
 /* The slot that the chunk got. */
 int frame_add(struct frame *, const struct chunk_id *, const void *, size_t len,
@@ -48,12 +50,12 @@ struct squeezer;
 int squeezer_new(struct squeezer **out, int level, struct err *);
 void squeezer_free(struct squeezer *);
 /* zstd at the squeezer's level, or raw where a cheap probe (or the result) says
- * that it gains nothing.  Then drops `raw' when keep_raw is false.
- * A round trip that differs is ERR_CORRUPT ("this machine's memory or ..."). */
+ * that it gains nothing.  With verify it is decompressed again and compared; a
+ * round trip that differs is ERR_CORRUPT ("this machine's memory or ..."). */
 int frame_squeeze(struct frame *, struct squeezer *, bool verify, struct err *);
 
 /* The secrets and names under which a pack's frames and directory are sealed. */
-struct pack_seal {
+struct pack_seal {			/* the holder wipes it after use */
 	struct repo_id repo;
 	uint32_t domain;
 	uint8_t kind;			/* OBJECT_PACK_DATA or _META */

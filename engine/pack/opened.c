@@ -1,0 +1,211 @@
+/*
+ * Frames on the reading side.  The seal says that a writer of this repository
+ * made the bytes, not that they make sense: everything behind it is parsed as if
+ * an enemy had written it.
+ */
+#include <pthread.h>
+#include <zstd.h>
+
+#include "engine/base/rd.h"
+#include "engine/crypto/aead.h"
+#include "engine/pack/seal.h"
+
+#define WINDOW_MOST	(8ULL << 20)
+#define ZSTD_MAGIC	0xfd2fb528U
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t slot;		/* a thread's ZSTD_DCtx */
+static bool have_slot;
+
+static void
+context_free(void *d)
+{
+	(void)ZSTD_freeDCtx(d);
+}
+
+static void
+start(void)
+{
+	have_slot = pthread_key_create(&slot, context_free) == 0;
+}
+
+/* This thread's context, owned by the thread; NULL without memory. */
+static ZSTD_DCtx *
+context(void)
+{
+	ZSTD_DCtx *d;
+
+	(void)pthread_once(&once, start);
+	if (!have_slot)
+		return (NULL);
+	d = pthread_getspecific(slot);
+	if (d != NULL)
+		return (d);
+	d = ZSTD_createDCtx();
+	if (d != NULL && pthread_setspecific(slot, d) != 0) {
+		(void)ZSTD_freeDCtx(d);
+		return (NULL);
+	}
+	return (d);
+}
+
+void
+opened_frame_fini(struct opened_frame *f)
+{
+	free(f->raw);
+	free(f->off);
+	free(f->prefix);
+	*f = (struct opened_frame){ 0 };
+}
+
+static int
+corrupt(struct err *e, const char *what)
+{
+	return (err_set(e, ERR_CORRUPT, "%s", what));
+}
+
+/* The prefix: what the sealed bytes' length and codec are said to be. */
+static int
+parse_prefix(uint8_t *codec, const uint8_t *stored, size_t len, struct err *e)
+{
+	struct rd r;
+	uint32_t n;
+
+	rd_init(&r, stored, len);
+	n = rd_u32(&r);
+	*codec = rd_u8(&r);
+	rd_zeros(&r, 3);
+	if (r.bad || n != rd_left(&r) || *codec > CODEC_ZSTD ||
+	    n < AEAD_TAG_BYTES)
+		return (corrupt(e, "the frame's prefix makes no sense"));
+	return (0);
+}
+
+/* The slot table; what is left in r are the chunks. */
+static int
+parse_table(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
+{
+	uint8_t inner = rd_u8(r);
+	uint64_t sum = 0;
+	struct rd t;
+	uint32_t n;
+
+	rd_zeros(r, 1);
+	n = rd_u16(r);
+	if (r->bad || inner != codec || n == 0 || n > FRAME_SLOTS_MAX ||
+	    rd_left(r) < 12 * (size_t)n)
+		return (corrupt(e, "the frame's head makes no sense"));
+	f->off = malloc((n + 1) * sizeof(*f->off));
+	f->prefix = malloc(n * sizeof(*f->prefix));
+	if (f->off == NULL || f->prefix == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	rd_init(&t, rd_view(r, 12 * (size_t)n), 12 * (size_t)n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t len = rd_u32(&t);
+
+		rd_bytes(&t, f->prefix[i], 8);
+		f->off[i] = (uint32_t)sum;
+		sum += len;
+		if (len == 0 || len > CHUNK_MAX || sum > FRAME_RAW_MAX)
+			return (corrupt(e,
+			    "the frame's slots make no sense"));
+	}
+	f->off[n] = (uint32_t)sum;
+	f->nslots = n;
+	f->raw_len = (size_t)sum;
+	return (0);
+}
+
+/*
+ * Exactly one zstd frame, without dictionary, its window within the limit.
+ * Zstd's one-pass decoder needs no window and so doesn't look, but other readers
+ * stream.
+ */
+static bool
+zstd_is_ours(const uint8_t *p, size_t len)
+{
+	uint8_t flags, window;
+	struct rd r;
+
+	rd_init(&r, p, len);
+	if (rd_u32(&r) != ZSTD_MAGIC)
+		return (false);
+	flags = rd_u8(&r);
+	if ((flags & 3) != 0)
+		return (false);
+	if ((flags & 0x20) == 0) {
+		window = rd_u8(&r);
+		uint64_t base = 1ULL << (10 + (window >> 3));
+
+		if (base + base / 8 * (window & 7) > WINDOW_MOST)
+			return (false);
+	} else if (ZSTD_getFrameContentSize(p, len) > WINDOW_MOST) {
+		return (false);
+	}
+	return (!r.bad && ZSTD_findFrameCompressedSize(p, len) == len);
+}
+
+static int
+decode(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
+{
+	size_t len = rd_left(r);
+	const uint8_t *p = rd_view(r, len);
+	ZSTD_DCtx *d;
+	size_t n;
+
+	if (codec == CODEC_RAW ? len != f->raw_len : !zstd_is_ours(p, len))
+		return (corrupt(e, "the frame's chunks make no sense"));
+	f->raw = malloc(f->raw_len);
+	if (f->raw == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	if (codec == CODEC_RAW) {
+		memcpy(f->raw, p, len);
+		return (0);
+	}
+	d = context();
+	if (d == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory to decompress"));
+	n = ZSTD_decompressDCtx(d, f->raw, f->raw_len, p, len);
+	if (ZSTD_isError(n))
+		return (err_set(e, ERR_CORRUPT, "the frame doesn't "
+		    "decompress: %s", ZSTD_getErrorName(n)));
+	if (n != f->raw_len)
+		return (corrupt(e, "the frame decompresses to another length"));
+	return (0);
+}
+
+int
+frame_open(struct opened_frame *out, const struct pack_seal *s, uint32_t no,
+    const void *stored, size_t len, struct err *e)
+{
+	struct opened_frame f = { 0 };
+	const uint8_t *bytes = stored;
+	uint8_t ad[FRAME_AD_BYTES];
+	uint8_t *plain = NULL;
+	uint8_t codec;
+	struct rd r;
+
+	if (parse_prefix(&codec, bytes, len, e) < 0)
+		return (-1);
+	len -= FRAME_PREFIX;
+	plain = malloc(len);
+	if (plain == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	frame_ad(ad, s, codec, no);
+	if (aead_open(plain, s->frame_key, no, ad, sizeof(ad),
+	    bytes + FRAME_PREFIX, len) != 0) {
+		(void)corrupt(e, "forged or damaged: the frame's seal "
+		    "doesn't hold");
+		goto fail;
+	}
+	rd_init(&r, plain, len - AEAD_TAG_BYTES);
+	if (parse_table(&f, &r, codec, e) < 0 || decode(&f, &r, codec, e) < 0)
+		goto fail;
+	free(plain);
+	*out = f;
+	return (0);
+fail:
+	free(plain);
+	opened_frame_fini(&f);
+	return (-1);
+}
