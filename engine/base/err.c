@@ -31,7 +31,7 @@ place_right(struct err *e, const char *s, size_t len)
 }
 
 int
-err_set(struct err *e, enum err_code code, const char *fmt, ...)
+(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	char line[ERR_TEXT_BYTES];
 	va_list ap;
@@ -46,7 +46,7 @@ err_set(struct err *e, enum err_code code, const char *fmt, ...)
 }
 
 int
-err_sys(struct err *e, int errnum, const char *fmt, ...)
+(err_sys)(struct err *e, int errnum, const char *fmt, ...)
 {
 	char line[ERR_TEXT_BYTES];
 	char why[128];
@@ -77,7 +77,7 @@ err_sys(struct err *e, int errnum, const char *fmt, ...)
 }
 
 int
-err_wrap(struct err *e, const char *fmt, ...)
+(err_wrap)(struct err *e, const char *fmt, ...)
 {
 	char line[ERR_TEXT_BYTES];
 	va_list ap;

@@ -70,6 +70,14 @@ int err_sys(struct err *, int errnum, const char *fmt, ...)
 int err_wrap(struct err *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+/* It can't see into another file, and would follow paths on which these return
+ * 0 after having failed. */
+#define err_set(e, ...)		((void)(err_set)((e), __VA_ARGS__), -1)
+#define err_sys(e, ...)		((void)(err_sys)((e), __VA_ARGS__), -1)
+#define err_wrap(e, ...)	((void)(err_wrap)((e), __VA_ARGS__), -1)
+#endif
+
 /* The text, "" when there is none.  Borrowed from the error. */
 const char *err_text(const struct err *);
 
