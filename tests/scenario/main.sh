@@ -29,10 +29,7 @@ fails 1 vitrine cat "latest:$T/src/nothing"
 
 step "restore"
 ok vitrine restore "latest:$T/src" --target "$T/back"
-back=$T/back$T/src
-[ -d "$back" ] || back=$T/back/src
-[ -d "$back" ] || back=$T/back
-same "$T/src" "$back"
+same "$T/src" "$T/back"
 
 step "check"
 ok vitrine check
