@@ -780,10 +780,12 @@ opening(void **state)
 static void
 mount_or_skip(const char *type, const char *path, const char *data)
 {
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("not root\n");
 		skip();
+	}
 	if (unshare(CLONE_NEWNS) != 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", path, type, 0, data) != 0) {
 		print_message("no mounts here: %s\n", strerror(errno));
 		skip();
@@ -838,7 +840,7 @@ a_read_only_store_reads(void **state)
 	assert_int_equal(store_dir_open(&ro, path, true, &e), 0);
 	assert_int_equal(store_put(ro, "keys/a", "x", 1, &e), 0);
 	store_close(ro);
-	assert_int_equal(mount("none", path, NULL, MS_REMOUNT | MS_RDONLY,
+	assert_int_equal(mount("none", path, "none", MS_REMOUNT | MS_RDONLY,
 	    NULL), 0);
 	assert_int_equal(store_dir_open(&ro, path, false, &e), 0);
 	is_there(ro, "keys/a", "x");
@@ -862,8 +864,10 @@ no_right_to_write(void **state)
 	int status;
 	pid_t pid;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("not root\n");
 		skip();
+	}
 	put_ok("keys/a", "x");
 	assert_int_equal(chmod(dir, 0755), 0);
 	pid = fork();
