@@ -1,0 +1,699 @@
+/*
+ * Reading the blocks of a stored catalog.  A block is looked for in the cache of
+ * decoded blocks, then in the local plain file, then made from its chain out of the
+ * store.  Nothing is believed before its hash under the domain's id key was
+ * compared with the map's, and the map's pages with what names them, up to the
+ * manifest: so the local files may be torn, stale or somebody else's.
+ *
+ * Invariants:
+ *  1. A slot of the cache holds a verified block (or map page), or is empty.
+ *  2. The lock guards both caches and the decoders' list; it is not held while
+ *     the store is read.
+ */
+#include "index/blocks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "engine/base/io.h"
+
+#define SLOTS_MIN	8
+#define PAGE_SLOTS	48	/* map pages held: at most 32 KiB each */
+#define DECODERS	8
+#define PACK_PAGES_MAX	32768
+#define NOTHING		UINT32_MAX
+
+struct slot {				/* a decoded block */
+	uint64_t no;
+	uint8_t *bytes;			/* owned; NULL: empty */
+	uint32_t next;			/* in the bucket */
+	uint32_t newer, older;
+};
+
+struct page_slot {			/* a parsed map page */
+	unsigned level;			/* 0: empty */
+	uint64_t no;
+	uint64_t used;
+	void *entries;			/* struct chain or struct mref; owned */
+};
+
+struct blocks_state {
+	struct fetch *fetch;
+	uint8_t *key;			/* the domain's id key; sodium_malloc */
+	uint64_t size;
+	uint64_t count;
+	unsigned levels;
+	struct mref root;
+	struct pack_info *packs;	/* owned */
+	size_t npacks;
+	int plain, image[2];		/* the local files, or -1 */
+
+	pthread_mutex_t lock;
+	struct slot *slots;
+	uint32_t nslots, used, nbuckets;
+	uint32_t *buckets;
+	uint32_t newest, oldest;
+	struct page_slot map[PAGE_SLOTS];
+	uint64_t tick;
+	ZSTD_DCtx *decoders[DECODERS];
+	unsigned ndecoders;
+};
+
+static int
+corrupt(struct err *e, const char *what)
+{
+	return (err_set(e, ERR_CORRUPT, "%s", what));
+}
+
+/* Decoders are lent, so that a block costs no new context. */
+static ZSTD_DCtx *
+decoder_get(struct blocks_state *s)
+{
+	ZSTD_DCtx *d = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->ndecoders > 0)
+		d = s->decoders[--s->ndecoders];
+	pthread_mutex_unlock(&s->lock);
+	return (d != NULL ? d : ZSTD_createDCtx());
+}
+
+static void
+decoder_put(struct blocks_state *s, ZSTD_DCtx *d)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->ndecoders < DECODERS) {
+		s->decoders[s->ndecoders++] = d;
+		d = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	(void)ZSTD_freeDCtx(d);
+}
+
+static bool
+hash_holds(const struct blocks_state *s, const struct chunk_id *want,
+    const void *bytes, size_t len)
+{
+	uint8_t have[HASH_BYTES];
+
+	hash_keyed(have, s->key, bytes, len);
+	return (id_equal(have, want->b));
+}
+
+/* Decode a delta over its prefix; the length, or 0. */
+static size_t
+undelta(struct blocks_state *s, const void *delta, size_t len,
+    const uint8_t *prefix, size_t plen, uint8_t *dst)
+{
+	ZSTD_DCtx *d = decoder_get(s);
+	size_t n;
+
+	if (d == NULL)
+		return (0);
+	(void)ZSTD_DCtx_reset(d, ZSTD_reset_session_and_parameters);
+	n = ZSTD_DCtx_refPrefix(d, prefix, plen);
+	if (!ZSTD_isError(n))
+		n = ZSTD_decompressDCtx(d, dst, CATALOG_BLOCK_BYTES, delta,
+		    len);
+	decoder_put(s, d);
+	return (ZSTD_isError(n) ? 0 : n);
+}
+
+/*
+ * Load what an mref names from one of its places into dst: itself, or (with a
+ * prefix) the block that the delta makes of the prefix.
+ */
+static int
+load_place(struct blocks_state *s, const struct mref *m, unsigned which,
+    const uint8_t *prefix, size_t plen, uint8_t *dst, size_t max, size_t *len,
+    struct err *e)
+{
+	const struct mplace *p = &m->place[which];
+	struct fetched *ref = NULL;
+	const uint8_t *data;
+	size_t n;
+	int r = -1;
+
+	if (p->pack >= s->npacks)
+		return (corrupt(e, "a pack that the list doesn't have"));
+	if (fetch_meta(s->fetch, &s->packs[p->pack], &p->frame, p->slot,
+	    prefix == NULL ? &m->hash : NULL, &ref, &data, &n, e) != 0)
+		return (-1);
+	if (prefix != NULL)
+		n = undelta(s, data, n, prefix, plen, dst);
+	else if (n <= max)
+		memcpy(dst, data, n);
+	else
+		n = 0;
+	if (n == 0)
+		(void)corrupt(e, "a block that can't be decoded");
+	else if (!hash_holds(s, &m->hash, dst, n))
+		(void)corrupt(e, "a block with another hash");
+	else {
+		*len = n;
+		r = 0;
+	}
+	fetch_put(s->fetch, ref);
+	return (r);
+}
+
+/* The same from whichever place verifies; the first one's error if none. */
+static int
+load(struct blocks_state *s, const struct mref *m, const uint8_t *prefix,
+    size_t plen, uint8_t *dst, size_t max, size_t *len, struct err *e)
+{
+	struct err second = ERR_INIT;
+
+	if (load_place(s, m, 0, prefix, plen, dst, max, len, e) == 0)
+		return (0);
+	if (m->place[1].pack == MPLACE_NONE)
+		return (-1);
+	if (load_place(s, m, 1, prefix, plen, dst, max, len, &second) != 0)
+		return (-1);
+	err_init(e);
+	return (0);
+}
+
+/* Pages of the pack list name packs behind them: the last comes first. */
+static int
+load_pack_pages(struct blocks_state *s, const struct catalog_root *root,
+    struct err *e)
+{
+	uint8_t *bytes = malloc(CATALOG_BLOCK_BYTES);
+	struct rd r;
+	size_t len;
+	int rc = -1;
+
+	if (bytes == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (uint32_t p = root->npages; p-- > 0;) {
+		const struct mref *m = &root->pages[p];
+		uint32_t past = (p + 1) * PACK_PAGE_RECORDS;
+
+		if (m->place[0].pack < past || (m->place[1].pack < past)) {
+			(void)corrupt(e, "a pack list that names itself");
+			goto out;
+		}
+		if (load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len,
+		    e) != 0)
+			goto out;
+		rd_init(&r, bytes, len);
+		for (uint32_t i = 0; i < PACK_PAGE_RECORDS; i++)
+			pack_info_parse(&s->packs[p * PACK_PAGE_RECORDS + i],
+			    &r);
+		if (!rd_end(&r)) {
+			(void)corrupt(e, "a malformed pack list");
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	free(bytes);
+	return (rc);
+}
+
+static int
+load_packs(struct blocks_state *s, const struct catalog_root *root,
+    uint32_t domain, struct err *e)
+{
+	if (root->npages > PACK_PAGES_MAX || root->ntail > MANIFEST_PACKS_MAX)
+		return (corrupt(e, "a pack list that is too long"));
+	s->npacks = (size_t)root->npages * PACK_PAGE_RECORDS + root->ntail;
+	s->packs = calloc(s->npacks + 1, sizeof(*s->packs));
+	if (s->packs == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (root->ntail > 0)
+		memcpy(s->packs + (size_t)root->npages * PACK_PAGE_RECORDS,
+		    root->tail, root->ntail * sizeof(*s->packs));
+	if (load_pack_pages(s, root, e) != 0)
+		return (err_wrap(e, "the catalog's pack list"));
+	for (size_t i = 0; i < s->npacks; i++)
+		if (s->packs[i].kind != OBJECT_PACK_META ||
+		    s->packs[i].domain != domain)
+			return (corrupt(e, "a pack list with a strange pack"));
+	return (0);
+}
+
+/* Under the lock: the slot of a map page, or NULL. */
+static struct page_slot *
+page_find(struct blocks_state *s, unsigned level, uint64_t no)
+{
+	for (size_t i = 0; i < PAGE_SLOTS; i++)
+		if (s->map[i].level == level && s->map[i].no == no) {
+			s->map[i].used = ++s->tick;
+			return (&s->map[i]);
+		}
+	return (NULL);
+}
+
+static void
+page_keep(struct blocks_state *s, unsigned level, uint64_t no, void *entries)
+{
+	struct page_slot *v = &s->map[0];
+
+	if (page_find(s, level, no) != NULL) {
+		free(entries);
+		return;
+	}
+	for (size_t i = 1; i < PAGE_SLOTS; i++)
+		if (s->map[i].used < v->used)
+			v = &s->map[i];
+	free(v->entries);
+	*v = (struct page_slot){ .level = level, .no = no,
+	    .used = ++s->tick, .entries = entries };
+}
+
+static int
+page_load(struct blocks_state *s, unsigned level, uint64_t no,
+    const struct mref *m, struct err *e)
+{
+	size_t n = map_entries(s->count, level, no), len = 0;
+	uint8_t *bytes = malloc(CATALOG_BLOCK_BYTES);
+	void *entries = calloc(n, level == 1 ? sizeof(struct chain) :
+	    sizeof(struct mref));
+	int r = -1;
+
+	if (bytes == NULL || entries == NULL) {
+		(void)err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
+	if (load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len, e) != 0) {
+		(void)err_wrap(e, "the catalog's map");
+		goto out;
+	}
+	r = level == 1 ? map_parse_leaf(entries, n, bytes, len) :
+	    map_parse_inner(entries, n, bytes, len);
+	if (r != 0) {
+		(void)corrupt(e, "a malformed map of a catalog");
+		goto out;
+	}
+	pthread_mutex_lock(&s->lock);
+	page_keep(s, level, no, entries);
+	pthread_mutex_unlock(&s->lock);
+	entries = NULL;
+out:
+	free(bytes);
+	free(entries);
+	return (r);
+}
+
+/* Entry `at' of a map page, copied into dst. */
+static int
+page_entry(struct blocks_state *s, unsigned level, uint64_t no, size_t at,
+    void *dst, struct err *e)
+{
+	size_t each = level == 1 ? sizeof(struct chain) : sizeof(struct mref);
+	struct page_slot *p;
+	struct mref m;
+
+	for (unsigned tries = 0; tries < 4; tries++) {
+		pthread_mutex_lock(&s->lock);
+		p = page_find(s, level, no);
+		if (p != NULL)
+			memcpy(dst, (uint8_t *)p->entries + at * each, each);
+		pthread_mutex_unlock(&s->lock);
+		if (p != NULL)
+			return (0);
+		if (level == s->levels)
+			m = s->root;
+		else if (page_entry(s, level + 1, no / MAP_FANOUT,
+		    no % MAP_FANOUT, &m, e) != 0)
+			return (-1);
+		if (page_load(s, level, no, &m, e) != 0)
+			return (-1);
+	}
+	/* Loaded and driven out again by others, four times. */
+	return (err_set(e, ERR_LIMIT, "too many readers of one catalog"));
+}
+
+int
+blocks_chain(struct blocks *b, uint64_t i, struct chain *out, struct err *e)
+{
+	if (i >= b->s->count)
+		return (corrupt(e, "a block beyond the catalog's end"));
+	return (page_entry(b->s, 1, i / MAP_FANOUT, i % MAP_FANOUT, out, e));
+}
+
+int
+blocks_page_ref(struct blocks *b, unsigned level, uint64_t no,
+    struct mref *out, struct err *e)
+{
+	struct blocks_state *s = b->s;
+
+	if (level > s->levels || no >= map_pages(s->count, level))
+		return (1);
+	if (level == s->levels) {
+		*out = s->root;
+		return (0);
+	}
+	return (page_entry(s, level + 1, no / MAP_FANOUT, no % MAP_FANOUT,
+	    out, e));
+}
+
+/* A block or image out of a local file, if it is there and right. */
+static bool
+local(struct blocks_state *s, int fd, uint64_t i, const struct chunk_id *want,
+    uint8_t *dst, size_t len)
+{
+	struct err e = ERR_INIT;
+	size_t got;
+
+	if (fd < 0 || io_pread(fd, dst, len, i * CATALOG_BLOCK_BYTES, &got,
+	    &e) != 0 || got != len)
+		return (false);
+	return (hash_holds(s, want, dst, len));
+}
+
+int
+blocks_image(struct blocks *b, uint64_t i, const struct chain *c,
+    unsigned steps, uint8_t dst[CATALOG_BLOCK_BYTES], size_t *len,
+    struct err *e)
+{
+	struct blocks_state *s = b->s;
+	uint8_t *prefix = NULL;
+	size_t n = 0;
+	int r = -1;
+
+	if (steps <= 2 && local(s, s->image[steps - 1], i,
+	    &c->ref[steps - 1].hash, dst, CATALOG_BLOCK_BYTES)) {
+		*len = CATALOG_BLOCK_BYTES;
+		return (0);
+	}
+	prefix = malloc(CATALOG_BLOCK_BYTES);
+	if (prefix == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (steps == 1) {
+		if (load(s, &c->ref[0], NULL, 0, dst, CATALOG_BLOCK_BYTES, len,
+		    e) != 0)
+			goto out;
+	} else if (blocks_image(b, i, c, steps - 1, prefix, &n, e) != 0 ||
+	    load(s, &c->ref[steps - 1], prefix, n, dst, CATALOG_BLOCK_BYTES,
+	    len, e) != 0)
+		goto out;
+	r = 0;
+out:
+	free(prefix);
+	return (r);
+}
+
+int
+blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
+{
+	struct blocks_state *s = b->s;
+	struct chain c;
+	uint8_t *image;
+	size_t len;
+	int r = -1;
+
+	if (blocks_chain(b, i, &c, e) != 0)
+		return (-1);
+	if (local(s, s->plain, i, &c.ref[c.depth - 1].hash, dst,
+	    blocks_len(b, i)))
+		return (0);
+	image = malloc(CATALOG_BLOCK_BYTES);
+	if (image == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (blocks_image(b, i, &c, c.depth, image, &len, e) != 0)
+		(void)err_wrap(e, "block %llu of a catalog",
+		    (unsigned long long)i);
+	else if (len != blocks_len(b, i))
+		(void)corrupt(e, "a block of the wrong length");
+	else {
+		memcpy(dst, image, len);
+		r = 0;
+	}
+	free(image);
+	return (r);
+}
+
+/* The list from newest to oldest; under the lock. */
+static void
+lru_take(struct blocks_state *s, uint32_t v)
+{
+	struct slot *x = &s->slots[v];
+
+	if (x->newer != NOTHING)
+		s->slots[x->newer].older = x->older;
+	else
+		s->newest = x->older;
+	if (x->older != NOTHING)
+		s->slots[x->older].newer = x->newer;
+	else
+		s->oldest = x->newer;
+}
+
+static void
+lru_push(struct blocks_state *s, uint32_t v)
+{
+	struct slot *x = &s->slots[v];
+
+	x->newer = NOTHING;
+	x->older = s->newest;
+	if (s->newest != NOTHING)
+		s->slots[s->newest].newer = v;
+	s->newest = v;
+	if (s->oldest == NOTHING)
+		s->oldest = v;
+}
+
+static uint32_t
+slot_find(struct blocks_state *s, uint64_t no)
+{
+	uint32_t v = s->buckets[no % s->nbuckets];
+
+	while (v != NOTHING && s->slots[v].no != no)
+		v = s->slots[v].next;
+	if (v != NOTHING && v != s->newest) {
+		lru_take(s, v);
+		lru_push(s, v);
+	}
+	return (v);
+}
+
+static void
+slot_keep(struct blocks_state *s, uint64_t no, uint8_t *bytes)
+{
+	uint32_t v, *p;
+
+	if (slot_find(s, no) != NOTHING) {
+		free(bytes);
+		return;
+	}
+	if (s->used < s->nslots) {
+		v = s->used++;
+	} else {
+		v = s->oldest;
+		lru_take(s, v);
+		for (p = &s->buckets[s->slots[v].no % s->nbuckets]; *p != v;)
+			p = &s->slots[*p].next;
+		*p = s->slots[v].next;
+		free(s->slots[v].bytes);
+	}
+	s->slots[v].no = no;
+	s->slots[v].bytes = bytes;
+	s->slots[v].next = s->buckets[no % s->nbuckets];
+	s->buckets[no % s->nbuckets] = v;
+	lru_push(s, v);
+}
+
+/* Bytes within one block. */
+static int
+read_within(struct blocks *b, uint64_t i, size_t at, void *dst, size_t len,
+    struct err *e)
+{
+	struct blocks_state *s = b->s;
+	uint8_t *bytes;
+	uint32_t v;
+
+	pthread_mutex_lock(&s->lock);
+	v = slot_find(s, i);
+	if (v != NOTHING)
+		memcpy(dst, s->slots[v].bytes + at, len);
+	pthread_mutex_unlock(&s->lock);
+	if (v != NOTHING)
+		return (0);
+	bytes = malloc(CATALOG_BLOCK_BYTES);
+	if (bytes == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (blocks_read(b, i, bytes, e) != 0) {
+		free(bytes);
+		return (-1);
+	}
+	memcpy(dst, bytes + at, len);
+	pthread_mutex_lock(&s->lock);
+	slot_keep(s, i, bytes);
+	pthread_mutex_unlock(&s->lock);
+	return (0);
+}
+
+static int
+pages_read(struct pages *p, void *dst, size_t len, uint64_t off,
+    struct err *e)
+{
+	struct blocks *b = (struct blocks *)p;
+	uint8_t *to = dst;
+
+	while (len > 0) {
+		size_t at = off % CATALOG_BLOCK_BYTES;
+		size_t n = CATALOG_BLOCK_BYTES - at;
+
+		if (n > len)
+			n = len;
+		if (read_within(b, off / CATALOG_BLOCK_BYTES, at, to, n,
+		    e) != 0)
+			return (-1);
+		to += n;
+		off += n;
+		len -= n;
+	}
+	return (0);
+}
+
+static uint64_t
+pages_size(struct pages *p)
+{
+	return (((struct blocks *)p)->s->size);
+}
+
+static const struct pages_ops blocks_ops = {
+	.read = pages_read,
+	.size = pages_size,
+};
+
+uint64_t
+blocks_count(const struct blocks *b)
+{
+	return (b->s->count);
+}
+
+size_t
+blocks_len(const struct blocks *b, uint64_t i)
+{
+	uint64_t left = b->s->size - i * CATALOG_BLOCK_BYTES;
+
+	return (left < CATALOG_BLOCK_BYTES ? (size_t)left :
+	    CATALOG_BLOCK_BYTES);
+}
+
+size_t
+blocks_packs(const struct blocks *b, const struct pack_info **out)
+{
+	*out = b->s->packs;
+	return (b->s->npacks);
+}
+
+/* The local files; one that isn't there is no loss. */
+static void
+open_local(struct blocks_state *s, const char *cache)
+{
+	static const char *const names[] = { "plain", "key", "l1" };
+	int *fds[] = { &s->plain, &s->image[0], &s->image[1] };
+	int dir;
+
+	dir = cache == NULL ? -1 :
+	    open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	for (size_t i = 0; i < 3; i++)
+		*fds[i] = openat(dir, names[i],
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	(void)close(dir);
+}
+
+static int
+state_init(struct blocks_state *s, const struct catalog_root *root,
+    size_t cache_bytes, struct err *e)
+{
+	if (root->size_bytes == 0 ||
+	    root->size_bytes % CATALOG_PAGE_BYTES != 0 ||
+	    root->size_bytes > (uint64_t)INT64_MAX)
+		return (corrupt(e, "a catalog of an impossible size"));
+	s->size = root->size_bytes;
+	s->count = s->size / CATALOG_BLOCK_BYTES +
+	    (s->size % CATALOG_BLOCK_BYTES != 0);
+	s->levels = map_levels(s->count);
+	if (s->levels != root->levels || s->levels > MAP_LEVELS_MAX)
+		return (corrupt(e, "a catalog's map has the wrong levels"));
+	s->root = root->map;
+	s->nslots = (uint32_t)(cache_bytes / CATALOG_BLOCK_BYTES);
+	if (s->nslots < SLOTS_MIN)
+		s->nslots = SLOTS_MIN;
+	s->nbuckets = s->nslots | 1;
+	s->slots = calloc(s->nslots, sizeof(*s->slots));
+	s->buckets = malloc(s->nbuckets * sizeof(*s->buckets));
+	if (s->slots == NULL || s->buckets == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (uint32_t i = 0; i < s->nbuckets; i++)
+		s->buckets[i] = NOTHING;
+	return (0);
+}
+
+int
+blocks_new(struct blocks **out, struct fetch *fetch, const struct keyring *ring,
+    uint32_t domain, const struct catalog_root *root, size_t cache_bytes,
+    const char *cache, struct err *e)
+{
+	struct blocks *b = calloc(1, sizeof(*b));
+	struct blocks_state *s = calloc(1, sizeof(*s));
+
+	if (b == NULL || s == NULL) {
+		free(b);
+		free(s);
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	b->pages.ops = &blocks_ops;
+	b->s = s;
+	s->fetch = fetch;
+	s->plain = s->image[0] = s->image[1] = -1;
+	s->newest = s->oldest = NOTHING;
+	(void)pthread_mutex_init(&s->lock, NULL);
+	s->key = sodium_malloc(KEY_BYTES);
+	if (s->key == NULL) {
+		(void)err_set(e, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
+	if (keyring_domain_id_key(ring, domain, s->key, e) != 0 ||
+	    state_init(s, root, cache_bytes, e) != 0 ||
+	    load_packs(s, root, domain, e) != 0)
+		goto fail;
+	open_local(s, cache);
+	*out = b;
+	return (0);
+fail:
+	blocks_free(b);
+	return (-1);
+}
+
+void
+blocks_free(struct blocks *b)
+{
+	struct blocks_state *s;
+
+	if (b == NULL)
+		return;
+	s = b->s;
+	for (uint32_t i = 0; i < s->used; i++)
+		free(s->slots[i].bytes);
+	for (size_t i = 0; i < PAGE_SLOTS; i++)
+		free(s->map[i].entries);
+	while (s->ndecoders > 0)
+		(void)ZSTD_freeDCtx(s->decoders[--s->ndecoders]);
+	if (s->plain >= 0)
+		(void)close(s->plain);
+	for (size_t i = 0; i < 2; i++)
+		if (s->image[i] >= 0)
+			(void)close(s->image[i]);
+	(void)pthread_mutex_destroy(&s->lock);
+	sodium_free(s->key);
+	free(s->slots);
+	free(s->buckets);
+	free(s->packs);
+	free(s);
+	free(b);
+}

@@ -1,0 +1,374 @@
+/*
+ * What files are made of: extents, frames, packs, xattr sets.  A list that doesn't add
+ * up to the file's size is damage: a short answer would truncate somebody's file.
+ */
+#include "index/catalog_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+extents_parse(struct extent *v, size_t max, size_t *n, const void *bytes,
+    size_t len, uint64_t off, uint64_t *end)
+{
+	struct rd r;
+
+	rd_init(&r, bytes, len);
+	while (rd_left(&r) > 0) {
+		if (*n == max)
+			return (false);
+		extent_parse(&v[*n], &r, off);
+		if (r.bad)
+			return (false);
+		off += v[*n].len;
+		(*n)++;
+	}
+	*end = off;
+	return (true);
+}
+
+/* What is collected: the extents that end behind `from'. */
+struct want {
+	uint64_t from;
+	struct extent *v;
+	size_t max, n;
+};
+
+static void
+want_take(struct want *w, const struct extent *v, size_t n)
+{
+	for (size_t i = 0; i < n && w->n < w->max; i++)
+		if (v[i].off + v[i].len > w->from)
+			w->v[w->n++] = v[i];
+}
+
+/* One segment row; st stands on it.  *end: where it ends. */
+static bool
+segment_row(sqlite3_stmt *st, uint64_t size, struct want *w, uint64_t *end)
+{
+	struct extent v[EXTENTS_SEGMENT];
+	const void *p;
+	size_t len, n = 0;
+	uint64_t off;
+	bool bad = false;
+
+	off = col_u64(st, 0, FILE_SIZE_MAX, &bad);
+	p = col_blob(st, 1, EXTENTS_SEGMENT * EXTENT_DATA_BYTES, &len, &bad);
+	if (bad || len == 0 || !extents_parse(v, EXTENTS_SEGMENT, &n, p, len,
+	    off, end) || *end > size)
+		return (false);
+	want_take(w, v, n);
+	return (true);
+}
+
+static int
+segments(struct conn *c, uint64_t ino, uint64_t size, struct want *w,
+    struct err *e)
+{
+	enum stmt which = STMT_SEGMENT;
+	uint64_t at = w->from, end = 0;
+	sqlite3_stmt *st;
+	int r;
+
+	while (at < size && w->n < w->max) {
+		if (conn_stmt(c, which, &st, e) != 0)
+			return (-1);
+		(void)sqlite3_bind_int64(st, 1, (int64_t)ino);
+		(void)sqlite3_bind_int64(st, 2, (int64_t)at);
+		r = conn_step(c, st, e);
+		if (r >= 0 && (r == 0 || !segment_row(st, size, w, &end) ||
+		    end <= at))
+			r = catalog_corrupt(e, "extents that don't add up");
+		(void)sqlite3_reset(st);
+		if (r < 0)
+			return (-1);
+		at = end;
+		which = STMT_SEGMENT_AT;
+	}
+	return (0);
+}
+
+static int
+extents_on(struct conn *c, uint64_t ino, struct want *w, struct err *e)
+{
+	struct extent v[EXTENTS_INLINE];
+	sqlite3_stmt *st;
+	const void *p;
+	size_t len, n = 0;
+	uint64_t size, end = 0;
+	unsigned flags;
+	bool bad = false;
+	int r;
+
+	if (conn_stmt(c, STMT_BLOB, &st, e) != 0)
+		return (-1);
+	(void)sqlite3_bind_int64(st, 1, (int64_t)ino);
+	r = conn_step(c, st, e);
+	if (r == 0)
+		r = CATALOG_ABSENT;
+	if (r != 1 || sqlite3_column_int64(st, 0) != ENTRY_FILE) {
+		(void)sqlite3_reset(st);
+		return (r != 1 ? r : err_set(e, ERR_USAGE, "not a file"));
+	}
+	flags = (unsigned)col_u64(st, 1, ENTRY_FLAGS, &bad);
+	size = col_u64(st, 2, FILE_SIZE_MAX, &bad);
+	if (sqlite3_column_type(st, 4) == SQLITE_NULL) {
+		(void)sqlite3_reset(st);
+		if (bad)
+			return (catalog_corrupt(e, "a row that can't be"));
+		if (flags & ENTRY_UNREAD)
+			return (w->from < size ? err_set(e, ERR_ABSENT,
+			    "this file could not be read when it was backed "
+			    "up") : 0);
+		return (segments(c, ino, size, w, e));
+	}
+	p = col_blob(st, 4, EXTENTS_INLINE * EXTENT_DATA_BYTES, &len, &bad);
+	if (bad || !extents_parse(v, EXTENTS_INLINE, &n, p, len, 0, &end) ||
+	    end != size)
+		r = catalog_corrupt(e, "extents that don't add up");
+	else {
+		want_take(w, v, n);
+		r = 0;
+	}
+	(void)sqlite3_reset(st);
+	return (r);
+}
+
+int
+catalog_extents(struct catalog *c, uint64_t ino, uint64_t off,
+    struct extent *v, size_t max, size_t *n, struct err *e)
+{
+	struct want w = { .from = off, .v = v, .max = max };
+	struct conn *conn;
+	int r;
+
+	if (conn_get(c, &conn, e) != 0)
+		return (-1);
+	r = extents_on(conn, ino, &w, e);
+	conn_put(c, conn);
+	if (r == 0)
+		*n = w.n;
+	return (r);
+}
+
+static bool
+copy_exact(sqlite3_stmt *st, int col, void *dst, size_t want, bool *bad)
+{
+	const void *p;
+	size_t len;
+
+	p = col_blob(st, col, want, &len, bad);
+	if (len != want)
+		*bad = true;
+	if (!*bad)
+		memcpy(dst, p, want);
+	return (!*bad);
+}
+
+bool
+pack_columns(struct pack_info *p, sqlite3_stmt *st, int c, uint32_t domain)
+{
+	bool bad = false;
+
+	memset(p, 0, sizeof(*p));
+	p->kind = OBJECT_PACK_DATA;
+	(void)copy_exact(st, c, p->id.b, ID_BYTES, &bad);
+	p->size_bytes = col_u64(st, c + 1, PACK_MAX, &bad);
+	p->domain = (uint32_t)col_u64(st, c + 2, UINT32_MAX, &bad);
+	p->writer = (uint32_t)col_u64(st, c + 3, UINT32_MAX, &bad);
+	(void)copy_exact(st, c + 4, p->run.b, RUN_BYTES, &bad);
+	(void)copy_exact(st, c + 5, p->salt, SALT_BYTES, &bad);
+	p->wrap.kind = (uint8_t)col_u64(st, c + 6, WRAP_SEALED, &bad);
+	if (p->wrap.kind == WRAP_SEALED)
+		(void)copy_exact(st, c + 7, p->wrap.bytes, WRAP_BYTES, &bad);
+	else if (p->wrap.kind != WRAP_DERIVED ||
+	    sqlite3_column_type(st, c + 7) != SQLITE_NULL)
+		bad = true;
+	return (!bad && p->domain == domain);
+}
+
+bool
+frame_columns(struct frame_info *f, sqlite3_stmt *st, int c,
+    const struct pack_info *p)
+{
+	bool bad = false;
+
+	f->no = (uint32_t)col_u64(st, c, PACK_FRAMES_MAX - 1, &bad);
+	f->off = (uint32_t)col_u64(st, c + 1, PACK_MAX, &bad);
+	f->stored = (uint32_t)col_u64(st, c + 2, PACK_MAX, &bad);
+	f->raw = (uint32_t)col_u64(st, c + 3, FRAME_RAW_MAX, &bad);
+	return (!bad && f->off >= PACK_HEADER_BYTES &&
+	    f->stored > FRAME_PREFIX &&
+	    (uint64_t)f->off + f->stored <= p->size_bytes);
+}
+
+int
+catalog_frame(struct catalog *c, uint32_t frame, struct pack_info *pack,
+    struct frame_info *info, struct err *e)
+{
+	sqlite3_stmt *st;
+	struct conn *n;
+	int r;
+
+	if (conn_get(c, &n, e) != 0)
+		return (-1);
+	r = conn_stmt(n, STMT_FRAME, &st, e);
+	if (r == 0) {
+		(void)sqlite3_bind_int64(st, 1, frame);
+		r = conn_step(n, st, e);
+		if (r == 0 || (r == 1 && (!pack_columns(pack, st, 0,
+		    c->domain) || !frame_columns(info, st, PACK_NCOLUMNS,
+		    pack))))
+			r = catalog_corrupt(e, "a frame that can't be");
+		(void)sqlite3_reset(st);
+	}
+	conn_put(c, n);
+	return (r < 0 ? -1 : 0);
+}
+
+/* Append the parts of a split set. */
+static int
+xparts(struct conn *n, uint64_t set, size_t size, struct buf *b, struct err *e)
+{
+	sqlite3_stmt *st;
+	const void *p;
+	size_t len;
+	bool bad = false;
+	int r = 0;
+
+	if (conn_stmt(n, STMT_XPART, &st, e) != 0)
+		return (-1);
+	for (uint64_t part = 0; r >= 0 && b->len < size; part++) {
+		(void)sqlite3_bind_int64(st, 1,
+		    (int64_t)(set << XPART_SHIFT | part));
+		r = conn_step(n, st, e);
+		if (r < 0)
+			break;
+		len = 0;
+		if (r == 1) {
+			p = col_blob(st, 0, size - b->len, &len, &bad);
+			buf_bytes(b, p, len);
+		}
+		if (r == 0 || bad || len == 0 || part >> XPART_SHIFT != 0)
+			r = catalog_corrupt(e, "a set of attributes");
+		(void)sqlite3_reset(st);
+	}
+	return (r < 0 ? -1 : 0);
+}
+
+static int
+xset_load(struct conn *n, uint64_t set, struct buf *b, struct err *e)
+{
+	sqlite3_stmt *st;
+	const void *p;
+	size_t size = 0, len;
+	bool bad = false, split = false;
+	int r;
+
+	if (conn_stmt(n, STMT_XSET, &st, e) != 0)
+		return (-1);
+	(void)sqlite3_bind_int64(st, 1, (int64_t)set);
+	r = conn_step(n, st, e);
+	if (r == 1) {
+		size = (size_t)col_u64(st, 0, CATALOG_XATTRS_MAX, &bad);
+		split = sqlite3_column_type(st, 1) == SQLITE_NULL;
+		if (!split) {
+			p = col_blob(st, 1, size, &len, &bad);
+			buf_bytes(b, p, len);
+		}
+	}
+	if (r == 0 || bad)
+		r = catalog_corrupt(e, "a set of attributes");
+	(void)sqlite3_reset(st);
+	if (r < 0)
+		return (-1);
+	if (split && xparts(n, set, size, b, e) != 0)
+		return (-1);
+	if (buf_ok(b, e) != 0)
+		return (-1);
+	return (b->len == size ? 0 :
+	    catalog_corrupt(e, "a set of attributes"));
+}
+
+int
+catalog_xattrs(struct catalog *c, uint64_t set, catalog_xattr_fn *fn,
+    void *ctx, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	struct conn *n;
+	int r;
+
+	if (set == 0)
+		return (0);
+	if (set > (uint64_t)INT64_MAX >> XPART_SHIFT)
+		return (catalog_corrupt(e, "a set of attributes"));
+	if (conn_get(c, &n, e) != 0)
+		return (-1);
+	r = xset_load(n, set, &b, e);
+	conn_put(c, n);
+	/* Nothing is handed out before the whole set was found right. */
+	if (r == 0)
+		r = xset_parse(b.data, b.len, NULL, NULL, e);
+	if (r == 0)
+		r = xset_parse(b.data, b.len, fn, ctx, e);
+	buf_fini(&b);
+	return (r);
+}
+
+#define PACKS_BATCH	64
+
+static int
+packs_batch(struct catalog *c, struct pack_info *v, size_t *n, uint64_t *after,
+    struct err *e)
+{
+	sqlite3_stmt *st;
+	struct conn *conn;
+	bool bad = false;
+	int r;
+
+	*n = 0;
+	if (conn_get(c, &conn, e) != 0)
+		return (-1);
+	r = conn_stmt(conn, STMT_PACKS, &st, e);
+	if (r == 0) {
+		(void)sqlite3_bind_int64(st, 1, (int64_t)*after);
+		while ((r = conn_step(conn, st, e)) == 1) {
+			uint64_t no = col_u64(st, 0, UINT32_MAX, &bad);
+
+			if (bad || *n == PACKS_BATCH || no <= *after ||
+			    !pack_columns(&v[*n], st, 1, c->domain)) {
+				r = catalog_corrupt(e, "a pack that can't be");
+				break;
+			}
+			*after = no;
+			(*n)++;
+		}
+		(void)sqlite3_reset(st);
+	}
+	conn_put(c, conn);
+	return (r);
+}
+
+int
+catalog_packs(struct catalog *c, catalog_pack_fn *fn, void *ctx, struct err *e)
+{
+	const struct pack_info *meta = NULL;
+	struct pack_info *v;
+	uint64_t after = 0;
+	size_t n, nmeta;
+	int r;
+
+	v = calloc(PACKS_BATCH, sizeof(*v));
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	do {
+		r = packs_batch(c, v, &n, &after, e);
+		for (size_t i = 0; r == 0 && i < n; i++)
+			r = fn(ctx, &v[i], e);
+	} while (r == 0 && n == PACKS_BATCH);
+	free(v);
+	nmeta = c->blocks == NULL ? 0 : blocks_packs(c->blocks, &meta);
+	for (size_t i = 0; r == 0 && i < nmeta; i++)
+		r = fn(ctx, &meta[i], e);
+	return (r);
+}
