@@ -285,7 +285,7 @@ open_parent(struct build *b, const struct manifest *parent, struct err *e)
 	if (keyring_role(repo_keyring(b->repo)) != ROLE_FULL ||
 	    parent->domain != b->domain)
 		return (BUILD_NO_PARENT);
-	if (manifest_copy(&b->parent, parent, e) != 0)
+	if (root_copy(&b->parent, &parent->catalog, e) != 0)
 		return (-1);
 	r = catalog_open(&b->parent_catalog, b->fetch, b->repo, parent, &env,
 	    &why);
@@ -353,8 +353,8 @@ build_free(struct build *b)
 	free(b->frames);
 	free(b->metas);
 	free(b->depth);
-	manifest_fini(&b->parent);
-	manifest_fini(&b->result);
+	root_fini(&b->parent);
+	root_fini(&b->result);
 	free(b);
 }
 

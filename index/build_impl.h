@@ -73,7 +73,7 @@ struct build {
 	struct fetch *fetch;
 	uint32_t domain;
 
-	struct manifest parent;		/* a copy; zeros without */
+	struct catalog_root parent;	/* a copy; zeros without */
 	struct catalog *parent_catalog;	/* owned */
 	struct pack_id *banned;		/* data packs of the parent, sorted */
 	size_t nbanned;
@@ -110,7 +110,7 @@ struct build {
 	uint8_t *depth;			/* a byte a block: its new chain's depth,
 					 * 0 where it is as it was; owned */
 	uint64_t nblocks;
-	struct manifest result;		/* its catalog root, for build_packs */
+	struct catalog_root result;	/* for build_packs */
 };
 
 /* build.c */
@@ -139,6 +139,11 @@ int build_frame_no(struct build *, const struct place *, uint32_t *out,
 int build_ref(struct build *, uint32_t frame, int64_t delta, struct err *);
 /* All counts into their rows, then what nothing uses goes. */
 int build_finish_frames(struct build *, struct err *);
+
+/* finish.c */
+int root_copy(struct catalog_root *dst, const struct catalog_root *src,
+    struct err *);
+void root_fini(struct catalog_root *);
 
 /* emit.c */
 int build_emit(struct build *, bool anew, struct catalog_root *, struct err *);

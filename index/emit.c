@@ -335,7 +335,7 @@ static int
 emit_pack_pages(struct emit *m, struct catalog_root *root, struct err *e)
 {
 	struct build *b = m->b;
-	const struct catalog_root *old = &b->parent.catalog;
+	const struct catalog_root *old = &b->parent;
 	uint32_t had = m->old == NULL ? 0 : old->ntail;
 	uint32_t spill = 0;
 
@@ -370,7 +370,7 @@ static int
 emit_tail(struct emit *m, struct catalog_root *root, struct err *e)
 {
 	struct build *b = m->b;
-	const struct catalog_root *old = &b->parent.catalog;
+	const struct catalog_root *old = &b->parent;
 	uint32_t had = m->old == NULL ? 0 : old->ntail;
 	uint32_t gone = m->old == NULL ? 0 :
 	    (root->npages - old->npages) * PACK_PAGE_RECORDS;
@@ -419,14 +419,14 @@ build_emit(struct build *b, bool anew, struct catalog_root *root,
 	m.size = overlay_size(b->overlay);
 	m.nblocks = m.size / CATALOG_BLOCK_BYTES +
 	    (m.size % CATALOG_BLOCK_BYTES != 0);
-	b->meta_base = m.old == NULL ? 0 : b->parent.catalog.npages *
-	    PACK_PAGE_RECORDS + b->parent.catalog.ntail;
+	b->meta_base = m.old == NULL ? 0 : b->parent.npages *
+	    PACK_PAGE_RECORDS + b->parent.ntail;
 	b->first_meta = UINT32_MAX;
 	b->emitting = true;
 	memset(root, 0, sizeof(*root));
 	root->size_bytes = m.size;
 	root->snapshots_since_key = m.old == NULL ? 0 :
-	    b->parent.catalog.snapshots_since_key + 1;
+	    b->parent.snapshots_since_key + 1;
 	m.id_key = sodium_malloc(KEY_BYTES);
 	m.plain = malloc(CATALOG_BLOCK_BYTES);
 	m.base = malloc(CATALOG_BLOCK_BYTES);

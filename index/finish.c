@@ -65,7 +65,7 @@ settle(struct build *b, bool *anew, struct err *e)
 	if (pragma(b, "PRAGMA page_count", &pages, e) != 0 ||
 	    pragma(b, "PRAGMA freelist_count", &unused, e) != 0)
 		return (-1);
-	if (b->parent.catalog.snapshots_since_key + 1 >= SNAPSHOTS_PER_KEY)
+	if (b->parent.snapshots_since_key + 1 >= SNAPSHOTS_PER_KEY)
 		*anew = true;
 	if (unused * 100 > pages * FREE_PERCENT && pages > 64)
 		*anew = true;
@@ -80,8 +80,8 @@ settle(struct build *b, bool *anew, struct err *e)
 	return (0);
 }
 
-static int
-copy_root(struct catalog_root *dst, const struct catalog_root *src,
+int
+root_copy(struct catalog_root *dst, const struct catalog_root *src,
     struct err *e)
 {
 	struct mref *pages = calloc(src->npages + 1U, sizeof(*pages));
@@ -102,6 +102,14 @@ copy_root(struct catalog_root *dst, const struct catalog_root *src,
 	return (0);
 }
 
+void
+root_fini(struct catalog_root *root)
+{
+	free(root->pages);
+	free(root->tail);
+	memset(root, 0, sizeof(*root));
+}
+
 int
 build_finish(struct build *b, struct manifest *m, struct err *e)
 {
@@ -111,20 +119,19 @@ build_finish(struct build *b, struct manifest *m, struct err *e)
 	if (settle(b, &anew, e) != 0)
 		return (err_wrap(e, "the catalog"));
 	if (b->parent_catalog != NULL && overlay_is_clean(b->overlay)) {
-		if (copy_root(&root, &b->parent.catalog, e) != 0)
+		if (root_copy(&root, &b->parent, e) != 0)
 			return (-1);
 	} else if (build_emit(b, anew, &root, e) != 0)
 		return (-1);
-	free(m->catalog.pages);
-	free(m->catalog.tail);
+	root_fini(&m->catalog);
 	m->catalog = root;
-	return (copy_root(&b->result.catalog, &root, e));
+	return (root_copy(&b->result, &root, e));
 }
 
 static int
 metadata_packs(struct build *b, session_pack_fn *fn, void *ctx, struct err *e)
 {
-	const struct catalog_root *root = &b->result.catalog;
+	const struct catalog_root *root = &b->result;
 	const struct pack_info *old = NULL;
 	uint32_t paged = root->npages * PACK_PAGE_RECORDS;
 
