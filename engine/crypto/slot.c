@@ -130,8 +130,8 @@ record_check(const struct slot_record *r, struct err *e)
 	return (0);
 }
 
-static void
-record_emit(struct buf *b, const struct slot_record *r)
+void
+slot_record_emit(struct buf *b, const struct slot_record *r)
 {
 	buf_u8(b, (uint8_t)r->role);
 	buf_u32(b, r->writer);
@@ -200,7 +200,7 @@ emit(struct buf *out, const struct keyring *ring, const struct slot_params *p,
 	size_t len = 0;
 	int r = -1;
 
-	record_emit(&rec, record);
+	slot_record_emit(&rec, record);
 	rnd_bytes(salt, sizeof(salt));
 	if (buf_ok(&rec, e) < 0 ||
 	    secrets_emit(secrets, &len, ring, record, e) < 0)
@@ -373,6 +373,21 @@ text_parse(char *dst, size_t max, struct rd *r)
 	dst[n] = '\0';
 }
 
+void
+slot_record_parse(struct slot_record *rec, struct rd *r)
+{
+	rec->role = (enum key_role)rd_u8(r);
+	rec->writer = rd_u32(r);
+	rec->domain = rd_u32(r);
+	rec->created.s = rd_i64(r);
+	rec->created.ns = rd_u32(r);
+	text_parse(rec->host, SLOT_HOST_MAX, r);
+	text_parse(rec->label, SLOT_LABEL_MAX, r);
+	if (rec->created.ns > 999999999 ||
+	    (rec->role == ROLE_FULL) != (rec->writer == 0))
+		r->bad = true;
+}
+
 int
 slot_record_open(struct slot_record *out, const void *object, size_t len,
     const struct keyring *ring, struct err *e)
@@ -393,16 +408,8 @@ slot_record_open(struct slot_record *out, const void *object, size_t len,
 		return (err_set(e, ERR_CORRUPT,
 		    "forged or damaged: the key slot's record doesn't open"));
 	rd_init(&r, plain, s.record_len - AEAD_TAG_BYTES);
-	rec.role = (enum key_role)rd_u8(&r);
-	rec.writer = rd_u32(&r);
-	rec.domain = rd_u32(&r);
-	rec.created.s = rd_i64(&r);
-	rec.created.ns = rd_u32(&r);
-	text_parse(rec.host, SLOT_HOST_MAX, &r);
-	text_parse(rec.label, SLOT_LABEL_MAX, &r);
-	if (!rd_end(&r) || rec.role != s.role ||
-	    rec.created.ns > 999999999 ||
-	    (rec.role == ROLE_FULL) != (rec.writer == 0))
+	slot_record_parse(&rec, &r);
+	if (!rd_end(&r) || rec.role != s.role)
 		return (err_set(e, ERR_CORRUPT,
 		    "the key slot's record makes no sense"));
 	*out = rec;

@@ -2,6 +2,7 @@
 #define VITRINE_ENGINE_CRYPTO_SLOT_H
 
 #include "engine/base/clock.h"
+#include "engine/base/rd.h"
 #include "engine/crypto/keys.h"
 
 /*
@@ -43,6 +44,11 @@ struct slot_record {
 	char host[SLOT_HOST_MAX + 1];	/* the host a put-only writer may name */
 	char label[SLOT_LABEL_MAX + 1];
 };
+
+/* The record's bytes, R of the format page; a revocation holds them, too.  Parsing
+ * sets rd->bad for what makes no sense. */
+void slot_record_emit(struct buf *, const struct slot_record *);
+void slot_record_parse(struct slot_record *, struct rd *);
 
 /* Emit a slot; `ring' is a full keyring.  For ROLE_PUT_ONLY in the record the
  * writer's secrets are derived and sealed, otherwise the master. */
