@@ -78,6 +78,7 @@ struct key_slot {
 	struct slot_record record;
 };
 struct registry {
+	bool loaded;			/* {0} is not: made at need */
 	struct writer *v;		/* owned */
 	size_t n;
 	struct key_slot *slots;		/* owned */
@@ -91,12 +92,29 @@ const struct writer *registry_find(const struct registry *, uint32_t writer);
  * Read, verify and parse a manifest: its bytes' name, its writer's MAC, and that
  * this writer may write it.  STORE_ABSENT.
  */
-int manifest_load(struct repo *, const struct registry *,
+int manifest_load(struct repo *, struct registry *,
     const struct snapshot_id *, struct manifest *, struct err *);
+/* The parsing and the rules of manifest_load for bytes at hand. */
+int manifest_open(struct repo *, struct registry *, const struct snapshot_id *,
+    const struct buf *object, struct manifest *, struct err *);
 /* Is what a failing manifest_load says about that object (not about this machine
  * or the store)? */
 bool is_object_bad(const struct err *);
-/* As repo_snapshots, but what `out' holds already isn't loaded again. */
+/* As repo_snapshots, but what `out' holds already isn't loaded again.  After a
+ * failure `out' may lack some. */
 int snapshots_refresh(struct repo *, struct snapshots *out, struct err *);
+/* ERR_AUTH with a sentence when this keyring can't read. */
+int must_read(const struct repo *, const char *what, struct err *);
+
+/* A put-only writer's own newest manifest, kept locally (sealed). */
+int local_parent_store(struct repo *, const struct snapshot_id *,
+    const struct manifest *, struct err *);
+/* STORE_ABSENT when there is none that verifies. */
+int local_parent_load(struct repo *, const struct lineage_id *,
+    struct snapshot_id *, struct manifest *, struct err *);
+
+/* All tombstones under forgotten/, sorted by lineage, sequence. */
+struct forgotten;
+int forgotten_load(struct repo *, struct forgotten *, struct err *);
 
 #endif

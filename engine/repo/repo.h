@@ -77,6 +77,13 @@ struct snapshots {
 	struct snapshot *v;	/* by time, then id; owned */
 	size_t n;
 	size_t refused;		/* forged, revoked or damaged: each said in the log */
+	struct snapshot_id *refused_ids;	/* `refused' of them; owned */
+	/* What full keys' manifests say of others: the newest head seen of each
+	 * lineage (owned, sorted by lineage), and how many name another header
+	 * than this repository's. */
+	struct head_seen *heads;
+	size_t nheads;
+	size_t other_header;
 };
 /* Sealed manifests are cached locally (verified again when read).  A manifest that
  * does not verify is left out, counted and said: the rest is served. */
@@ -94,7 +101,8 @@ int repo_manifest(struct repo *, const struct snapshot_id *, struct manifest *,
  * A store that lies (vitrine-format(5), LYING STORES): compares what is listed with
  * itself (gaps, forks, heads that others saw) and with what this user saw before
  * (the state directory), says each finding through fn, then remembers.  fn's text is
- * a sentence.  *findings counts them.
+ * a sentence.  *findings counts them.  A put-only keyring, which has no snapshots to
+ * give (NULL), can only look at the header.
  */
 typedef void repo_lie_fn(void *ctx, const char *text);
 int repo_check_history(struct repo *, const struct snapshots *, repo_lie_fn *,

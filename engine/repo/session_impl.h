@@ -1,0 +1,44 @@
+#ifndef VITRINE_ENGINE_REPO_SESSION_IMPL_H
+#define VITRINE_ENGINE_REPO_SESSION_IMPL_H
+
+#include <pthread.h>
+
+#include "engine/repo/impl.h"
+#include "engine/repo/records.h"
+#include "engine/repo/session.h"
+
+/* What session.c, lease.c and commit.c share. */
+
+struct session {
+	struct repo *repo;		/* borrowed */
+	struct run_id run;
+	uint64_t counter;
+	struct ids banned;		/* sorted; immutable after begin */
+	struct snapshots snaps;		/* full keys: as of the last refresh */
+	bool listed;			/* snaps is filled */
+
+	/* The lease; `lock' guards what follows. */
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+	uint32_t generation;		/* the newest in the store */
+	bool lapsed;			/* too long between two renewals */
+	int64_t renewed_boot_s, renewed_wall_s;
+};
+
+int lease_begin(struct session *, struct err *);
+/* Stops the thread and removes the lease. */
+void lease_end(struct session *);
+/* Was there, since the beginning, an interval without renewal that a collector may
+ * have taken for our death? */
+bool lease_has_lapsed(struct session *);
+
+/* Every condemned object whose state is at least `state': its packs, added.  A
+ * collector's object that can't be read is an error: what it names is being
+ * deleted. */
+int condemned_load(struct repo *, uint8_t state, struct ids *, struct err *);
+int damaged_load(struct repo *, struct ids *, struct err *);
+
+#endif

@@ -1,0 +1,541 @@
+/*
+ * Listing and loading snapshots.  A manifest counts if its bytes have its name, its writer's
+ * MAC holds, its content parses, and the writer may say what it says; all else is refused by
+ * itself, so that one bad object never hides the good ones.
+ *
+ * Sealed manifests are cached as they are: the cache is no truth, a cached copy passes the
+ * same checks.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/io.h"
+#include "engine/repo/impl.h"
+
+int
+must_read(const struct repo *repo, const char *what, struct err *e)
+{
+	if (keyring_role(repo->ring) == ROLE_FULL)
+		return (0);
+	return (err_set(e, ERR_AUTH, "this is a put-only key: it can't %s; "
+	    "use a full key", what));
+}
+
+bool
+is_object_bad(const struct err *e)
+{
+	return (e->code == ERR_CORRUPT || e->code == ERR_VERSION ||
+	    e->code == ERR_LIMIT || (e->code == ERR_SYS && e->sys == EIO));
+}
+
+/*
+ * The cache: $cache_dir/<repository>/manifests/<id>.
+ */
+
+/* The directory's descriptor; -1 when there is no cache. */
+static int
+cache_open(const struct repo *repo)
+{
+	struct err ignored = ERR_INIT;
+	char *path;
+	int fd;
+
+	if (repo->cache_dir == NULL ||
+	    asprintf(&path, "%s/manifests", repo->cache_dir) < 0)
+		return (-1);
+	fd = -1;
+	if (io_mkdirs(path, 0700, &ignored) == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+	return (fd);
+}
+
+static bool
+cache_load(int dir, const uint8_t id[ID_BYTES], struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t digest[HASH_BYTES];
+	char hex[ID_HEX];
+	int fd, ret;
+
+	buf_reset(b);
+	if (dir < 0)
+		return (false);
+	fd = openat(dir, hex_emit(hex, id, ID_BYTES),
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return (false);
+	ret = io_slurp(fd, b, SEALED_MAX, &ignored);
+	(void)close(fd);
+	if (ret != 0)
+		return (false);
+	hash_bytes(digest, b->data, b->len);
+	return (id_equal(digest, id));
+}
+
+/* Without fsync: a torn file is noticed by its name. */
+static void
+cache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+	char hex[ID_HEX], tmp[ID_HEX + 16];
+	int fd, ret;
+
+	if (dir < 0)
+		return;
+	(void)hex_emit(hex, id, ID_BYTES);
+	(void)snprintf(tmp, sizeof(tmp), "%s.%d", hex, (int)getpid());
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	ret = io_write_all(fd, b->data, b->len, &ignored);
+	if (close(fd) != 0)
+		ret = -1;
+	if (ret != 0 || renameat(dir, tmp, dir, hex) != 0)
+		(void)unlinkat(dir, tmp, 0);
+}
+
+/* Drop what the store has no more. */
+static void
+cache_sweep(int dir, const struct ids *present)
+{
+	uint8_t id[ID_BYTES];
+	struct dirent *de;
+	DIR *dp;
+	int fd;
+
+	if (dir < 0)
+		return;
+	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dp = fd < 0 ? NULL : fdopendir(fd);
+	if (dp == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((de = readdir(dp)) != NULL)
+		if (hex_parse(id, sizeof(id), de->d_name) == 0 &&
+		    !ids_has(present, id))
+			(void)unlinkat(dir, de->d_name, 0);
+	(void)closedir(dp);
+}
+
+/*
+ * One manifest.
+ */
+
+/* May its writer say this? */
+static int
+may_write(struct repo *repo, struct registry *g, const struct snapshot_id *id,
+    const struct manifest *m, struct err *e)
+{
+	const struct writer *w;
+
+	if (m->writer == 0) {
+		if (m->domain != 0)
+			return (err_set(e, ERR_CORRUPT, "a full key's manifest "
+			    "in domain %u", m->domain));
+		return (0);
+	}
+	if (!g->loaded && registry_load(g, repo, e) != 0)
+		return (-1);
+	w = registry_find(g, m->writer);
+	if (w == NULL)
+		return (err_set(e, ERR_CORRUPT, "forged: no key slot or "
+		    "revocation knows its writer %u", m->writer));
+	if (m->domain != w->record.domain)
+		return (err_set(e, ERR_CORRUPT, "forged: writer %u writes in "
+		    "domain %u, not %u", m->writer, w->record.domain,
+		    m->domain));
+	if (m->host.len != strlen(w->record.host) ||
+	    memcmp(m->host.p, w->record.host, m->host.len) != 0)
+		return (err_set(e, ERR_CORRUPT, "forged: writer %u may write "
+		    "for host \"%s\" only, this says \"%.64s\"", m->writer,
+		    w->record.host, m->host.p));
+	if (w->revoked && !ids_has(&w->kept, id->b))
+		return (err_set(e, ERR_CORRUPT, "writer %u (host \"%s\") was "
+		    "revoked before it was accepted", m->writer,
+		    w->record.host));
+	return (0);
+}
+
+int
+manifest_open(struct repo *repo, struct registry *g,
+    const struct snapshot_id *id, const struct buf *object,
+    struct manifest *out, struct err *e)
+{
+	struct buf content = BUF_INIT;
+	struct manifest m = { 0 };
+	struct lineage_id lineage;
+	struct sealed env;
+	int ret;
+
+	ret = sealed_open(&env, &content, repo->ring, OBJECT_MANIFEST,
+	    object->data, object->len, e);
+	if (ret == 0)
+		ret = manifest_parse(&m, &env, content.data, content.len, e);
+	buf_fini(&content);
+	if (ret != 0)
+		return (ret);
+	lineage_of(&lineage, m.writer, &m.host, &m.roots);
+	if (!id_equal(lineage.b, m.lineage.b))
+		ret = err_set(e, ERR_CORRUPT, "forged: it claims a lineage that "
+		    "is not that of its writer, host and roots");
+	if (ret == 0)
+		ret = may_write(repo, g, id, &m, e);
+	if (ret != 0) {
+		manifest_fini(&m);
+		return (ret);
+	}
+	*out = m;
+	return (0);
+}
+
+static int
+load_through(struct repo *repo, int cache, struct registry *g,
+    const struct snapshot_id *id, struct manifest *m, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int ret = 0;
+
+	if (!cache_load(cache, id->b, &b)) {
+		ret = object_load(repo->store, "snapshots", id->b, SEALED_MAX,
+		    &b, e);
+		if (ret == 0)
+			cache_store(cache, id->b, &b);
+	}
+	if (ret == 0)
+		ret = manifest_open(repo, g, id, &b, m, e);
+	buf_fini(&b);
+	return (ret);
+}
+
+int
+manifest_load(struct repo *repo, struct registry *g,
+    const struct snapshot_id *id, struct manifest *m, struct err *e)
+{
+	int cache = cache_open(repo), ret;
+
+	ret = load_through(repo, cache, g, id, m, e);
+	if (cache >= 0)
+		(void)close(cache);
+	return (ret);
+}
+
+int
+repo_manifest(struct repo *repo, const struct snapshot_id *id,
+    struct manifest *m, struct err *e)
+{
+	char name[OBJECT_NAME_MAX], hex[SHORT_HEX];
+	struct registry g = { 0 };
+	struct store_stat st;
+	int ret;
+
+	if (must_read(repo, "read snapshots", e) != 0)
+		return (-1);
+	/* The cache may know what the store has no more. */
+	ret = store_stat(repo->store, object_name(name, "snapshots", id->b),
+	    &st, e);
+	if (ret == 0)
+		ret = manifest_load(repo, &g, id, m, e);
+	registry_fini(&g);
+	if (ret < 0)
+		return (err_wrap(e, "snapshot %s", short_hex(hex, id->b)));
+	return (ret);
+}
+
+/*
+ * The list.
+ */
+static void
+snapshot_fini(struct snapshot *s)
+{
+	free(s->host.p);
+	free(s->user.p);
+	strings_fini(&s->roots);
+	strings_fini(&s->tags);
+}
+
+void
+snapshots_fini(struct snapshots *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		snapshot_fini(&l->v[i]);
+	free(l->v);
+	free(l->refused_ids);
+	free(l->heads);
+	memset(l, 0, sizeof(*l));
+}
+
+/* Moves what a listing needs out of the manifest. */
+static void
+snapshot_take(struct snapshot *s, const struct snapshot_id *id,
+    struct manifest *m)
+{
+	memset(s, 0, sizeof(*s));
+	s->id = *id;
+	s->writer = m->writer;
+	s->sequence = m->sequence;
+	s->lineage = m->lineage;
+	s->previous = m->previous;
+	s->time = m->time;
+	s->host = m->host;
+	s->user = m->user;
+	s->roots = m->roots;
+	s->tags = m->tags;
+	s->files = m->files;
+	s->dirs = m->dirs;
+	s->others = m->others;
+	s->bytes = m->bytes;
+	s->unread = m->unread;
+	s->bytes_new = m->bytes_new;
+	s->bytes_added = m->bytes_added;
+	s->flags = m->flags;
+	memset(&m->host, 0, sizeof(m->host));
+	memset(&m->user, 0, sizeof(m->user));
+	memset(&m->roots, 0, sizeof(m->roots));
+	memset(&m->tags, 0, sizeof(m->tags));
+	manifest_fini(m);
+}
+
+/* Keep the newest head of each lineage. */
+static int
+note_heads(struct snapshots *l, const struct manifest *m, struct err *e)
+{
+	for (uint32_t i = 0; i < m->nheads; i++) {
+		const struct head_seen *h = &m->heads[i];
+		size_t lo = 0, hi = l->nheads;
+		struct head_seen *v;
+
+		while (lo < hi) {
+			size_t mid = lo + (hi - lo) / 2;
+
+			if (memcmp(l->heads[mid].lineage.b, h->lineage.b,
+			    ID_BYTES) < 0)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		if (lo < l->nheads && id_equal(l->heads[lo].lineage.b,
+		    h->lineage.b)) {
+			if (l->heads[lo].sequence < h->sequence)
+				l->heads[lo] = *h;
+			continue;
+		}
+		v = reallocarray(l->heads, l->nheads + 1, sizeof(*v));
+		if (v == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		l->heads = v;
+		memmove(&v[lo + 1], &v[lo], (l->nheads - lo) * sizeof(*v));
+		v[lo] = *h;
+		l->nheads++;
+	}
+	return (0);
+}
+
+static int
+note_refused(struct snapshots *l, const struct snapshot_id *id, struct err *e)
+{
+	struct snapshot_id *v = reallocarray(l->refused_ids, l->refused + 1,
+	    sizeof(*v));
+
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	l->refused_ids = v;
+	v[l->refused++] = *id;
+	return (0);
+}
+
+static int
+add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
+    const struct snapshot_id *id, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct manifest m;
+	char hex[ID_HEX];
+	int ret;
+
+	ret = load_through(repo, cache, g, id, &m, &why);
+	if (ret == STORE_ABSENT) {
+		log_say(repo->env.log, LOG_NOTICE, "snapshot %s vanished while "
+		    "it was listed", hex_emit(hex, id->b, ID_BYTES));
+		return (0);
+	}
+	if (ret < 0 && is_object_bad(&why)) {
+		log_say(repo->env.log, LOG_WARNING, "snapshot %s is refused: "
+		    "%s", hex_emit(hex, id->b, ID_BYTES), err_text(&why));
+		return (note_refused(l, id, e));
+	}
+	if (ret < 0) {
+		*e = why;
+		return (err_wrap(e, "snapshot %s", hex_emit(hex, id->b,
+		    (SHORT_HEX - 1) / 2)));
+	}
+	if (m.writer == 0 && memcmp(m.header_digest, repo->header.digest,
+	    HASH_BYTES) != 0)
+		l->other_header++;
+	if (m.writer == 0 && note_heads(l, &m, e) != 0) {
+		manifest_fini(&m);
+		return (-1);
+	}
+	snapshot_take(&l->v[l->n++], id, &m);
+	return (0);
+}
+
+static int
+snapshot_compare(const void *va, const void *vb)
+{
+	const struct snapshot *a = va, *b = vb;
+
+	if (a->time.s != b->time.s)
+		return (a->time.s < b->time.s ? -1 : 1);
+	if (a->time.ns != b->time.ns)
+		return (a->time.ns < b->time.ns ? -1 : 1);
+	return (memcmp(a->id.b, b->id.b, ID_BYTES));
+}
+
+/* Leave in `present' what `l' does not hold, and in `l' what is present. */
+static int
+keep_present(struct snapshots *l, struct ids *present, struct ids *fresh,
+    struct err *e)
+{
+	struct ids known = { 0 };
+	size_t n = 0;
+	int ret = -1;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!ids_has(present, l->v[i].id.b)) {
+			snapshot_fini(&l->v[i]);
+			continue;
+		}
+		if (ids_add(&known, l->v[i].id.b, e) != 0) {
+			/* Keep the rest whole: the caller frees it. */
+			memmove(&l->v[n], &l->v[i],
+			    (l->n - i) * sizeof(*l->v));
+			l->n = n + l->n - i;
+			goto out;
+		}
+		l->v[n++] = l->v[i];
+	}
+	l->n = n;
+	for (size_t i = 0; i < l->refused; i++)
+		if (ids_add(&known, l->refused_ids[i].b, e) != 0)
+			goto out;
+	ids_sort(&known);
+	for (size_t i = 0; i < present->n; i++)
+		if (!ids_has(&known, present->v[i]) &&
+		    ids_add(fresh, present->v[i], e) != 0)
+			goto out;
+	ret = 0;
+out:
+	ids_fini(&known);
+	return (ret);
+}
+
+int
+snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
+{
+	struct ids present = { 0 }, fresh = { 0 };
+	struct registry g = { 0 };
+	struct snapshot *v;
+	int cache = -1, ret = -1;
+
+	if (ids_list(&present, repo->store, "snapshots", repo->env.log,
+	    e) != 0 || keep_present(l, &present, &fresh, e) != 0)
+		goto out;
+	v = reallocarray(l->v, l->n + fresh.n + 1, sizeof(*v));
+	if (v == NULL) {
+		(void)err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
+	l->v = v;
+	cache = cache_open(repo);
+	for (size_t i = 0; i < fresh.n; i++) {
+		struct snapshot_id id;
+
+		memcpy(id.b, fresh.v[i], ID_BYTES);
+		if (add_one(repo, cache, &g, l, &id, e) != 0)
+			goto out;
+	}
+	cache_sweep(cache, &present);
+	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
+	ret = 0;
+out:
+	if (cache >= 0)
+		(void)close(cache);
+	registry_fini(&g);
+	ids_fini(&present);
+	ids_fini(&fresh);
+	return (ret);
+}
+
+int
+repo_snapshots(struct repo *repo, struct snapshots *out, struct err *e)
+{
+	struct snapshots l = { 0 };
+
+	if (must_read(repo, "read or list snapshots", e) != 0)
+		return (-1);
+	if (snapshots_refresh(repo, &l, e) != 0) {
+		snapshots_fini(&l);
+		return (-1);
+	}
+	*out = l;
+	return (0);
+}
+
+static bool
+has_prefix(const struct snapshot *s, const char *prefix, size_t n)
+{
+	char hex[ID_HEX];
+
+	return (strncmp(hex_emit(hex, s->id.b, ID_BYTES), prefix, n) == 0);
+}
+
+int
+snapshots_find(const struct snapshots *l, const char *name, size_t *index,
+    struct err *e)
+{
+	char list[8 * (SHORT_HEX + 4) + 16] = "", hex[SHORT_HEX];
+	size_t n = strlen(name), found = 0, at = 0, used = 0;
+
+	if (strcmp(name, "latest") == 0) {
+		if (l->n == 0)
+			return (err_set(e, ERR_ABSENT,
+			    "there are no snapshots"));
+		*index = l->n - 1;
+		return (0);
+	}
+	if (n == 0 || n > 2 * ID_BYTES ||
+	    strspn(name, "0123456789abcdef") != n)
+		return (err_set(e, ERR_ABSENT, "\"%s\" is no snapshot: give "
+		    "\"latest\" or the first digits of an id", name));
+	for (size_t i = 0; i < l->n; i++) {
+		if (!has_prefix(&l->v[i], name, n))
+			continue;
+		if (found++ == 0)
+			at = i;
+		if (found <= 8)
+			used += (size_t)snprintf(list + used,
+			    sizeof(list) - used, " %s",
+			    short_hex(hex, l->v[i].id.b));
+		else if (found == 9)
+			used += (size_t)snprintf(list + used,
+			    sizeof(list) - used, " ...");
+	}
+	if (found == 0)
+		return (err_set(e, ERR_ABSENT, "no snapshot has an id that "
+		    "begins with %s", name));
+	if (found > 1)
+		return (err_set(e, ERR_USAGE, "%s could be any of%s", name,
+		    list));
+	*index = at;
+	return (0);
+}

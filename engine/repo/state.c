@@ -1,0 +1,289 @@
+/*
+ * The state file: small, replaced as a whole, under a lock file beside it.
+ */
+#include "engine/repo/state.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/io.h"
+#include "engine/repo/impl.h"
+
+#define MAGIC		"VTRNSTAT"
+#define VERSION		1
+#define LINEAGE_BYTES	(3 * ID_BYTES + 2 * 8)
+#define NAME_MAX_BYTES	(RUN_HEX + 8)
+
+void
+state_fini(struct state *s)
+{
+	free(s->v);
+	memset(s, 0, sizeof(*s));
+}
+
+int
+state_emit(struct buf *b, const struct state *s, const struct repo_id *repo,
+    struct err *e)
+{
+	uint8_t digest[HASH_BYTES];
+	size_t at = b->len;
+
+	buf_bytes(b, MAGIC, 8);
+	buf_u32(b, VERSION);
+	buf_bytes(b, repo->b, sizeof(repo->b));
+	buf_u32(b, s->revision);
+	buf_bytes(b, s->digest, sizeof(s->digest));
+	buf_u32(b, s->n);
+	for (uint32_t i = 0; i < s->n; i++) {
+		buf_bytes(b, s->v[i].lineage.b, ID_BYTES);
+		buf_u64(b, s->v[i].sequence);
+		buf_bytes(b, s->v[i].id.b, ID_BYTES);
+		buf_u64(b, s->v[i].try_sequence);
+		buf_bytes(b, s->v[i].try_id.b, ID_BYTES);
+	}
+	if (buf_ok(b, e) != 0)
+		return (-1);
+	hash_bytes(digest, b->data + at, b->len - at);
+	buf_bytes(b, digest, sizeof(digest));
+	return (buf_ok(b, e));
+}
+
+static void
+lineage_parse(struct state_lineage *l, struct rd *r)
+{
+	rd_bytes(r, l->lineage.b, ID_BYTES);
+	l->sequence = rd_u64(r);
+	rd_bytes(r, l->id.b, ID_BYTES);
+	l->try_sequence = rd_u64(r);
+	rd_bytes(r, l->try_id.b, ID_BYTES);
+	if ((l->sequence == 0) != id_is_zero(l->id.b) ||
+	    (l->try_sequence == 0) != id_is_zero(l->try_id.b))
+		r->bad = true;
+}
+
+int
+state_parse(struct state *out, const void *bytes, size_t len,
+    const struct repo_id *repo, struct err *e)
+{
+	uint8_t magic[8], digest[HASH_BYTES], is[HASH_BYTES];
+	struct state s = { 0 };
+	struct repo_id id;
+	struct rd r;
+
+	if (len < HASH_BYTES)
+		goto bad;
+	rd_init(&r, bytes, len - HASH_BYTES);
+	hash_bytes(is, bytes, len - HASH_BYTES);
+	memcpy(digest, r.end, HASH_BYTES);
+	rd_bytes(&r, magic, sizeof(magic));
+	if (memcmp(magic, MAGIC, sizeof(magic)) != 0 || rd_u32(&r) != VERSION ||
+	    memcmp(is, digest, sizeof(is)) != 0)
+		goto bad;
+	rd_bytes(&r, id.b, sizeof(id.b));
+	if (memcmp(id.b, repo->b, sizeof(id.b)) != 0)
+		goto bad;
+	s.revision = rd_u32(&r);
+	rd_bytes(&r, s.digest, sizeof(s.digest));
+	s.n = s.cap = rd_u32(&r);
+	if (r.bad || s.n > rd_left(&r) / LINEAGE_BYTES)
+		goto bad;
+	s.v = calloc((size_t)s.n + 1, sizeof(*s.v));
+	if (s.v == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (uint32_t i = 0; i < s.n; i++) {
+		lineage_parse(&s.v[i], &r);
+		if (i > 0 && memcmp(s.v[i - 1].lineage.b, s.v[i].lineage.b,
+		    ID_BYTES) >= 0)
+			r.bad = true;
+	}
+	if (!rd_end(&r))
+		goto bad;
+	*out = s;
+	return (0);
+bad:
+	state_fini(&s);
+	return (err_set(e, ERR_CORRUPT, "the state file is damaged"));
+}
+
+/* Where the lineage is or would be. */
+static uint32_t
+position(const struct state *s, const struct lineage_id *l)
+{
+	uint32_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(s->v[mid].lineage.b, l->b, ID_BYTES) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (lo);
+}
+
+struct state_lineage *
+state_find(const struct state *s, const struct lineage_id *l)
+{
+	uint32_t i = position(s, l);
+
+	if (i == s->n || !id_equal(s->v[i].lineage.b, l->b))
+		return (NULL);
+	return (&s->v[i]);
+}
+
+struct state_lineage *
+state_entry(struct state *s, const struct lineage_id *l, struct err *e)
+{
+	uint32_t i = position(s, l), cap;
+	struct state_lineage *v;
+
+	if (i < s->n && id_equal(s->v[i].lineage.b, l->b))
+		return (&s->v[i]);
+	if (s->n >= s->cap) {
+		cap = s->cap < 8 ? 8 : s->cap * 2;
+		v = reallocarray(s->v, cap, sizeof(*v));
+		if (v == NULL) {
+			(void)err_set(e, ERR_NOMEM, "out of memory");
+			return (NULL);
+		}
+		s->v = v;
+		s->cap = cap;
+	}
+	memmove(&s->v[i + 1], &s->v[i], (s->n - i) * sizeof(*s->v));
+	memset(&s->v[i], 0, sizeof(s->v[i]));
+	s->v[i].lineage = *l;
+	s->n++;
+	return (&s->v[i]);
+}
+
+/*
+ * The file.
+ */
+static char *
+state_name(char name[NAME_MAX_BYTES], const struct repo *repo,
+    const char *suffix)
+{
+	char hex[RUN_HEX];
+
+	(void)snprintf(name, NAME_MAX_BYTES, "%s%s", hex_emit(hex,
+	    repo->header.id.b, sizeof(repo->header.id.b)), suffix);
+	return (name);
+}
+
+static int
+open_dir(const struct repo *repo, struct err *e)
+{
+	int fd;
+
+	if (io_mkdirs(repo->env.state_dir, 0700, e) != 0)
+		return (-1);
+	fd = open(repo->env.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return (err_sys(e, errno, "%s", repo->env.state_dir));
+	return (fd);
+}
+
+static int
+load(const struct repo *repo, int dir, struct state *s, struct err *e)
+{
+	char name[NAME_MAX_BYTES];
+	struct buf b = BUF_INIT;
+	struct err why = ERR_INIT;
+	int fd, ret;
+
+	memset(s, 0, sizeof(*s));
+	fd = openat(dir, state_name(name, repo, ""), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return (0);
+	if (fd < 0)
+		return (err_sys(e, errno, "%s/%s", repo->env.state_dir, name));
+	ret = io_slurp(fd, &b, STATE_MAX_BYTES, &why);
+	(void)close(fd);
+	if (ret == 0)
+		ret = state_parse(s, b.data, b.len, &repo->header.id, &why);
+	buf_fini(&b);
+	if (ret < 0 && why.code != ERR_CORRUPT && why.code != ERR_LIMIT) {
+		*e = why;
+		return (-1);
+	}
+	if (ret < 0)
+		log_say(repo->env.log, LOG_WARNING, "%s/%s: %s; what was seen "
+		    "of this repository before is forgotten",
+		    repo->env.state_dir, name, err_text(&why));
+	return (0);
+}
+
+int
+state_load(struct repo *repo, struct state *s, struct err *e)
+{
+	int dir, ret;
+
+	memset(s, 0, sizeof(*s));
+	if (repo->env.state_dir == NULL)
+		return (0);
+	dir = open(repo->env.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 && errno == ENOENT)
+		return (0);
+	if (dir < 0)
+		return (err_sys(e, errno, "%s", repo->env.state_dir));
+	ret = load(repo, dir, s, e);
+	(void)close(dir);
+	return (ret);
+}
+
+static int
+lock(const struct repo *repo, int dir, struct err *e)
+{
+	char name[NAME_MAX_BYTES];
+	int fd, ret;
+
+	fd = openat(dir, state_name(name, repo, ".lock"),
+	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return (err_sys(e, errno, "%s/%s", repo->env.state_dir, name));
+	do
+		ret = flock(fd, LOCK_EX);
+	while (ret != 0 && errno == EINTR);
+	if (ret != 0) {
+		(void)err_sys(e, errno, "%s/%s: lock", repo->env.state_dir,
+		    name);
+		(void)close(fd);
+		return (-1);
+	}
+	return (fd);
+}
+
+int
+state_update(struct repo *repo, state_change_fn *fn, void *ctx, struct err *e)
+{
+	char name[NAME_MAX_BYTES];
+	struct buf b = BUF_INIT;
+	struct state s = { 0 };
+	int dir, fd = -1, ret = -1;
+
+	if (repo->env.state_dir == NULL)
+		return (0);
+	dir = open_dir(repo, e);
+	if (dir < 0)
+		return (-1);
+	fd = lock(repo, dir, e);
+	if (fd < 0 || load(repo, dir, &s, e) != 0 || fn(ctx, &s, e) < 0 ||
+	    state_emit(&b, &s, &repo->header.id, e) != 0)
+		goto out;
+	ret = io_replace(dir, state_name(name, repo, ""), b.data, b.len, 0600,
+	    e);
+out:
+	state_fini(&s);
+	buf_fini(&b);
+	if (fd >= 0)
+		(void)close(fd);
+	(void)close(dir);
+	return (ret);
+}
