@@ -47,6 +47,9 @@ struct mount {
 static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
 static char said[256];
 
+static void hear(enum fuse_log_level, const char *fmt, va_list)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 hear(enum fuse_log_level level, const char *fmt, va_list ap)
 {
