@@ -1,10 +1,151 @@
 /*
- * vitrine(1): hands over to the commands.
+ * vitrine(1): parses the command line, runs the command, prints the error if
+ * there is one, once, and sees that what was printed arrived.
  */
-#include "engine/base/err.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tools/cmd/cmd.h"
+
+/* Secrets are in our memory: none of it goes into a core file or to a debugger
+ * of the same user. */
+static void
+no_core(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* A closed descriptor 0, 1 or 2 would be given to the next file opened. */
+static void
+standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+}
+
+/* The error of what went to stdout; 0 when all of it arrived. */
+static int
+stdout_error(void)
+{
+	bool failed = ferror(stdout) != 0;
+	int saved = failed ? EIO : 0;
+
+	/* A buffer that could not be written is kept: so is its errno. */
+	if (fflush(stdout) != 0)
+		saved = errno;
+	return (saved);
+}
+
+static int
+parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
+{
+	struct opts *sets[2] = { &c->own, &c->global };
+	struct opts *global[1] = { &c->global };
+	int at = 1;
+
+	*done = true;
+	if (opts_init(&c->global, global_options, e) < 0)
+		return (-1);
+	if (opts_parse(global, 1, argc, argv, &at, NULL, NULL, e) < 0)
+		return (-1);
+	if (opts_given(&c->global, "version")) {
+		version_print(stdout);
+		return (0);
+	}
+	if (at >= argc && opts_given(&c->global, "help")) {
+		help_overview(stdout);
+		return (0);
+	}
+	if (at >= argc) {
+		help_overview(stderr);
+		return (err_set(e, ERR_USAGE, "which command?"));
+	}
+	if ((c->command = command_find(argc, argv, &at, e)) == NULL)
+		return (-1);
+	if (opts_init(&c->own, c->command->options, e) < 0)
+		return (-1);
+	c->args = calloc((size_t)argc + 1, sizeof(c->args[0]));
+	if (c->args == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (opts_parse(sets, 2, argc, argv, &at, c->args, &c->nargs, e) < 0)
+		return (-1);
+	if (opts_given(&c->global, "help")) {
+		help_command(stdout, c->command);
+		return (0);
+	}
+	if (c->nargs < c->command->min_args || (c->command->max_args >= 0 &&
+	    c->nargs > c->command->max_args))
+		return (err_set(e, ERR_USAGE, "%s: too %s arguments; usage: "
+		    "vitrine %s%s %s", c->command->name,
+		    c->nargs < c->command->min_args ? "few" : "many",
+		    c->command->name,
+		    c->command->options[0].name != NULL ? " [options]" : "",
+		    c->command->arguments));
+	*done = false;
+	return (0);
+}
+
+static int
+finish(struct cmd *c, int status, bool pipe_ends_us, const struct err *e)
+{
+	int out;
+
+	ui_clear(&c->ui);
+	out = stdout_error();
+	if (out == EPIPE && pipe_ends_us) {
+		(void)signal(SIGPIPE, SIG_DFL);
+		(void)raise(SIGPIPE);
+	}
+	if (status < 0) {
+		/* A reader that went away is no news of its own. */
+		if (!(out != 0 && e->code == ERR_SYS && e->sys == out))
+			ui_warn(&c->ui, "%s", err_text(e));
+		status = err_exit_status(e);
+	}
+	if (out != 0) {
+		ui_warn(&c->ui, "standard output: %s", strerror(out));
+		if (status == EXIT_DONE)
+			status = EXIT_FAILED;
+	}
+	return (status);
+}
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	return (EXIT_USAGE);
+	struct cmd c;
+	struct err e = ERR_INIT;
+	bool done, pipe_ends_us;
+	int status;
+
+	standard_files();
+	no_core();
+	pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
+	(void)setlocale(LC_CTYPE, "");
+	memset(&c, 0, sizeof(c));
+	ui_init(&c.ui);
+	signals_init();
+	if (sodium_init() < 0)
+		status = err_set(&e, ERR_SYS, "libsodium can't start");
+	else if ((status = parse(&c, argc, argv, &done, &e)) == 0 && !done) {
+		if ((status = cmd_settings(&c, &e)) == 0)
+			status = c.command->run(&c, &e);
+	}
+	status = finish(&c, status, pipe_ends_us, &e);
+	cmd_fini(&c);
+	return (status);
 }

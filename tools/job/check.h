@@ -5,9 +5,10 @@
 #include "tools/job/event.h"
 
 /*
- * Prove that a repository is whole.  Structure always: history (lying stores), manifest
- * -> catalog -> chunks -> packs, sizes, directories, tables against packs.  With read_data
- * every byte of every pack: its name, each seal, each chunk's id.  Changes nothing.
+ * Prove that a repository is whole.  Structure always: history (lying stores),
+ * manifest -> catalog -> chunks -> packs, sizes, directories, tables against
+ * packs.  With read_data every byte of every pack: its name, each seal, each
+ * chunk's id.  Changes nothing.
  */
 struct check_env {
 	bool read_data;

@@ -1,0 +1,98 @@
+#ifndef VITRINE_TOOLS_CMD_CMD_H
+#define VITRINE_TOOLS_CMD_CMD_H
+
+#include "engine/repo/fetch.h"
+#include "index/catalog.h"
+#include "tools/cmd/opt.h"
+#include "tools/cmd/secret.h"
+#include "tools/cmd/text.h"
+#include "tools/cmd/ui.h"
+
+/*
+ * A command: its words, its options (one table), and what runs it.
+ */
+struct cmd;
+struct command {
+	const char *name;	/* one word, or two: "key add" */
+	const char *arguments;	/* for the usage line */
+	const char *summary;	/* one line */
+	const struct opt *options;
+	int min_args, max_args;	/* max -1: any number */
+	/* An exit status, or -1 and the error. */
+	int (*run)(struct cmd *, struct err *);
+};
+
+/* One invocation. */
+struct cmd {
+	const struct command *command;
+	struct opts global, own;
+	char **args;
+	int nargs;
+
+	struct ui ui;
+	const char *location;	/* of the repository; NULL when not given */
+	char *cache_dir, *state_dir;	/* owned; NULL: none */
+	struct repo_env env;
+};
+
+extern const struct opt global_options[];
+extern const struct command *const commands[];	/* ends with NULL */
+
+/* The command that argv[*at] (and the word after it) names; *at moves behind
+ * it. */
+const struct command *command_find(int argc, char **argv, int *at,
+    struct err *);
+/* What help prints; main prints it for --help too. */
+void help_overview(FILE *);
+void help_command(FILE *, const struct command *);
+void version_print(FILE *);
+
+/* cmd->env and directories from the options and the environment. */
+int cmd_settings(struct cmd *, struct err *);
+void cmd_fini(struct cmd *);
+/* The repository, opened with the secret that the user gives. */
+int cmd_open(struct cmd *, struct repo **, struct err *);
+/* The same in two steps: the store first. */
+int cmd_store(struct cmd *, bool create, struct store **, struct err *);
+int cmd_unlock(struct cmd *, struct store *, struct repo **, struct err *);
+
+/* The list of snapshots; what gives a lying store away is said as warnings. */
+int cmd_snapshots(struct cmd *, struct repo *, struct snapshots *,
+    struct err *);
+/* As many digits as tell each id from the others, at least 8. */
+size_t short_id_len(const struct snapshots *);
+#define SHORT_ID	8
+/* The first digits of an id. */
+char *short_id(char dst[ID_HEX], const uint8_t id[ID_BYTES], size_t digits);
+
+/* "SNAPSHOT[:PATH]", with --host where the command has it. */
+struct chosen {
+	struct snapshot_id id;
+	struct stamp time;
+	char name[ID_HEX];	/* short id */
+	const char *path;	/* behind the colon; "" when there is none */
+	bool has_path;
+};
+int cmd_choose(struct cmd *, struct repo *, const char *arg, struct chosen *,
+    struct err *);
+
+/* A snapshot opened for reading. */
+struct reader {
+	struct repo *repo;
+	struct chosen chosen;
+	struct manifest manifest;
+	struct fetch *fetch;
+	struct catalog *catalog;
+};
+int reader_open(struct reader *, struct cmd *, const char *arg, struct err *);
+void reader_close(struct reader *);
+/* The entry at chosen.path; what is not there is an error that says how far the
+ * path exists and what is there. */
+int reader_resolve(struct reader *, struct entry *, struct err *);
+
+extern const struct command init_command, backup_command, snapshots_command,
+    ls_command, cat_command, mount_command, umount_command, restore_command,
+    check_command, key_list_command, key_add_command, key_change_command,
+    key_remove_command, sql_command, version_command, help_command_def;
+
+#endif

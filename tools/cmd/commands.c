@@ -1,0 +1,73 @@
+/*
+ * The commands that there are, and which one a command line names.
+ */
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+#include "tools/cmd/nearest.h"
+
+const struct command *const commands[] = {
+	&init_command,
+	&snapshots_command,
+	&ls_command,
+	&cat_command,
+	&mount_command,
+	&umount_command,
+	&key_list_command,
+	&key_add_command,
+	&key_change_command,
+	&key_remove_command,
+	&version_command,
+	&help_command_def,
+	NULL
+};
+
+/* Is `word' the first of a command of two words? */
+static bool
+is_family(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (strncmp(commands[i]->name, word, len) == 0 &&
+		    commands[i]->name[len] == ' ')
+			return (true);
+	return (false);
+}
+
+const struct command *
+command_find(int argc, char **argv, int *at, struct err *e)
+{
+	const char *word = argv[*at];
+	struct nearest near;
+	char name[64];
+	int words = 1;
+
+	if (is_family(word)) {
+		if (*at + 1 >= argc || argv[*at + 1][0] == '-') {
+			(void)err_set(e, ERR_USAGE, "%s needs a word more; see "
+			    "\"vitrine help %s\"", word, word);
+			return (NULL);
+		}
+		(void)snprintf(name, sizeof(name), "%s %s", word,
+		    argv[*at + 1]);
+		words = 2;
+	} else
+		(void)snprintf(name, sizeof(name), "%s", word);
+	nearest_init(&near, name);
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		if (strcmp(commands[i]->name, name) == 0) {
+			*at += words;
+			return (commands[i]);
+		}
+		nearest_offer(&near, commands[i]->name);
+	}
+	if (near.best != NULL)
+		(void)err_set(e, ERR_USAGE,
+		    "unknown command \"%s\"; did you mean \"%s\"?", name,
+		    near.best);
+	else
+		(void)err_set(e, ERR_USAGE, "unknown command \"%s\"; see "
+		    "\"vitrine help\"", name);
+	return (NULL);
+}

@@ -1,0 +1,99 @@
+/*
+ * vitrine help: from the commands' tables.
+ */
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+
+static const struct opt no_options[] = { { .name = NULL } };
+
+static void
+print_options(FILE *f, const struct opt *table)
+{
+	char left[64];
+	size_t width = 0, n;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (const struct opt *o = table; o->name != NULL; o++) {
+			(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s",
+			    o->letter != 0 ? '-' : ' ',
+			    o->letter != 0 ? o->letter : ' ',
+			    o->letter != 0 ? "," : " ", o->name,
+			    o->argument != NULL ? " " : "",
+			    o->argument != NULL ? o->argument : "");
+			n = strlen(left);
+			if (pass == 0 && n > width)
+				width = n;
+			if (pass == 1)
+				(void)fprintf(f, "  %-*s  %s%s\n", (int)width,
+				    left, o->help,
+				    o->repeatable ? " (repeatable)" : "");
+		}
+}
+
+void
+help_overview(FILE *f)
+{
+	size_t width = 0;
+
+	(void)fprintf(f, "usage: vitrine [global options] COMMAND [options] "
+	    "[arguments]\n\ncommands:\n");
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; commands[i] != NULL; i++) {
+			size_t n = strlen(commands[i]->name);
+
+			if (pass == 0 && n > width)
+				width = n;
+			if (pass == 1)
+				(void)fprintf(f, "  %-*s  %s\n", (int)width,
+				    commands[i]->name, commands[i]->summary);
+		}
+	(void)fprintf(f, "\nglobal options (before or after the command):\n");
+	print_options(f, global_options);
+	(void)fprintf(f, "\nSNAPSHOT is \"latest\" or the first digits of an "
+	    "id.\n\"vitrine help COMMAND\" and the manual pages say more.\n");
+}
+
+void
+help_command(FILE *f, const struct command *c)
+{
+	(void)fprintf(f, "usage: vitrine [global options] %s%s%s%s\n\n%s\n",
+	    c->name, c->options[0].name != NULL ? " [options]" : "",
+	    *c->arguments != '\0' ? " " : "", c->arguments, c->summary);
+	if (c->options[0].name != NULL) {
+		(void)fprintf(f, "\noptions:\n");
+		print_options(f, c->options);
+	}
+}
+
+static int
+run(struct cmd *c, struct err *e)
+{
+	const struct command *found;
+	size_t len, shown = 0;
+	int at = 0;
+
+	if (c->nargs == 0) {
+		help_overview(stdout);
+		return (EXIT_DONE);
+	}
+	/* "help key" shows the whole family. */
+	len = strlen(c->args[0]);
+	for (size_t i = 0; c->nargs == 1 && commands[i] != NULL; i++)
+		if (strncmp(commands[i]->name, c->args[0], len) == 0 &&
+		    commands[i]->name[len] == ' ') {
+			if (shown++ > 0)
+				(void)fprintf(stdout, "\n");
+			help_command(stdout, commands[i]);
+		}
+	if (shown > 0)
+		return (EXIT_DONE);
+	if ((found = command_find(c->nargs, c->args, &at, e)) == NULL)
+		return (-1);
+	help_command(stdout, found);
+	return (EXIT_DONE);
+}
+
+const struct command help_command_def = {
+	"help", "[COMMAND]", "Show help", no_options, 0, 2, run
+};

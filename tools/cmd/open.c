@@ -1,0 +1,65 @@
+/*
+ * Opening: the store, then the repository with the secret that the user gives.
+ */
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+
+#define PROMPTS		3
+
+int
+cmd_store(struct cmd *c, bool create, struct store **out, struct err *e)
+{
+	if (c->location == NULL)
+		return (err_set(e, ERR_USAGE, "which repository?  Give --repo "
+		    "or set VITRINE_REPOSITORY"));
+	return (store_open(out, c->location, create, e));
+}
+
+/* Takes the store. */
+int
+cmd_unlock(struct cmd *c, struct store *store, struct repo **out,
+    struct err *e)
+{
+	struct secret_source from;
+	struct secret secret = { 0 };
+	enum slot_kind kind;
+	char prompt[600];
+	int r;
+
+	if (c->cache_dir == NULL)
+		ui_note(&c->ui, "no cache: neither XDG_CACHE_HOME nor HOME is "
+		    "set; give --cache-dir");
+	(void)snprintf(prompt, sizeof(prompt), "Passphrase for %s",
+	    c->location);
+	if (secret_source(&from, &c->global, e) < 0) {
+		store_close(store);
+		return (-1);
+	}
+	for (int i = 1;; i++) {
+		if (secret_obtain(&from, prompt, false, &secret, &kind,
+		    e) < 0) {
+			store_close(store);
+			return (-1);
+		}
+		r = repo_open(out, store, kind, &secret, &c->env, e);
+		secret_fini(&secret);
+		if (r == 0 || e->code != ERR_AUTH ||
+		    from.from != SECRET_PROMPT || i == PROMPTS)
+			return (r);
+		ui_warn(&c->ui, "%s", err_text(e));
+		err_init(e);
+		if (cmd_store(c, false, &store, e) < 0)
+			return (-1);
+	}
+}
+
+int
+cmd_open(struct cmd *c, struct repo **out, struct err *e)
+{
+	struct store *store;
+
+	if (cmd_store(c, false, &store, e) < 0)
+		return (-1);
+	return (cmd_unlock(c, store, out, e));
+}

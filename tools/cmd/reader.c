@@ -1,0 +1,61 @@
+/*
+ * A snapshot opened for reading: for ls, cat, sql.
+ */
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+#include "tools/job/lookup.h"
+
+/* Of --memory, what the frames and the catalog's blocks may take. */
+#define CACHE_SHARE	4
+
+void
+reader_close(struct reader *r)
+{
+	catalog_close(r->catalog);
+	fetch_free(r->fetch);
+	manifest_fini(&r->manifest);
+	repo_close(r->repo);
+	memset(r, 0, sizeof(*r));
+}
+
+int
+reader_open(struct reader *r, struct cmd *c, const char *arg, struct err *e)
+{
+	struct catalog_env env = { .connections = 1, .use_cache = true };
+	size_t share = c->env.memory_bytes / CACHE_SHARE;
+	int got;
+
+	memset(r, 0, sizeof(*r));
+	if (cmd_open(c, &r->repo, e) < 0)
+		return (-1);
+	if (cmd_choose(c, r->repo, arg, &r->chosen, e) < 0)
+		goto fail;
+	got = repo_manifest(r->repo, &r->chosen.id, &r->manifest, e);
+	if (got > 0)
+		(void)err_set(e, ERR_ABSENT, "snapshot %s is gone",
+		    r->chosen.name);
+	if (got != 0)
+		goto fail;
+	/* What goes out is verified as what it claims to be. */
+	if (fetch_new(&r->fetch, r->repo, share, true, e) < 0)
+		goto fail;
+	env.cache_bytes = share;
+	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
+	    e) < 0) {
+		(void)err_wrap(e, "snapshot %s", r->chosen.name);
+		goto fail;
+	}
+	return (0);
+fail:
+	reader_close(r);
+	return (-1);
+}
+
+int
+reader_resolve(struct reader *r, struct entry *entry, struct err *e)
+{
+	if (lookup_path(r->catalog, r->chosen.path, entry, e) < 0)
+		return (err_wrap(e, "snapshot %s", r->chosen.name));
+	return (0);
+}

@@ -1,0 +1,283 @@
+/*
+ * Passphrases and key files: read into locked memory, from a file, a command, a
+ * descriptor, the environment, or a terminal without echo.
+ */
+#include "tools/cmd/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SECRET_MAX	65536
+#define KEY_FILE_MIN	16
+
+int
+secret_source(struct secret_source *s, const struct opts *g, struct err *e)
+{
+	static const struct {
+		const char *option, *variable;
+		enum secret_from from;
+	} ways[] = {
+		{ "password-file", "VITRINE_PASSWORD_FILE", SECRET_FILE },
+		{ "password-command", "VITRINE_PASSWORD_COMMAND",
+		    SECRET_COMMAND },
+		{ "password-fd", NULL, SECRET_FD },
+		{ NULL, "VITRINE_PASSWORD", SECRET_ENV },
+		{ "key-file", "VITRINE_KEY_FILE", SECRET_KEY_FILE }
+	};
+	const size_t n = sizeof(ways) / sizeof(ways[0]);
+	const char *first = NULL, *v;
+
+	s->from = SECRET_PROMPT;
+	s->what = NULL;
+	s->fd = -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct opt_value *o;
+
+		if (ways[i].option == NULL)
+			continue;
+		o = opts_get(g, ways[i].option);
+		if (o->times == 0)
+			continue;
+		if (first != NULL)
+			return (err_set(e, ERR_USAGE,
+			    "give either --%s or --%s", first,
+			    ways[i].option));
+		first = ways[i].option;
+		s->from = ways[i].from;
+		s->what = o->text;
+		s->fd = (int)o->number;
+	}
+	if (first != NULL)
+		return (0);
+	for (size_t i = 0; i < n; i++) {
+		if (ways[i].variable == NULL)
+			continue;
+		v = getenv(ways[i].variable);
+		if (v == NULL || *v == '\0')
+			continue;
+		s->from = ways[i].from;
+		s->what = s->from == SECRET_ENV ? ways[i].variable : v;
+		break;
+	}
+	return (0);
+}
+
+/* All of fd, into locked memory. */
+static int
+read_fd(int fd, const char *what, struct secret *out, struct err *e)
+{
+	uint8_t *p;
+	size_t n = 0;
+	ssize_t got;
+	int r = -1;
+
+	if ((p = sodium_malloc(SECRET_MAX + 1)) == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory that can be locked"));
+	while (n <= SECRET_MAX) {
+		got = read(fd, p + n, SECRET_MAX + 1 - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			(void)err_sys(e, errno, "%s", what);
+			goto out;
+		}
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	if (n > SECRET_MAX) {
+		(void)err_set(e, ERR_LIMIT, "%s: longer than %d bytes", what,
+		    SECRET_MAX);
+		goto out;
+	}
+	r = secret_copy(out, p, n, e);
+out:
+	sodium_free(p);
+	return (r);
+}
+
+static int
+read_file(const char *path, struct secret *out, struct err *e)
+{
+	int fd, r;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return (err_sys(e, errno, "%s", path));
+	r = read_fd(fd, path, out, e);
+	(void)close(fd);
+	return (r);
+}
+
+static int
+read_command(const char *command, struct secret *out, struct err *e)
+{
+	int p[2], status, r;
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return (err_sys(e, errno, "pipe"));
+	if ((pid = fork()) < 0) {
+		(void)err_sys(e, errno, "fork");
+		(void)close(p[0]);
+		(void)close(p[1]);
+		return (-1);
+	}
+	if (pid == 0) {
+		(void)signal(SIGPIPE, SIG_DFL);
+		if (dup2(p[1], STDOUT_FILENO) >= 0)
+			(void)execl("/bin/sh", "sh", "-c", command,
+			    (char *)NULL);
+		_exit(127);
+	}
+	(void)close(p[1]);
+	r = read_fd(p[0], "the password command's output", out, e);
+	(void)close(p[0]);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return (err_sys(e, errno, "waitpid"));
+	if (r < 0)
+		return (-1);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		secret_fini(out);
+		return (err_set(e, ERR_AUTH, "the password command failed "
+		    "(status %d)", WIFEXITED(status) ? WEXITSTATUS(status) :
+		    128 + WTERMSIG(status)));
+	}
+	return (0);
+}
+
+/* The variable leaves the environment: no child of ours needs it. */
+static int
+read_env(const char *name, struct secret *out, struct err *e)
+{
+	char *v = getenv(name);
+	int r;
+
+	if (v == NULL)
+		return (err_set(e, ERR_AUTH, "%s was used already", name));
+	r = secret_copy(out, v, strlen(v), e);
+	sodium_memzero(v, strlen(v));
+	(void)unsetenv(name);
+	return (r);
+}
+
+/* A line from the terminal, without echo; a signal ends it. */
+static int
+ask(int tty, const char *prompt, struct secret *out, struct err *e)
+{
+	struct termios old, raw;
+	uint8_t *p;
+	size_t n = 0;
+	ssize_t got;
+	int r = -1;
+
+	if ((p = sodium_malloc(SECRET_MAX)) == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory that can be locked"));
+	if (tcgetattr(tty, &old) < 0) {
+		(void)err_sys(e, errno, "/dev/tty");
+		goto out;
+	}
+	raw = old;
+	raw.c_lflag &= ~(tcflag_t)ECHO;
+	if (tcsetattr(tty, TCSAFLUSH, &raw) < 0) {
+		(void)err_sys(e, errno, "/dev/tty");
+		goto out;
+	}
+	(void)dprintf(tty, "%s: ", prompt);
+	while (n < SECRET_MAX && (got = read(tty, p + n, 1)) == 1 &&
+	    p[n] != '\n')
+		n++;
+	if (n == SECRET_MAX)
+		(void)err_set(e, ERR_LIMIT, "the passphrase is too long");
+	else if (got < 0 && errno == EINTR)
+		(void)err_set(e, ERR_CANCELED, "interrupted");
+	else if (got < 0)
+		(void)err_sys(e, errno, "/dev/tty");
+	else
+		r = secret_copy(out, p, n, e);
+	(void)tcsetattr(tty, TCSAFLUSH, &old);
+	(void)dprintf(tty, "\n");
+out:
+	sodium_free(p);
+	return (r);
+}
+
+static int
+prompt_for(const char *prompt, bool twice, struct secret *out, struct err *e)
+{
+	struct secret again = { 0 };
+	int tty, r;
+
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0)
+		return (err_set(e, ERR_USAGE, "no passphrase: there is no "
+		    "terminal to ask on; give --password-file, "
+		    "--password-command, --key-file or VITRINE_PASSWORD"));
+	r = ask(tty, prompt, out, e);
+	if (r == 0 && twice) {
+		r = ask(tty, "The same again", &again, e);
+		if (r == 0 && (again.len != out->len ||
+		    (out->len > 0 &&
+		    sodium_memcmp(again.bytes, out->bytes, out->len) != 0)))
+			r = err_set(e, ERR_USAGE, "the two differ");
+		secret_fini(&again);
+		if (r < 0)
+			secret_fini(out);
+	}
+	(void)close(tty);
+	return (r);
+}
+
+int
+secret_obtain(const struct secret_source *s, const char *prompt, bool twice,
+    struct secret *out, enum slot_kind *kind, struct err *e)
+{
+	int r = -1;
+
+	out->bytes = NULL;
+	out->len = 0;
+	*kind = SLOT_PASSPHRASE;
+	switch (s->from) {
+	case SECRET_FILE:
+		r = read_file(s->what, out, e);
+		break;
+	case SECRET_COMMAND:
+		r = read_command(s->what, out, e);
+		break;
+	case SECRET_FD:
+		r = read_fd(s->fd, "--password-fd", out, e);
+		break;
+	case SECRET_ENV:
+		r = read_env(s->what, out, e);
+		break;
+	case SECRET_KEY_FILE:
+		*kind = SLOT_KEY_FILE;
+		r = read_file(s->what, out, e);
+		break;
+	case SECRET_PROMPT:
+		r = prompt_for(prompt, twice, out, e);
+		break;
+	}
+	if (r < 0)
+		return (-1);
+	if (*kind == SLOT_KEY_FILE && out->len < KEY_FILE_MIN) {
+		secret_fini(out);
+		return (err_set(e, ERR_USAGE, "%s: a key file has at least %d "
+		    "bytes", s->what, KEY_FILE_MIN));
+	}
+	if ((s->from == SECRET_FILE || s->from == SECRET_COMMAND ||
+	    s->from == SECRET_FD) && out->len > 0 &&
+	    out->bytes[out->len - 1] == '\n')
+		out->len--;
+	if (out->len == 0) {
+		secret_fini(out);
+		return (err_set(e, ERR_USAGE, "the passphrase is empty"));
+	}
+	return (0);
+}

@@ -1,0 +1,121 @@
+/*
+ * The global options: the table, and what they and the environment come to.
+ */
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+
+#define MEMORY_DEFAULT	(256ULL << 20)
+#define MEMORY_MIN	(64ULL << 20)
+#define THREADS_MAX	1024
+
+const struct opt global_options[] = {
+	{ "repo", 'r', OPT_TEXT, false, "DIRECTORY",
+	    "the repository (else VITRINE_REPOSITORY)" },
+	{ "password-file", 0, OPT_TEXT, false, "FILE",
+	    "read the passphrase from a file" },
+	{ "password-command", 0, OPT_TEXT, false, "COMMAND",
+	    "... from what a shell command prints" },
+	{ "password-fd", 0, OPT_COUNT, false, "NUMBER",
+	    "... from an open file descriptor" },
+	{ "key-file", 0, OPT_TEXT, false, "FILE",
+	    "open the repository with a key file" },
+	{ "cache-dir", 0, OPT_TEXT, false, "DIRECTORY",
+	    "cache (else $XDG_CACHE_HOME/vitrine)" },
+	{ "memory", 0, OPT_SIZE, false, "SIZE",
+	    "memory to work in, 64M or more (default 256M)" },
+	{ "threads", 0, OPT_COUNT, false, "NUMBER",
+	    "threads (default: as many as CPUs)" },
+	{ "quiet", 'q', OPT_FLAG, false, NULL,
+	    "say nothing but warnings and errors" },
+	{ "verbose", 'v', OPT_FLAG, false, NULL, "say more" },
+	{ "help", 'h', OPT_FLAG, false, NULL, "show help" },
+	{ "version", 0, OPT_FLAG, false, NULL, "show versions" },
+	{ .name = NULL }
+};
+
+/* "$xdg/vitrine", else "$HOME/rest"; NULL in *out when neither is known. */
+static int
+user_dir(char **out, const char *xdg, const char *rest, struct err *e)
+{
+	const char *base = getenv(xdg);
+	const char *home = getenv("HOME");
+	int n;
+
+	*out = NULL;
+	/* The specification: a relative path is to be ignored. */
+	if (base != NULL && base[0] == '/')
+		n = asprintf(out, "%s/vitrine", base);
+	else if (home != NULL && home[0] == '/')
+		n = asprintf(out, "%s/%s", home, rest);
+	else
+		return (0);
+	if (n < 0) {
+		*out = NULL;
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	return (0);
+}
+
+static int
+directories(struct cmd *c, struct err *e)
+{
+	const struct opt_value *v = opts_get(&c->global, "cache-dir");
+
+	if (v->times > 0) {
+		if (*v->text == '\0')
+			return (err_set(e, ERR_USAGE,
+			    "option --cache-dir: the name is empty"));
+		if ((c->cache_dir = strdup(v->text)) == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+	} else if (user_dir(&c->cache_dir, "XDG_CACHE_HOME", ".cache/vitrine",
+	    e) < 0)
+		return (-1);
+	return (user_dir(&c->state_dir, "XDG_STATE_HOME",
+	    ".local/state/vitrine", e));
+}
+
+int
+cmd_settings(struct cmd *c, struct err *e)
+{
+	const struct opt_value *v;
+
+	ui_set(&c->ui, opts_given(&c->global, "quiet"),
+	    opts_get(&c->global, "verbose")->times);
+	v = opts_get(&c->global, "repo");
+	c->location = v->times > 0 ? v->text : getenv("VITRINE_REPOSITORY");
+	if (c->location != NULL && *c->location == '\0')
+		c->location = NULL;
+	c->env.memory_bytes = MEMORY_DEFAULT;
+	v = opts_get(&c->global, "memory");
+	if (v->times > 0) {
+		if (v->number < MEMORY_MIN)
+			return (err_set(e, ERR_USAGE,
+			    "option --memory: %s is less than 64M", v->text));
+		c->env.memory_bytes = (size_t)v->number;
+	}
+	v = opts_get(&c->global, "threads");
+	if (v->times > 0) {
+		if (v->number < 1 || v->number > THREADS_MAX)
+			return (err_set(e, ERR_USAGE,
+			    "option --threads: %s is outside 1 to %d", v->text,
+			    THREADS_MAX));
+		c->env.threads = (unsigned)v->number;
+	}
+	if (directories(c, e) < 0)
+		return (-1);
+	c->env.log = &c->ui.log;
+	c->env.cache_dir = c->cache_dir;
+	c->env.state_dir = c->state_dir;
+	return (0);
+}
+
+void
+cmd_fini(struct cmd *c)
+{
+	opts_fini(&c->global);
+	opts_fini(&c->own);
+	free(c->args);
+	free(c->cache_dir);
+	free(c->state_dir);
+}

@@ -1,0 +1,52 @@
+/*
+ * Signals: the first that asks us to end sets a flag that jobs look at; the
+ * second finds the default action again and ends the program at once.  What is
+ * stored then is whole all the same (vitrine-format(5), ORDER OF WRITES).
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "tools/cmd/ui.h"
+
+static atomic_bool cancel;
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+
+void
+signals_default(void)
+{
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		(void)signal(ending[i], SIG_DFL);
+}
+
+static void
+on_signal(int sig)
+{
+	atomic_store(&cancel, true);
+	signals_default();
+}
+
+const atomic_bool *
+signals_flag(void)
+{
+	return (&cancel);
+}
+
+void
+signals_init(void)
+{
+	struct sigaction sa, old;
+
+	memset(&sa, 0, sizeof(sa));
+	(void)sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		/* nohup's wish stands. */
+		sa.sa_handler = on_signal;
+		if (sigaction(ending[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_IGN)
+			continue;
+		(void)sigaction(ending[i], &sa, NULL);
+	}
+	/* A pipe that nobody reads is an error of a write, not the end of a
+	 * backup; main looks at it when the work is done. */
+	(void)signal(SIGPIPE, SIG_IGN);
+}

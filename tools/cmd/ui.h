@@ -1,0 +1,42 @@
+#ifndef VITRINE_TOOLS_CMD_UI_H
+#define VITRINE_TOOLS_CMD_UI_H
+
+#include <pthread.h>
+
+#include "engine/base/log.h"
+#include "tools/job/event.h"
+
+/*
+ * What a command shows: messages on stderr, a progress line where stderr is a
+ * terminal, the last sentence on stdout.  Locked: any thread may speak.
+ */
+struct ui {
+	pthread_mutex_t lock;
+	bool quiet;			/* warnings and errors only */
+	unsigned verbose;
+	bool terminal;			/* stderr is one: draw progress */
+	bool drawn;			/* the line is on the screen */
+	uint64_t began_ms;
+	struct log log;			/* a sink that speaks through us */
+	struct events events;		/* for a job */
+};
+void ui_init(struct ui *);
+void ui_set(struct ui *, bool quiet, unsigned verbose);
+void ui_clear(struct ui *);		/* take the progress line away */
+/* "vitrine: ..." on stderr; control characters are escaped. */
+void ui_warn(struct ui *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same unless -q. */
+void ui_note(struct ui *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A sentence on stdout, unless -q. */
+void ui_say(struct ui *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* SIGINT, SIGTERM and SIGHUP set a flag; the second one ends the program. */
+void signals_init(void);
+const atomic_bool *signals_flag(void);
+/* The defaults again, for code that has handlers of its own. */
+void signals_default(void);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * Check: prove that a repository is whole, change nothing.
+ *
+ *	snapshots, history: forged manifests; a store that lies
+ *	objects: names are hashes (check_objects.c)
+ *	catalogs: structure, packs, places (check_catalogs.c)
+ *	packs, tables: headers, directories (check_tables.c)
+ *	data: every byte, when asked for (check_data.c)
+ *	trace: damage -> snapshots and paths (check_trace.c)
+ *
+ * Snapshots are listed before packs: what a listed snapshot needs was in the
+ * store before it.
+ */
+#include "tools/job/check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "tools/job/check_impl.h"
+
+#define TICK_MS	100
+
+char *
+check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES])
+{
+	(void)hex_emit(dst, id, ID_BYTES);
+	dst[CHECK_ID] = '\0';
+	return (dst);
+}
+
+void
+check_damage(struct check *c, const char *path, const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)pthread_mutex_lock(&c->lock);
+	c->res.damage++;
+	events_item(c->events, EVENT_DAMAGE, path, "%s", text);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+void
+check_warning(struct check *c, const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)pthread_mutex_lock(&c->lock);
+	c->res.warnings++;
+	events_item(c->events, EVENT_WARNING, NULL, "%s", text);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+void
+check_bad(struct check *c, const struct pack_id *id, uint32_t frame)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	bad_add(c->bad, id, frame);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+int
+check_going(struct check *c, struct err *e)
+{
+	if (events_canceled(c->events))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	return (0);
+}
+
+bool
+check_is_damage(const struct err *e)
+{
+	switch (e->code) {
+	case ERR_CORRUPT:
+	case ERR_ABSENT:
+	case ERR_VERSION:
+		return (true);
+	case ERR_SYS:
+		return (e->sys == EIO);
+	default:
+		return (false);
+	}
+}
+
+void
+check_tick(struct check *c, const char *what)
+{
+	struct event_progress p;
+	uint64_t now;
+
+	if (c->events == NULL || c->events->progress == NULL)
+		return;
+	now = clock_mono_ms();
+	(void)pthread_mutex_lock(&c->lock);
+	if (now - c->ticked_ms >= TICK_MS) {
+		c->ticked_ms = now;
+		memset(&p, 0, sizeof(p));
+		p.bytes = atomic_load(&c->bytes);
+		p.bytes_total = c->env->read_data ? c->bytes_total : 0;
+		p.errors = c->res.damage;
+		p.path = what;
+		c->events->progress(c->events->ctx, &p);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static void
+lie(void *ctx, const char *text)
+{
+	struct check *c = ctx;
+
+	check_damage(c, NULL, "%s", text);
+}
+
+static int
+run(struct check *c, struct err *e)
+{
+	size_t memory = repo_env(c->repo)->memory_bytes, findings = 0;
+
+	if (repo_snapshots(c->repo, &c->snaps, e) < 0)
+		return (-1);
+	c->res.snapshots = c->snaps.n;
+	if (repo_check_history(c->repo, &c->snaps, lie, c, &findings, e) < 0)
+		return (-1);
+	/* Not from the frame cache's copies only: each frame is read again once
+	 * it has left the cache, and every byte with read_data. */
+	if (packlist_open(&c->packs, c, e) < 0 ||
+	    dirs_new(&c->dirs, memory / 4, e) < 0 || bad_new(&c->bad, e) < 0 ||
+	    fetch_new(&c->fetch, c->repo, memory / 6, true, e) < 0)
+		return (-1);
+	if  (check_objects(c, e) < 0 || check_catalogs(c, e) < 0 ||
+	    check_packs(c, e) < 0)
+		return (-1);
+	dirs_clear(c->dirs);
+	if (c->env->read_data && check_data(c, e) < 0)
+		return (-1);
+	return  (check_trace(c, e));
+}
+
+int
+check_run(struct repo *repo, const struct check_env *env,
+    const struct events *events, struct check_result *res, struct err *e)
+{
+	uint64_t began = clock_mono_ms();
+	struct check c;
+	int r;
+
+	memset(&c, 0, sizeof(c));
+	c.repo = repo;
+	c.env = env;
+	c.events = events;
+	(void)pthread_mutex_init(&c.lock, NULL);
+	r = run(&c, e);
+	fetch_free(c.fetch);
+	bad_free(c.bad);
+	dirs_free(c.dirs);
+	packlist_close(c.packs);
+	snapshots_fini(&c.snaps);
+	(void)pthread_mutex_destroy(&c.lock);
+	if (r < 0)
+		return (-1);
+	*res = c.res;
+	res->bytes_read = atomic_load(&c.bytes);
+	res->duration_ms = clock_mono_ms() - began;
+	return (0);
+}

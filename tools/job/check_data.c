@@ -1,0 +1,273 @@
+/*
+ * Every byte: each pack is read once, from its beginning to its end; its bytes
+ * hash to its name, each frame opens, each chunk hashes to its id.  One pack a
+ * worker at a time.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/repo/pack_name.h"
+#include "tools/job/check_impl.h"
+
+#define PIECE		(1U << 20)
+#define THREADS_MAX	8
+/* What a worker holds: a stored frame and its chunks, at most. */
+#define WORKER_BYTES	(2 * (size_t)FRAME_RAW_MAX)
+
+struct reading {
+	struct job job;
+	struct check *c;
+	struct pack_row row;
+	struct err err;
+	int result;
+
+	char hex[ID_HEX];
+	char name[PACK_NAME_BYTES];
+	struct buf bytes;		/* what was read last */
+	struct hash hash;
+	uint64_t off;
+	uint64_t wrong;			/* frames */
+};
+
+/* The next len bytes of the pack, hashed on the way. */
+static int
+read_next(struct reading *rd, size_t len, struct err *e)
+{
+	uint8_t *p;
+	size_t got;
+	int r;
+
+	buf_reset(&rd->bytes);
+	if ((p = buf_grow(&rd->bytes, len)) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	r = store_read(repo_store(rd->c->repo), rd->name, rd->off, p, len,
+	    &got, e);
+	if (r == STORE_ABSENT)
+		return (err_set(e, ERR_CORRUPT, "it is gone"));
+	if (r < 0)
+		return (-1);
+	if (got < len)
+		return (err_set(e, ERR_CORRUPT, "it is shorter than it was "
+		    "when it was listed"));
+	hash_update(&rd->hash, p, len);
+	rd->off += len;
+	(void)atomic_fetch_add(&rd->c->bytes, len);
+	check_tick(rd->c, NULL);
+	return (0);
+}
+
+static int
+check_chunks(const struct opened_frame *f, const struct pack_directory *d,
+    uint32_t no, const uint8_t id_key[KEY_BYTES], struct err *e)
+{
+	const struct slot_entry *slot = &d->slots[d->first_slot[no]];
+	uint8_t id[HASH_BYTES];
+
+	if (f->nslots != d->first_slot[no + 1] - d->first_slot[no])
+		return (err_set(e, ERR_CORRUPT, "it has %u chunks, not %u",
+		    f->nslots, d->first_slot[no + 1] - d->first_slot[no]));
+	for (uint32_t i = 0; i < f->nslots; i++) {
+		hash_keyed(id, id_key, f->raw + f->off[i],
+		    f->off[i + 1] - f->off[i]);
+		if (memcmp(id, slot[i].id.b, HASH_BYTES) != 0)
+			return (err_set(e, ERR_CORRUPT,
+			    "chunk %u is not what its id says", i));
+	}
+	return (0);
+}
+
+static void
+bad_frame(struct reading *rd, uint32_t no, const struct err *e)
+{
+	rd->wrong++;
+	check_damage(rd->c, NULL, "pack %s: frame %u: %s", rd->hex, no,
+	    err_text(e));
+	check_bad(rd->c, &rd->row.id, no);
+}
+
+static int
+check_frames(struct reading *rd, const struct pack_directory *d,
+    const struct pack_seal *seal, const uint8_t id_key[KEY_BYTES],
+    struct err *e)
+{
+	struct opened_frame f;
+	struct err why;
+
+	for (uint32_t no = 0; no < d->nframes; no++) {
+		if (check_going(rd->c, e) < 0)
+			return (-1);
+		if (d->frames[no].off != rd->off)
+			return (err_set(e, ERR_CORRUPT, "frame %u is not where "
+			    "the directory says", no));
+		if (read_next(rd, d->frames[no].stored, e) < 0)
+			return (-1);
+		err_init(&why);
+		memset(&f, 0, sizeof(f));
+		if (frame_open(&f, seal, no, rd->bytes.data, rd->bytes.len,
+		    &why) < 0 || check_chunks(&f, d, no, id_key, &why) < 0) {
+			if (why.code == ERR_NOMEM) {
+				opened_frame_fini(&f);
+				*e = why;
+				return (-1);
+			}
+			bad_frame(rd, no, &why);
+		}
+		opened_frame_fini(&f);
+	}
+	return (0);
+}
+
+/* Frames by the directory.  Where header or directory are damaged (said before)
+ * nothing is done here: the rest is hashed. */
+static int
+check_inside(struct reading *rd, struct err *e)
+{
+	uint8_t id_key[KEY_BYTES];
+	struct pack_directory d = { 0 };
+	struct pack_seal seal;
+	struct pack_info info;
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	if (fetch_pack_info(rd->c->repo, &rd->row.id, rd->row.kind, &info,
+	    &why) != 0 || fetch_directory(rd->c->repo, &info, &d, &why) != 0) {
+		check_damage(rd->c, NULL, "pack %s: its frames were not "
+		    "verified one by one: %s", rd->hex, err_text(&why));
+		return (0);
+	}
+	if (pack_seal_open(&seal, repo_keyring(rd->c->repo), &info, e) < 0 ||
+	    keyring_domain_id_key(repo_keyring(rd->c->repo), info.domain,
+	    id_key, e) < 0 || read_next(rd, PACK_HEADER_BYTES, e) < 0)
+		r = -1;
+	else
+		r = check_frames(rd, &d, &seal, id_key, e);
+	sodium_memzero(&seal, sizeof(seal));
+	sodium_memzero(id_key, sizeof(id_key));
+	pack_directory_fini(&d);
+	return (r);
+}
+
+static int
+check_whole(struct reading *rd, struct err *e)
+{
+	uint8_t id[HASH_BYTES];
+	uint64_t left;
+
+	hash_init(&rd->hash);
+	if (rd->row.kind != 0 && check_inside(rd, e) < 0)
+		return (-1);
+	while (rd->off < rd->row.size_bytes) {
+		left = rd->row.size_bytes - rd->off;
+		if (check_going(rd->c, e) < 0 || read_next(rd, left < PIECE ?
+		    (size_t)left : PIECE, e) < 0)
+			return (-1);
+	}
+	hash_final(&rd->hash, id);
+	if (memcmp(id, rd->row.id.b, ID_BYTES) != 0 && rd->wrong == 0)
+		check_damage(rd->c, NULL, "pack %s: its bytes are not what "
+		    "its name says", rd->hex);
+	return (0);
+}
+
+static void
+run_job(struct job *job)
+{
+	struct reading *rd = (struct reading *)job;
+
+	rd->result = check_whole(rd, &rd->err);
+	if (rd->result < 0 && check_is_damage(&rd->err)) {
+		check_damage(rd->c, NULL, "pack %s: %s", rd->hex,
+		    err_text(&rd->err));
+		check_bad(rd->c, &rd->row.id, UINT32_MAX);
+		rd->result = 0;
+	}
+	buf_fini(&rd->bytes);
+}
+
+static int
+take(struct lane *lane, struct err *e)
+{
+	struct reading *rd = (struct reading *)lane_take(lane);
+	int r = rd->result;
+
+	if (r < 0 && e->code == ERR_NONE)
+		*e = rd->err;
+	free(rd);
+	return (r);
+}
+
+static int
+submit(struct check *c, struct lane *lane, const struct pack_row *row,
+    struct err *e)
+{
+	struct reading *rd;
+	struct pack_info info;
+	struct err why = ERR_INIT;
+
+	if (lane_is_full(lane) && take(lane, e) < 0)
+		return (-1);
+	if ((rd = calloc(1, sizeof(*rd))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	rd->job.run = run_job;
+	rd->c = c;
+	rd->row = *row;
+	/* A pack that no snapshot names may be of either kind. */
+	if (row->kind == 0 && fetch_pack_info(c->repo, &row->id,
+	    OBJECT_PACK_DATA, &info, &why) == 0)
+		rd->row.kind = OBJECT_PACK_DATA;
+	else if (row->kind == 0)
+		rd->row.kind = OBJECT_PACK_META;
+	err_init(&rd->err);
+	(void)check_id(rd->hex, row->id.b);
+	(void)pack_name(rd->name, &row->id);
+	lane_submit(lane, &rd->job);
+	return (0);
+}
+
+static int
+read_all(struct check *c, struct lane *lane, struct err *e)
+{
+	struct pack_row rows[64];
+	struct pack_id last;
+	size_t n = 64;
+	int r = 0;
+
+	for (bool begun = false; r == 0 && n == 64; begun = true) {
+		r = packlist_next(c->packs, begun ? &last : NULL, rows, 64, &n,
+		    e);
+		for (size_t i = 0; r == 0 && i < n; i++) {
+			last = rows[i].id;
+			if ((r = check_going(c, e)) == 0)
+				r = submit(c, lane, &rows[i], e);
+		}
+	}
+	while (!lane_is_empty(lane))
+		if (take(lane, e) < 0)
+			r = -1;
+	return (r);
+}
+
+int
+check_data(struct check *c, struct err *e)
+{
+	const struct repo_env *env = repo_env(c->repo);
+	struct pool *pool = NULL;
+	struct lane *lane = NULL;
+	unsigned threads = env->threads;
+	size_t fit = env->memory_bytes / 2 / WORKER_BYTES;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int r = -1;
+
+	if (threads == 0)
+		threads = cpus > 0 ? (unsigned)cpus : 1;
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	if (threads > fit)
+		threads = fit > 0 ? (unsigned)fit : 1;
+	if (pool_new(&pool, threads > 1 ? threads : 0, e) == 0 &&
+	    lane_new(&lane, pool, 0, threads * 2, e) == 0)
+		r = read_all(c, lane, e);
+	lane_free(lane);
+	pool_free(pool);
+	return (r);
+}

@@ -1,0 +1,120 @@
+#ifndef VITRINE_TOOLS_JOB_CHECK_IMPL_H
+#define VITRINE_TOOLS_JOB_CHECK_IMPL_H
+
+#include <pthread.h>
+
+#include "engine/base/pool.h"
+#include "index/catalog.h"
+#include "tools/job/check.h"
+
+/*
+ * What the parts of a check share.
+ */
+struct bad;
+struct packlist;
+struct dirs;
+struct check {
+	struct repo *repo;
+	const struct check_env *env;
+	const struct events *events;
+	struct check_result res;	/* damage, warnings: under lock */
+	pthread_mutex_t lock;
+	uint64_t ticked_ms;		/* lock */
+	uint64_t files_total, files_done;	/* packs, for the progress */
+	atomic_uint_least64_t bytes;
+	uint64_t bytes_total;
+
+	struct snapshots snaps;
+	struct fetch *fetch;
+	struct packlist *packs;
+	struct dirs *dirs;
+	struct bad *bad;		/* lock */
+};
+
+/* A finding: said and counted.  Any thread. */
+void check_damage(struct check *, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void check_warning(struct check *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void check_tick(struct check *, const char *what);
+/* 0, or -1 and ERR_CANCELED. */
+int check_going(struct check *, struct err *);
+/* A failure that is damage of what was read, not of the check itself. */
+bool check_is_damage(const struct err *);
+/* "3f2a81bc" */
+#define CHECK_ID	8
+char *check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES]);
+
+/*
+ * The packs of the store, listed once, on disk (a temporary database): what is
+ * there, what snapshots say of it.
+ */
+#define PACK_USED	1	/* a snapshot needs it */
+#define PACK_SAID	2	/* that it is missing was said */
+#define PACK_SEEN	4	/* a record of it was compared */
+#define PACK_PUT_ONLY	8	/* its header is needed to read it */
+struct pack_row {
+	struct pack_id id;
+	uint64_t size_bytes;	/* in the store */
+	bool present;
+	unsigned flags;		/* PACK_x */
+	uint8_t kind;		/* 0: not known */
+	uint8_t record[HASH_BYTES];	/* digest of its record, when SEEN */
+};
+int packlist_open(struct packlist **out, struct check *, struct err *);
+void packlist_close(struct packlist *);	/* NULL is fine */
+#define PACKLIST_NONE	1
+int packlist_find(struct packlist *, const struct pack_id *, struct pack_row *,
+    struct err *);
+/* Write a row's flags, kind and record back; a row that isn't there is added
+ * (not present). */
+int packlist_save(struct packlist *, const struct pack_row *, struct err *);
+/* Up to max rows of present packs after one (NULL: from the first), by id. */
+int packlist_next(struct packlist *, const struct pack_id *after,
+    struct pack_row *rows, size_t max, size_t *n, struct err *);
+void record_digest(uint8_t out[HASH_BYTES], const struct pack_info *);
+
+/* Directories of packs, read and verified, within a memory budget. */
+struct dir {
+	struct pack_id id;
+	struct pack_directory dir;
+	size_t bytes;
+	uint64_t used;		/* when, for eviction */
+	struct dir *next;	/* in its bucket */
+};
+int dirs_new(struct dirs **out, size_t budget_bytes, struct err *);
+void dirs_free(struct dirs *);		/* NULL is fine */
+const struct pack_directory *dirs_find(struct dirs *, const struct pack_id *);
+bool dirs_full(const struct dirs *);
+void dirs_clear(struct dirs *);
+/* Reads it; evicts others.  Damage is < 0 with ERR_CORRUPT. */
+int dirs_load(struct dirs *, struct repo *, const struct pack_info *,
+    const struct pack_directory **out, struct err *);
+
+/* What was found damaged, to be traced to paths; bounded. */
+int bad_new(struct bad **out, struct err *);
+void bad_free(struct bad *);		/* NULL is fine */
+/* frame UINT32_MAX: all of it.  Under the check's lock. */
+void bad_add(struct bad *, const struct pack_id *, uint32_t frame);
+bool bad_hit(const struct bad *, const struct pack_id *, uint32_t frame);
+size_t bad_count(const struct bad *);
+bool bad_overflowed(const struct bad *);
+void check_bad(struct check *, const struct pack_id *, uint32_t frame);
+
+/* The parts, in order. */
+int check_objects(struct check *, struct err *);	/* names are hashes */
+int check_catalogs(struct check *, struct err *);	/* snapshots -> packs */
+int check_packs(struct check *, struct err *);		/* headers, tables */
+int check_data(struct check *, struct err *);		/* every byte */
+int check_trace(struct check *, struct err *);		/* damage -> paths */
+
+/* A snapshot opened for checking: from the store, not from the cache. */
+struct check_open {
+	struct manifest manifest;
+	struct catalog *catalog;
+};
+int check_open(struct check *, const struct snapshot *, struct check_open *,
+    struct err *);
+void check_close(struct check_open *);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * Every object that is named by the hash of its bytes has that hash.  (Packs
+ * are read whole only with read_data.)  Read from the store itself: a good copy
+ * in the cache must not hide a bad one.
+ */
+#include <string.h>
+
+#include "tools/job/check_impl.h"
+
+#define PIECE	(1U << 20)
+
+struct listing {
+	struct check *c;
+	uint8_t *piece;
+	uint64_t manifests;		/* damaged ones */
+};
+
+static int
+check_one(struct listing *l, const char *name, const struct store_stat *st,
+    struct err *e)
+{
+	uint8_t want[HASH_BYTES], got[HASH_BYTES];
+	const char *slash = strrchr(name, '/');
+	struct store *store = repo_store(l->c->repo);
+	struct hash h;
+	uint64_t off = 0;
+	size_t n;
+	int r;
+
+	if (slash == NULL || hex_parse(want, HASH_BYTES, slash + 1) < 0) {
+		check_warning(l->c, "%s is no name of an object", name);
+		return (0);
+	}
+	hash_init(&h);
+	do {
+		r = store_read(store, name, off, l->piece, PIECE, &n, e);
+		if (r != 0)
+			/* Gone since it was listed: another's to remove. */
+			return (r < 0 ? -1 : 0);
+		hash_update(&h, l->piece, n);
+		off += n;
+	} while (n == PIECE);
+	hash_final(&h, got);
+	if (memcmp(got, want, HASH_BYTES) != 0) {
+		check_damage(l->c, NULL, "%s: its bytes are not what its name "
+		    "says", name);
+		if (strncmp(name, "snapshots/", 10) == 0)
+			l->manifests++;
+	}
+	return (0);
+}
+
+static int
+each(void *ctx, const char *name, const struct store_stat *st, struct err *e)
+{
+	struct listing *l = ctx;
+
+	if (check_going(l->c, e) < 0)
+		return (-1);
+	check_tick(l->c, name);
+	if (check_one(l, name, st, e) == 0)
+		return (0);
+	if (!check_is_damage(e))
+		return (-1);
+	check_damage(l->c, NULL, "%s: %s", name, err_text(e));
+	err_init(e);
+	return (0);
+}
+
+int
+check_objects(struct check *c, struct err *e)
+{
+	static const char *const prefixes[] = {
+		"keys", "index", "snapshots", "pending", "condemned",
+		"forwards", "forgotten", "damaged"
+	};
+	struct listing l = { c, malloc(PIECE), 0 };
+	int r = 0;
+
+	if (l.piece == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (size_t i = 0; r == 0 &&
+	    i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		r = store_list(repo_store(c->repo), prefixes[i], each, &l, e);
+	free(l.piece);
+	if (r < 0)
+		return (-1);
+	/* The log has named them; a damaged one was counted above. */
+	if (c->snaps.refused > l.manifests)
+		check_damage(c, NULL, "%llu manifests are refused: forged, or "
+		    "of a revoked key", (unsigned long long)(c->snaps.refused -
+		    l.manifests));
+	return (0);
+}

@@ -1,0 +1,177 @@
+/*
+ * The list of packs: a temporary SQLite database, which spills to disk, so that
+ * a repository of millions of packs is checked in the memory of a small one.
+ */
+#include <sqlite3.h>
+#include <string.h>
+
+#include "tools/job/check_impl.h"
+
+struct packlist {
+	sqlite3 *db;
+	sqlite3_stmt *find, *save, *next;
+};
+
+static int
+failed(const struct packlist *p, struct err *e)
+{
+	return (err_set(e, ERR_SYS, "list of packs: %s", p->db != NULL ?
+	    sqlite3_errmsg(p->db) : "out of memory"));
+}
+
+void
+packlist_close(struct packlist *p)
+{
+	if (p == NULL)
+		return;
+	(void)sqlite3_finalize(p->find);
+	(void)sqlite3_finalize(p->save);
+	(void)sqlite3_finalize(p->next);
+	(void)sqlite3_close(p->db);
+	free(p);
+}
+
+static int
+create(struct packlist *p, struct err *e)
+{
+	if (sqlite3_open("", &p->db) != SQLITE_OK ||
+	    sqlite3_exec(p->db, "PRAGMA journal_mode = OFF;"
+	    "PRAGMA cache_size = -8192;"
+	    "CREATE TABLE pack (id BLOB PRIMARY KEY, size INTEGER NOT NULL,"
+	    " present INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	    " kind INTEGER NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;"
+	    "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(p->db,
+	    "SELECT * FROM pack WHERE id = ?1", -1, &p->find,
+	    NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(p->db, "INSERT OR REPLACE INTO pack VALUES "
+	    "(?1, ?2, ?3, ?4, ?5, ?6)", -1, &p->save, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE id > ?1 AND "
+	    "present ORDER BY id LIMIT ?2", -1, &p->next, NULL) != SQLITE_OK)
+		return (failed(p, e));
+	return (0);
+}
+
+static void
+row_of(sqlite3_stmt *st, struct pack_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	memcpy(row->id.b, sqlite3_column_blob(st, 0), ID_BYTES);
+	row->size_bytes = (uint64_t)sqlite3_column_int64(st, 1);
+	row->present = sqlite3_column_int(st, 2) != 0;
+	row->flags = (unsigned)sqlite3_column_int(st, 3);
+	row->kind = (uint8_t)sqlite3_column_int(st, 4);
+	memcpy(row->record, sqlite3_column_blob(st, 5), HASH_BYTES);
+}
+
+int
+packlist_save(struct packlist *p, const struct pack_row *row, struct err *e)
+{
+	int r;
+
+	(void)sqlite3_bind_blob(p->save, 1, row->id.b, ID_BYTES,
+	    SQLITE_STATIC);
+	(void)sqlite3_bind_int64(p->save, 2, (sqlite3_int64)row->size_bytes);
+	(void)sqlite3_bind_int(p->save, 3, row->present);
+	(void)sqlite3_bind_int(p->save, 4, (int)row->flags);
+	(void)sqlite3_bind_int(p->save, 5, row->kind);
+	(void)sqlite3_bind_blob(p->save, 6, row->record, HASH_BYTES,
+	    SQLITE_STATIC);
+	r = sqlite3_step(p->save);
+	(void)sqlite3_reset(p->save);
+	return (r == SQLITE_DONE ? 0 : failed(p, e));
+}
+
+int
+packlist_find(struct packlist *p, const struct pack_id *id,
+    struct pack_row *row, struct err *e)
+{
+	int r, got = 0;
+
+	(void)sqlite3_bind_blob(p->find, 1, id->b, ID_BYTES, SQLITE_STATIC);
+	r = sqlite3_step(p->find);
+	if (r == SQLITE_ROW)
+		row_of(p->find, row);
+	else
+		got = r == SQLITE_DONE ? PACKLIST_NONE : failed(p, e);
+	(void)sqlite3_reset(p->find);
+	return (got);
+}
+
+int
+packlist_next(struct packlist *p, const struct pack_id *after,
+    struct pack_row *rows, size_t max, size_t *n, struct err *e)
+{
+	int r;
+
+	*n = 0;
+	(void)sqlite3_bind_blob(p->next, 1, after != NULL ? after->b :
+	    (const uint8_t *)"", after != NULL ? ID_BYTES : 0, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(p->next, 2, (sqlite3_int64)max);
+	while ((r = sqlite3_step(p->next)) == SQLITE_ROW)
+		row_of(p->next, &rows[(*n)++]);
+	(void)sqlite3_reset(p->next);
+	return (r == SQLITE_DONE ? 0 : failed(p, e));
+}
+
+/* "packs/xx/ID": 0 and the id, or -1. */
+static int
+parse_name(const char *name, struct pack_id *id)
+{
+	if (strncmp(name, "packs/", 6) != 0 || strlen(name) != 9 + ID_HEX - 1 ||
+	    name[8] != '/' || memcmp(name + 6, name + 9, 2) != 0)
+		return (-1);
+	return (hex_parse(id->b, ID_BYTES, name + 9));
+}
+
+struct listing {
+	struct check *c;
+	struct packlist *p;
+};
+
+static int
+add(void *ctx, const char *name, const struct store_stat *st, struct err *e)
+{
+	struct listing *l = ctx;
+	struct pack_row row;
+
+	memset(&row, 0, sizeof(row));
+	if (parse_name(name, &row.id) < 0) {
+		check_warning(l->c, "%s is no name of a pack", name);
+		return (0);
+	}
+	row.size_bytes = st->size_bytes;
+	row.present = true;
+	l->c->res.packs++;
+	l->c->bytes_total += st->size_bytes;
+	return (packlist_save(l->p, &row, e));
+}
+
+int
+packlist_open(struct packlist **out, struct check *c, struct err *e)
+{
+	struct listing l = { c, calloc(1, sizeof(*l.p)) };
+
+	if (l.p == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (create(l.p, e) < 0 ||
+	    store_list(repo_store(c->repo), "packs", add, &l, e) < 0) {
+		packlist_close(l.p);
+		return (-1);
+	}
+	*out = l.p;
+	return (0);
+}
+
+void
+record_digest(uint8_t out[HASH_BYTES], const struct pack_info *info)
+{
+	struct buf b = BUF_INIT;
+
+	pack_info_emit(&b, info);
+	if (b.failed)
+		memset(out, 0, HASH_BYTES);
+	else
+		hash_bytes(out, b.data, b.len);
+	buf_fini(&b);
+}

@@ -1,0 +1,92 @@
+/*
+ * Damage, traced to the snapshots and paths that it hits.
+ */
+#include <string.h>
+
+#include "tools/job/check_impl.h"
+
+#define PATHS_SAID	1000		/* a snapshot */
+
+struct trace {
+	struct check *c;
+	char id[ID_HEX];
+	uint64_t paths;
+};
+
+static bool
+is_hit(void *ctx, const struct pack_info *pack, const struct frame_info *frame)
+{
+	struct trace *t = ctx;
+
+	return (bad_hit(t->c->bad, &pack->id, frame->no));
+}
+
+static int
+say_path(void *ctx, const char *path, size_t len, uint64_t off,
+    uint64_t bytes, struct err *e)
+{
+	struct trace *t = ctx;
+	struct buf name = BUF_INIT;
+
+	if (check_going(t->c, e) < 0)
+		return (-1);
+	if (t->paths++ >= PATHS_SAID)
+		return (0);
+	if (len > 0 && path[0] != '/')
+		buf_u8(&name, '/');
+	buf_bytes(&name, path, len);
+	buf_u8(&name, '\0');
+	if (buf_ok(&name, e) < 0) {
+		buf_fini(&name);
+		return (-1);
+	}
+	(void)pthread_mutex_lock(&t->c->lock);
+	events_item(t->c->events, EVENT_DAMAGE, (const char *)name.data,
+	    "snapshot %s: bytes %llu-%llu are lost", t->id,
+	    (unsigned long long)off, (unsigned long long)(off + bytes - 1));
+	(void)pthread_mutex_unlock(&t->c->lock);
+	buf_fini(&name);
+	return (0);
+}
+
+static int
+trace_snapshot(struct check *c, const struct snapshot *s, struct err *e)
+{
+	struct trace t = { .c = c };
+	struct check_open open;
+	int r;
+
+	(void)check_id(t.id, s->id.b);
+	r = check_open(c, s, &open, e);
+	if (r == 0) {
+		r = catalog_damage(open.catalog, is_hit, &t, say_path, &t, e);
+		check_close(&open);
+	}
+	if (t.paths > PATHS_SAID)
+		check_warning(c, "snapshot %s: %llu more places are hit", t.id,
+		    (unsigned long long)(t.paths - PATHS_SAID));
+	if (r >= 0)
+		return (0);
+	if (!check_is_damage(e))
+		return (-1);
+	check_warning(c, "snapshot %s: what the damage hits can't be told: "
+	    "%s", t.id, err_text(e));
+	err_init(e);
+	return (0);
+}
+
+int
+check_trace(struct check *c, struct err *e)
+{
+	int r = 0;
+
+	if (bad_overflowed(c->bad))
+		check_warning(c, "so much is damaged that not all of it can be "
+		    "traced to paths");
+	if (bad_count(c->bad) == 0)
+		return (0);
+	for (size_t i = 0; r == 0 && i < c->snaps.n; i++)
+		if ((r = check_going(c, e)) == 0)
+			r = trace_snapshot(c, &c->snaps.v[i], e);
+	return (r);
+}

@@ -1,0 +1,596 @@
+/*
+ * Restore: a snapshot's subtree written into a directory.
+ *
+ * Two walks over the catalog, so that memory doesn't grow with the tree:
+ *
+ *	1  directories are made (0700: nobody looks in yet), files
+ *	   are handed to workers, links and devices made, the first name of each
+ *	   inode with several noted on disk (restore_links.c)
+ *	2  the other names are linked to the first; each directory gets its
+ *	   metadata when the walk leaves it: nothing below it is touched again
+ *
+ * Invariants:
+ *	1. nothing outside the target is made or changed (restore_beneath.c)
+ *	2. nothing that was there before is replaced or written to; a directory
+ *	   that was there is filled, and gets the snapshot's metadata
+ *	3. a regular file stands in the target whole or not at all
+ *	4. what could not be restored was said, and is counted in `failed'
+ */
+#include "tools/job/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/io.h"
+#include "tools/job/lookup.h"
+#include "tools/job/restore_impl.h"
+
+#define THREADS_MAX	16
+#define JOBS_A_THREAD	8
+#define TICK_MS		100
+
+struct file_job {
+	struct job job;
+	struct restore *rs;
+	struct parent *parent;	/* a reference */
+	const char *name;	/* into path */
+	struct entry entry;
+	bool made;
+	int result;
+	struct err err;
+	char path[];
+};
+
+bool
+restore_stopped(struct restore *rs)
+{
+	return (atomic_load_explicit(&rs->stop, memory_order_relaxed) ||
+	    events_canceled(rs->events));
+}
+
+void
+restore_note(struct restore *rs, enum event_kind kind, const char *path,
+    const char *text)
+{
+	(void)pthread_mutex_lock(&rs->lock);
+	events_item(rs->events, kind, path, "%s", text);
+	(void)pthread_mutex_unlock(&rs->lock);
+}
+
+void
+restore_failed(struct restore *rs, const char *path, const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)atomic_fetch_add(&rs->failed, 1);
+	restore_note(rs, EVENT_UNRESTORED, path, text);
+}
+
+void
+restore_tick(struct restore *rs, const char *path)
+{
+	struct event_progress p;
+	uint64_t now;
+
+	if (rs->events == NULL || rs->events->progress == NULL)
+		return;
+	now = clock_mono_ms();
+	(void)pthread_mutex_lock(&rs->lock);
+	if (now - rs->ticked_ms >= TICK_MS) {
+		rs->ticked_ms = now;
+		memset(&p, 0, sizeof(p));
+		p.files = atomic_load(&rs->files);
+		p.bytes = atomic_load(&rs->bytes);
+		p.errors = atomic_load(&rs->failed);
+		if (*rs->prefix == '\0') {
+			p.files_total = rs->manifest.files;
+			p.bytes_total = rs->manifest.bytes;
+		}
+		p.path = path;
+		rs->events->progress(rs->events->ctx, &p);
+	}
+	(void)pthread_mutex_unlock(&rs->lock);
+}
+
+static void
+run_job(struct job *job)
+{
+	struct file_job *j = (struct file_job *)job;
+
+	if (restore_stopped(j->rs))
+		j->result = err_set(&j->err, ERR_CANCELED, "interrupted");
+	else
+		j->result = file_restore(j->rs, j->parent, j->name, j->path,
+		    &j->entry, &j->made, &j->err);
+	if (j->result < 0)
+		atomic_store(&j->rs->stop, true);
+}
+
+/* Take the oldest job back.  Its failure is kept unless an earlier one is. */
+static int
+take_job(struct restore *rs, struct err *e)
+{
+	struct file_job *j = (struct file_job *)lane_take(rs->lane);
+	struct err ours = ERR_INIT;
+	int r = j->result;
+
+	if (r < 0)
+		ours = j->err;
+	if (r == 0 && !j->made && j->entry.nlink > 1)
+		r = links_drop(rs->links, j->entry.ino, &ours);
+	if (r < 0 && (e->code == ERR_NONE || e->code == ERR_CANCELED))
+		*e = ours;
+	parent_put(j->parent);
+	free(j);
+	return (r);
+}
+
+/* Wait for all jobs; the first failure. */
+static int
+drain(struct restore *rs, struct err *e)
+{
+	int r = 0;
+
+	while (!lane_is_empty(rs->lane))
+		if (take_job(rs, e) < 0)
+			r = -1;
+	return (r);
+}
+
+static int
+submit_file(struct restore *rs, struct parent *parent, const char *path,
+    size_t len, const struct entry *en, struct err *e)
+{
+	struct file_job *j;
+
+	if (lane_is_full(rs->lane) && take_job(rs, e) < 0)
+		return (-1);
+	if ((j = calloc(1, sizeof(*j) + len + 1)) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	j->job.run = run_job;
+	j->rs = rs;
+	j->parent = parent;
+	(void)atomic_fetch_add(&parent->refs, 1);
+	memcpy(j->path, path, len);
+	j->name = memrchr(j->path, '/', len);
+	j->name = j->name != NULL ? j->name + 1 : j->path;
+	j->entry = *en;
+	err_init(&j->err);
+	lane_submit(rs->lane, &j->job);
+	return (0);
+}
+
+/* 0; CATALOG_SKIP when something else is in the way. */
+static int
+make_dir(struct restore *rs, const struct parent *parent, const char *name,
+    const char *path, const struct entry *en, struct err *e)
+{
+	struct stat st;
+	mode_t mode = (en->flags & ENTRY_IMPLIED) != 0 ? 0777 : 0700;
+
+	if (mkdirat(parent->fd, name, mode) == 0) {
+		(void)atomic_fetch_add(&rs->dirs, 1);
+		return (0);
+	}
+	if (errno == ENOSPC || errno == EDQUOT)
+		return (err_sys(e, errno, "%s", path));
+	if (errno != EEXIST) {
+		restore_failed(rs, path, "%s; nor what is below it",
+		    strerror(errno));
+		return (CATALOG_SKIP);
+	}
+	if (fstatat(parent->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode)) {
+		(void)atomic_fetch_add(&rs->dirs, 1);
+		return (0);
+	}
+	restore_failed(rs, path, "something of this name is there already; nor "
+	    "what is below it");
+	return (CATALOG_SKIP);
+}
+
+/* Walk 1, one entry that is no directory. */
+static int
+make_entry(struct restore *rs, struct parent *parent, const char *name,
+    const char *path, size_t len, const struct entry *en, struct err *e)
+{
+	bool made;
+	int r;
+
+	if ((en->flags & ENTRY_UNREAD) != 0) {
+		restore_failed(rs, path, "it could not be read when it was "
+		    "backed up");
+		return (0);
+	}
+	if (en->nlink > 1) {
+		r = links_first(rs->links, en->ino, path, len, e);
+		if (r != LINKS_NONE)
+			return (r);
+	}
+	if (en->kind == ENTRY_FILE)
+		return (submit_file(rs, parent, path, len, en, e));
+	if (other_restore(rs, parent, name, path, en, &made, e) < 0)
+		return (-1);
+	if (!made && en->nlink > 1)
+		return (links_drop(rs->links, en->ino, e));
+	return (0);
+}
+
+static int
+walk_make(void *ctx, const char *path, size_t len, const struct entry *en,
+    struct err *e)
+{
+	struct restore *rs = ctx;
+	struct parent *parent;
+	const char *name;
+	int r;
+
+	if (restore_stopped(rs))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	r = parent_get(rs, path, len, &parent, &name, e);
+	if (r == RESTORE_GONE) {
+		restore_failed(rs, path, "its directory can't be opened");
+		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
+	}
+	if (r < 0)
+		return (-1);
+	if (!name_is_safe(name, len - (size_t)(name - path))) {
+		restore_failed(rs, path, "no name that can be made");
+		r = en->kind == ENTRY_DIR ? CATALOG_SKIP : 0;
+	} else if (en->kind != ENTRY_DIR)
+		r = make_entry(rs, parent, name, path, len, en, e);
+	else if ((r = make_dir(rs, parent, name, path, en, e)) == 0 &&
+	    (en->flags & ENTRY_UNREAD) != 0)
+		restore_failed(rs, path, "it could not be read when it was "
+		    "backed up: what was in it is missing");
+	parent_put(parent);
+	restore_tick(rs, path);
+	return (r);
+}
+
+/* Walk 2: the directories that the walk is in, from the outside in. */
+struct open_dir {
+	size_t len;		/* of its path, a prefix of the last path */
+	struct entry entry;
+};
+struct finishing {
+	struct restore *rs;
+	struct open_dir *dirs;	/* owned */
+	size_t n, cap;
+	struct buf last;	/* the last directory's path, with a NUL */
+};
+
+static int
+finish_dir(struct restore *rs, const char *path, size_t len,
+    const struct entry *en, struct err *e)
+{
+	struct meta_at at = { -1, -1, NULL };
+	int r;
+
+	if ((en->flags & ENTRY_IMPLIED) != 0)
+		return (0);
+	r = beneath_open(rs->target, path, len, &at.fd, e);
+	if (r != 0)
+		/* Something was in its way: said in the first walk. */
+		return (r < 0 ? -1 : 0);
+	r = meta_restore(rs, &at, len > 0 ? path : rs->env->target, en, e);
+	(void)close(at.fd);
+	return (r);
+}
+
+/* Is the path below that prefix? */
+static bool
+is_below(const char *path, size_t len, const char *dir, size_t dir_len)
+{
+	return (len > dir_len && path[dir_len] == '/' &&
+	    memcmp(path, dir, dir_len) == 0);
+}
+
+/* Finish the directories that `path' is not in (all of them: NULL). */
+static int
+leave(struct finishing *f, const char *path, size_t len, struct err *e)
+{
+	char *last = (char *)f->last.data;
+
+	while (f->n > 0) {
+		struct open_dir *d = &f->dirs[f->n - 1];
+
+		if (path != NULL && is_below(path, len, last, d->len))
+			break;
+		last[d->len] = '\0';
+		if (finish_dir(f->rs, last, d->len, &d->entry, e) < 0)
+			return (-1);
+		f->n--;
+	}
+	return (0);
+}
+
+static int
+enter(struct finishing *f, const char *path, size_t len,
+    const struct entry *en, struct err *e)
+{
+	struct open_dir *dirs;
+	size_t cap;
+
+	if (f->n == f->cap) {
+		cap = f->cap == 0 ? 32 : f->cap * 2;
+		dirs = reallocarray(f->dirs, cap, sizeof(*dirs));
+		if (dirs == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		f->dirs = dirs;
+		f->cap = cap;
+	}
+	f->dirs[f->n].len = len;
+	f->dirs[f->n++].entry = *en;
+	buf_reset(&f->last);
+	buf_bytes(&f->last, path, len);
+	buf_u8(&f->last, '\0');
+	return (buf_ok(&f->last, e));
+}
+
+/* The first name failed: this one is made in its place. */
+static int
+make_instead(struct restore *rs, const char *path, size_t len,
+    const struct entry *en, struct err *e)
+{
+	struct parent *parent;
+	const char *name;
+	bool made = false;
+	int r;
+
+	r = parent_get(rs, path, len, &parent, &name, e);
+	if (r != 0)
+		return (r < 0 ? -1 : 0);
+	if (!name_is_safe(name, len - (size_t)(name - path)))
+		r = 0;
+	else if (en->kind == ENTRY_FILE)
+		r = file_restore(rs, parent, name, path, en, &made, e);
+	else
+		r = other_restore(rs, parent, name, path, en, &made, e);
+	parent_put(parent);
+	if (r == 0 && made)
+		r = links_first(rs->links, en->ino, path, len, e);
+	return (r < 0 ? -1 : 0);
+}
+
+static int
+link_to(struct restore *rs, const char *first, const char *path, size_t len,
+    const struct entry *en, struct err *e)
+{
+	struct parent *parent;
+	const char *name, *slash = strrchr(first, '/');
+	size_t dir_len = slash != NULL ? (size_t)(slash - first) : 0;
+	int fd, r;
+
+	r = parent_get(rs, path, len, &parent, &name, e);
+	if (r != 0)
+		return (r < 0 ? -1 : 0);
+	r = beneath_open(rs->target, first, dir_len, &fd, e);
+	if (r == 0) {
+		if (!name_is_safe(name, len - (size_t)(name - path)))
+			restore_failed(rs, path, "no name that can be made");
+		else if (linkat(fd, slash != NULL ? slash + 1 : first,
+		    parent->fd, name, 0) < 0)
+			restore_failed(rs, path, "link to %s: %s", first,
+			    strerror(errno));
+		else if (en->kind == ENTRY_FILE)
+			(void)atomic_fetch_add(&rs->files, 1);
+		else
+			(void)atomic_fetch_add(&rs->others, 1);
+		(void)close(fd);
+	} else if (r > 0)
+		restore_failed(rs, path, "link to %s: it is gone", first);
+	parent_put(parent);
+	return (r < 0 ? -1 : 0);
+}
+
+static int
+walk_finish(void *ctx, const char *path, size_t len, const struct entry *en,
+    struct err *e)
+{
+	struct finishing *f = ctx;
+	struct buf first = BUF_INIT;
+	int r;
+
+	if (restore_stopped(f->rs))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if (leave(f, path, len, e) < 0)
+		return (-1);
+	if (en->kind == ENTRY_DIR)
+		return (enter(f, path, len, en, e));
+	if (en->nlink < 2 || (en->flags & ENTRY_UNREAD) != 0)
+		return (0);
+	r = links_get(f->rs->links, en->ino, &first, e);
+	if (r == LINKS_NONE)
+		r = make_instead(f->rs, path, len, en, e);
+	else if (r == 0 && (first.len != len + 1 ||
+	    memcmp(first.data, path, len) != 0))
+		r = link_to(f->rs, (const char *)first.data, path, len, en, e);
+	buf_fini(&first);
+	return (r < 0 ? -1 : 0);
+}
+
+/* The whole of a directory. */
+static int
+restore_tree(struct restore *rs, const struct entry *top, struct err *e)
+{
+	struct finishing f = { .rs = rs, .last = BUF_INIT };
+	int r;
+
+	r = catalog_walk(rs->catalog, top->ino, walk_make, rs, e);
+	if (drain(rs, e) < 0)
+		r = -1;
+	parent_put(rs->parent);
+	rs->parent = NULL;
+	if (r < 0)
+		return (-1);
+	r = catalog_walk(rs->catalog, top->ino, walk_finish, &f, e);
+	if (r >= 0)
+		r = leave(&f, NULL, 0, e);
+	if (r >= 0 && rs->target_made)
+		r = finish_dir(rs, "", 0, top, e);
+	free(f.dirs);
+	buf_fini(&f.last);
+	return (r < 0 ? -1 : 0);
+}
+
+/* One entry that is no directory: it lands in the target under its name. */
+static int
+restore_single(struct restore *rs, const struct entry *en, struct err *e)
+{
+	const char *slash = strrchr(rs->env->path, '/');
+	const char *name = slash != NULL ? slash + 1 : rs->env->path;
+	struct entry one = *en;
+	int r;
+
+	one.nlink = 1;
+	r = walk_make(rs, name, strlen(name), &one, e);
+	if (drain(rs, e) < 0)
+		r = -1;
+	return (r < 0 ? -1 : 0);
+}
+
+static int
+open_target(struct restore *rs, struct err *e)
+{
+	const char *path = rs->env->target;
+	struct stat st;
+
+	rs->target = -1;
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT)
+			return (err_sys(e, errno, "%s", path));
+		if (io_mkdirs(path, 0777, e) < 0)
+			return (-1);
+		rs->target_made = true;
+	}
+	/* The user's own word for where to: links in it are followed. */
+	rs->target = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rs->target < 0)
+		return (err_sys(e, errno, "%s", path));
+	return (0);
+}
+
+static int
+open_source(struct restore *rs, struct err *e)
+{
+	const struct repo_env *env = repo_env(rs->repo);
+	struct catalog_env cat = { .use_cache = true };
+	unsigned threads = env->threads;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int r;
+
+	if (threads == 0)
+		threads = cpus > 0 ? (unsigned)cpus : 1;
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	r = repo_manifest(rs->repo, &rs->env->snapshot, &rs->manifest, e);
+	if (r > 0)
+		return (err_set(e, ERR_ABSENT, "the snapshot is gone"));
+	/* Chunks are hashed again: what is restored is what was backed up. */
+	if (r < 0 || fetch_new(&rs->fetch, rs->repo, env->memory_bytes / 3,
+	    true, e) < 0)
+		return (-1);
+	cat.cache_bytes = env->memory_bytes / 6;
+	cat.connections = threads + 2;
+	if (catalog_open(&rs->catalog, rs->fetch, rs->repo, &rs->manifest,
+	    &cat, e) < 0)
+		return (-1);
+	if (links_open(&rs->links, e) < 0)
+		return (-1);
+	if (pool_new(&rs->pool, threads > 1 ? threads : 0, e) < 0 ||
+	    lane_new(&rs->lane, rs->pool, 0, threads * JOBS_A_THREAD, e) < 0)
+		return (-1);
+	return (0);
+}
+
+/* What only root can do, said once. */
+static void
+say_limits(struct restore *rs)
+{
+	uint64_t owners = atomic_load(&rs->owners);
+	uint64_t xattrs = atomic_load(&rs->xattrs);
+	char text[128];
+
+	if (owners > 0) {
+		(void)snprintf(text, sizeof(text), "%llu entries belong to you "
+		    "now: only root can set other owners",
+		    (unsigned long long)owners);
+		restore_note(rs, EVENT_WARNING, NULL, text);
+	}
+	if (xattrs > 0) {
+		(void)snprintf(text, sizeof(text), "%llu attributes were not "
+		    "set: only root can set those of the system",
+		    (unsigned long long)xattrs);
+		restore_note(rs, EVENT_WARNING, NULL, text);
+	}
+}
+
+static int
+run(struct restore *rs, struct err *e)
+{
+	struct entry top;
+	int r;
+
+	if (open_source(rs, e) < 0 ||
+	    lookup_path(rs->catalog, rs->env->path, &top, e) < 0 ||
+	    open_target(rs, e) < 0)
+		return (-1);
+	rs->prefix = top.ino == CATALOG_ROOT_INO ? "" : rs->env->path;
+	if (top.kind == ENTRY_DIR)
+		r = restore_tree(rs, &top, e);
+	else
+		r = restore_single(rs, &top, e);
+	if (r < 0)
+		return (-1);
+	say_limits(rs);
+	if (syncfs(rs->target) < 0)
+		return (err_sys(e, errno, "%s: sync", rs->env->target));
+	return (0);
+}
+
+int
+restore_run(struct repo *repo, const struct restore_env *env,
+    const struct events *events, struct restore_result *res, struct err *e)
+{
+	struct restore rs;
+	uint64_t began = clock_mono_ms();
+	int r;
+
+	memset(&rs, 0, sizeof(rs));
+	rs.repo = repo;
+	rs.env = env;
+	rs.events = events;
+	rs.target = -1;
+	rs.prefix = "";
+	rs.privileged = geteuid() == 0;
+	(void)pthread_mutex_init(&rs.lock, NULL);
+	r = run(&rs, e);
+	parent_put(rs.parent);
+	lane_free(rs.lane);
+	pool_free(rs.pool);
+	links_close(rs.links);
+	catalog_close(rs.catalog);
+	fetch_free(rs.fetch);
+	manifest_fini(&rs.manifest);
+	if (rs.target >= 0)
+		(void)close(rs.target);
+	(void)pthread_mutex_destroy(&rs.lock);
+	if (r < 0)
+		return (-1);
+	res->files = atomic_load(&rs.files);
+	res->dirs = atomic_load(&rs.dirs);
+	res->others = atomic_load(&rs.others);
+	res->bytes = atomic_load(&rs.bytes);
+	res->failed = atomic_load(&rs.failed);
+	res->duration_ms = clock_mono_ms() - began;
+	return (0);
+}

@@ -1,0 +1,106 @@
+/*
+ * The first restored name of each inode that has several: a temporary SQLite
+ * database, which spills to disk, so that a tree of a million hard links needs
+ * no more memory than one of ten.
+ */
+#include <sqlite3.h>
+
+#include "tools/job/restore_impl.h"
+
+struct links {
+	sqlite3 *db;
+	sqlite3_stmt *add, *get, *drop;
+};
+
+static int
+failed(const struct links *l, struct err *e)
+{
+	return (err_set(e, ERR_SYS, "list of hard links: %s",
+	    l->db != NULL ? sqlite3_errmsg(l->db) : "out of memory"));
+}
+
+void
+links_close(struct links *l)
+{
+	if (l == NULL)
+		return;
+	(void)sqlite3_finalize(l->add);
+	(void)sqlite3_finalize(l->get);
+	(void)sqlite3_finalize(l->drop);
+	(void)sqlite3_close(l->db);
+	free(l);
+}
+
+int
+links_open(struct links **out, struct err *e)
+{
+	struct links *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	/* The empty name: a temporary file, deleted when closed. */
+	if (sqlite3_open("", &l->db) != SQLITE_OK ||
+	    sqlite3_exec(l->db, "PRAGMA journal_mode = OFF;"
+	    "PRAGMA cache_size = -4096;"
+	    "CREATE TABLE link (ino INTEGER PRIMARY KEY, path BLOB NOT NULL);"
+	    "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(l->db,
+	    "INSERT OR IGNORE INTO link VALUES (?1, ?2)", -1, &l->add,
+	    NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(l->db, "SELECT path FROM link WHERE ino = ?1",
+	    -1, &l->get, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(l->db, "DELETE FROM link WHERE ino = ?1", -1,
+	    &l->drop, NULL) != SQLITE_OK) {
+		(void)failed(l, e);
+		links_close(l);
+		return (-1);
+	}
+	*out = l;
+	return (0);
+}
+
+int
+links_first(struct links *l, uint64_t ino, const char *path, size_t len,
+    struct err *e)
+{
+	int r;
+
+	(void)sqlite3_bind_int64(l->add, 1, (sqlite3_int64)ino);
+	(void)sqlite3_bind_blob64(l->add, 2, path, len, SQLITE_STATIC);
+	r = sqlite3_step(l->add);
+	(void)sqlite3_reset(l->add);
+	if (r != SQLITE_DONE)
+		return (failed(l, e));
+	return (sqlite3_changes(l->db) > 0 ? LINKS_NONE : 0);
+}
+
+int
+links_get(struct links *l, uint64_t ino, struct buf *first, struct err *e)
+{
+	int r, got = 0;
+
+	(void)sqlite3_bind_int64(l->get, 1, (sqlite3_int64)ino);
+	r = sqlite3_step(l->get);
+	if (r == SQLITE_ROW) {
+		buf_bytes(first, sqlite3_column_blob(l->get, 0),
+		    (size_t)sqlite3_column_bytes(l->get, 0));
+		buf_u8(first, '\0');
+		got = buf_ok(first, e);
+	} else if (r == SQLITE_DONE)
+		got = LINKS_NONE;
+	else
+		got = failed(l, e);
+	(void)sqlite3_reset(l->get);
+	return (got);
+}
+
+int
+links_drop(struct links *l, uint64_t ino, struct err *e)
+{
+	int r;
+
+	(void)sqlite3_bind_int64(l->drop, 1, (sqlite3_int64)ino);
+	r = sqlite3_step(l->drop);
+	(void)sqlite3_reset(l->drop);
+	return (r == SQLITE_DONE ? 0 : failed(l, e));
+}

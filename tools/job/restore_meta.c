@@ -1,0 +1,162 @@
+/*
+ * Owner, mode, xattrs (ACLs and capabilities among them) and times.
+ *
+ * The order: attributes that need write permission while the object is ours
+ * (user.*), then the owner, then the mode (a change of owner clears set-id
+ * bits), then attributes that either of these would clear or change
+ * (capabilities, ACLs), and times last.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "tools/job/restore_impl.h"
+
+struct meta {
+	struct restore *rs;
+	const struct meta_at *at;
+	const char *path;
+	bool link;			/* a symbolic link */
+	bool late;			/* second round of attributes */
+};
+
+static int
+set_owner(const struct meta *m, uid_t uid, gid_t gid)
+{
+	if (m->at->fd >= 0)
+		return (fchown(m->at->fd, uid, gid));
+	return (fchownat(m->at->dir, m->at->name, uid, gid,
+	    AT_SYMLINK_NOFOLLOW));
+}
+
+/* The set-id bits that may stand; who gets a file that isn't the old owner's
+ * must not get his rights. */
+static mode_t
+restore_owner(const struct meta *m, const struct entry *en)
+{
+	struct restore *rs = m->rs;
+	bool group;
+	int saved;
+
+	if (set_owner(m, en->uid, en->gid) == 0)
+		return (07777);
+	saved = errno;
+	group = set_owner(m, (uid_t)-1, en->gid) == 0;
+	if (group && !rs->privileged && en->uid == geteuid())
+		return (07777);
+	if (saved == EPERM && !rs->privileged)
+		(void)atomic_fetch_add(&rs->owners, 1);
+	else
+		restore_failed(rs, m->path, "owner %u:%u: %s", en->uid,
+		    en->gid, strerror(saved));
+	return (group ? 07777 & ~S_ISUID : 07777 & ~(S_ISUID | S_ISGID));
+}
+
+static void
+restore_mode(const struct meta *m, mode_t mode)
+{
+	int r;
+
+	if (m->link)
+		return;
+	if (m->at->fd >= 0)
+		r = fchmod(m->at->fd, mode);
+	else
+		r = fchmodat(m->at->dir, m->at->name, mode,
+		    AT_SYMLINK_NOFOLLOW);
+	if (r < 0)
+		restore_failed(m->rs, m->path, "mode %04o: %s", mode,
+		    strerror(errno));
+}
+
+static int
+restore_xattr(void *ctx, const char *name, const void *value, size_t len,
+    struct err *e)
+{
+	const struct meta *m = ctx;
+	struct restore *rs = m->rs;
+	char by_name[64 + CATALOG_NAME_MAX];
+	bool late = strncmp(name, "user.", 5) != 0;
+	int r;
+
+	if (late != m->late)
+		return (0);
+	if (m->at->fd >= 0)
+		r = fsetxattr(m->at->fd, name, value, len, 0);
+	else {
+		/* No descriptor can be had of a link or device: through the
+		 * directory's, and never through a link. */
+		(void)snprintf(by_name, sizeof(by_name), "/proc/self/fd/%d/%s",
+		    m->at->dir, m->at->name);
+		r = lsetxattr(by_name, name, value, len, 0);
+	}
+	if (r == 0)
+		return (0);
+	if (errno == EPERM && !rs->privileged && late)
+		(void)atomic_fetch_add(&rs->xattrs, 1);
+	else
+		restore_failed(rs, m->path, "attribute %s: %s", name,
+		    strerror(errno));
+	return (0);
+}
+
+/* A time beyond what a file system can hold is cut by the kernel, silently. */
+static void
+check_times(const struct meta *m, const struct entry *en)
+{
+	struct stat st;
+	int r;
+
+	if (en->mtime.s >= 0 && en->mtime.s <= INT32_MAX)
+		return;
+	r = m->at->fd >= 0 ? fstat(m->at->fd, &st) : fstatat(m->at->dir,
+	    m->at->name, &st, AT_SYMLINK_NOFOLLOW);
+	if (r == 0 && st.st_mtim.tv_sec != en->mtime.s)
+		restore_failed(m->rs, m->path, "its time, %lld seconds from "
+		    "1970, is beyond what this file system holds",
+		    (long long)en->mtime.s);
+}
+
+static void
+restore_times(const struct meta *m, const struct entry *en)
+{
+	struct timespec ts[2];
+	int r;
+
+	ts[0].tv_sec = 0;
+	ts[0].tv_nsec = UTIME_OMIT;
+	ts[1].tv_sec = (time_t)en->mtime.s;
+	ts[1].tv_nsec = (long)en->mtime.ns;
+	if (m->at->fd >= 0)
+		r = futimens(m->at->fd, ts);
+	else
+		r = utimensat(m->at->dir, m->at->name, ts,
+		    AT_SYMLINK_NOFOLLOW);
+	if (r < 0)
+		restore_failed(m->rs, m->path, "time: %s", strerror(errno));
+	else
+		check_times(m, en);
+}
+
+int
+meta_restore(struct restore *rs, const struct meta_at *at, const char *path,
+    const struct entry *en, struct err *e)
+{
+	struct meta m = { rs, at, path, en->kind == ENTRY_SYMLINK, false };
+	mode_t bits;
+
+	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
+	    restore_xattr, &m, e) < 0)
+		return (-1);
+	bits = restore_owner(&m, en);
+	restore_mode(&m, en->mode & bits);
+	m.late = true;
+	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
+	    restore_xattr, &m, e) < 0)
+		return (-1);
+	restore_times(&m, en);
+	return (0);
+}
