@@ -1,0 +1,444 @@
+/*
+ * A backup from beginning to end: session, parent, catalog, put; the walk; then
+ * what makes it a snapshot, in the order that vitrine-format(5) asks for.
+ *
+ *	session_begin -> parent -> build_open, put_open -> walk, flow -> put_close
+ *	-> build_finish -> session_commit -> build_adopt -> session_end
+ *
+ * A dry run has neither session nor put nor build: it reads, cuts and looks up.
+ */
+#include "tools/job/backup.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "engine/store/dir.h"
+#include "tools/job/backup_int.h"
+
+#define MEMORY_BYTES	(256ULL << 20)
+#define THREAD_BYTES	(16ULL << 20)	/* what a worker more costs */
+#define SHOW_MS		100
+#define TICKS		16		/* entries between looks at the clock */
+
+void
+backup_say(struct backup *b, enum event_kind kind, const struct walk_dir *dir,
+    const char *name, const char *fmt, ...)
+{
+	struct err e = ERR_INIT;
+	char text[512];
+	va_list ap;
+
+	if (b->ev == NULL || b->ev->item == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (walk_path(dir, name, &b->path, &e) != 0)
+		return;
+	events_item(b->ev, kind, b->path.len == 0 ? "/" :
+	    (const char *)b->path.data, "%s", text);
+}
+
+void
+backup_unread(struct backup *b, const struct walk_dir *dir, const char *name,
+    int error)
+{
+	char text[128];
+
+	b->res->unread++;
+	backup_say(b, EVENT_UNREAD, dir, name, "%s",
+	    error == ELOOP || error == ESTALE ?
+	    "was replaced while it was read" :
+	    strerror_r(error, text, sizeof(text)));
+}
+
+static void
+show(struct backup *b, const struct walk_dir *dir, const char *name)
+{
+	struct event_progress p = { .files = b->res->files,
+	    .bytes = b->res->bytes + b->partial_bytes,
+	    .errors = b->res->unread, .bytes_new = b->res->bytes_new };
+	struct err e = ERR_INIT;
+	struct put_stats st;
+
+	if (b->has_before) {
+		p.files_total = b->before.files;
+		p.bytes_total = b->before.bytes;
+	}
+	if (b->put != NULL) {
+		put_stats(b->put, &st);
+		p.bytes_new = st.bytes_new;
+		p.bytes_added = st.bytes_added;
+	}
+	if (dir != NULL && walk_path(dir, name, &b->path, &e) == 0)
+		p.path = b->path.len == 0 ? "/" : (const char *)b->path.data;
+	b->ev->progress(b->ev->ctx, &p);
+}
+
+int
+backup_tick(struct backup *b, const struct walk_dir *dir, const char *name,
+    struct err *e)
+{
+	uint64_t now;
+
+	if (events_canceled(b->ev))
+		return (err_set(e, ERR_CANCELED, "the backup was interrupted"));
+	if (b->ev == NULL || b->ev->progress == NULL || ++b->ticks % TICKS != 0)
+		return (0);
+	now = clock_mono_ms();
+	if (now - b->shown_ms >= SHOW_MS) {
+		b->shown_ms = now;
+		show(b, dir, name);
+	}
+	return (0);
+}
+
+/* What is never backed up: the repository's directory and the cache. */
+static void
+find_skipped(struct backup *b)
+{
+	const char *cache = repo_env(b->repo)->cache_dir;
+	struct meta_stat st;
+	dev_t dev;
+	ino_t ino;
+
+	if (store_dir_identity(repo_store(b->repo), &dev, &ino) == 0) {
+		b->skip[b->nskip][0] = dev;
+		b->skip[b->nskip++][1] = ino;
+	}
+	if (cache != NULL && meta_stat(&st, -1, cache) == 0) {
+		b->skip[b->nskip][0] = st.dev;
+		b->skip[b->nskip++][1] = st.ino;
+	}
+}
+
+static int
+start_pool(struct backup *b, struct err *e)
+{
+	unsigned threads = repo_env(b->repo)->threads;
+	uint64_t most = b->memory_bytes / THREAD_BYTES;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (threads == 0)
+		threads = cpus > 0 ? (unsigned)cpus : 1;
+	if (threads > most)
+		threads = (unsigned)most;
+	/* One thread is the coordinator by itself. */
+	return (pool_new(&b->pool, threads <= 1 ? 0 : threads, e));
+}
+
+static int
+prepare(struct backup *b, struct err *e)
+{
+	const struct keyring *keys = repo_keyring(b->repo);
+	uint32_t domain = keyring_domain(keys);
+	uint8_t key[KEY_BYTES];
+	int rc;
+
+	if (b->env->nroots == 0)
+		return (err_set(e, ERR_USAGE, "nothing to back up"));
+	b->memory_bytes = repo_env(b->repo)->memory_bytes;
+	if (b->memory_bytes == 0)
+		b->memory_bytes = MEMORY_BYTES;
+	if (roots_make(&b->roots, b->env->roots, b->env->nroots,
+	    !b->env->one_file_system, e) != 0 ||
+	    patterns_new(&b->patterns, b->env->excludes, b->env->nexcludes,
+	    e) != 0)
+		return (-1);
+	find_skipped(b);
+	b->dry_ino = 1ULL << 40;
+	if (start_pool(b, e) != 0 ||
+	    keyring_domain_chunker_key(keys, domain, key, e) != 0)
+		return (-1);
+	rc = cutter_init(&b->cutter, &repo_header(b->repo)->cutter, key, e);
+	sodium_memzero(key, sizeof(key));
+	if (rc == 0 && b->env->dry_run)
+		rc = keyring_domain_id_key(keys, domain, b->id_key, e);
+	return (rc);
+}
+
+/* The manifest as far as it is known before the work. */
+static int
+describe(struct backup *b, struct manifest *m, struct err *e)
+{
+	const struct backup_env *env = b->env;
+	char host[256], user[256] = "", text[4096];
+	struct passwd pw, *found = NULL;
+	struct strings *roots = &m->roots;
+
+	if (gethostname(host, sizeof(host)) != 0)
+		host[0] = '\0';
+	host[sizeof(host) - 1] = '\0';
+	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 &&
+	    found != NULL)
+		(void)snprintf(user, sizeof(user), "%s", pw.pw_name);
+	if (bytes_set(&m->host, env->host != NULL ? env->host : host,
+	    strlen(env->host != NULL ? env->host : host), e) != 0 ||
+	    bytes_set(&m->user, user, strlen(user), e) != 0 ||
+	    bytes_set(&m->program, "vitrine " VITRINE_VERSION,
+	    strlen("vitrine " VITRINE_VERSION), e) != 0)
+		return (-1);
+	m->time = env->time != NULL ? *env->time : clock_wall();
+	for (size_t i = 0; i < b->roots.n; i++) {
+		const char *r = b->roots.v[i][0] == '\0' ? "/" : b->roots.v[i];
+
+		if (strings_add(roots, r, strlen(r), e) != 0)
+			return (-1);
+	}
+	/* By bytes; the walk has them by components. */
+	for (uint32_t i = 1; i < roots->n; i++)
+		for (uint32_t j = i; j > 0 &&
+		    strcmp(roots->v[j - 1].p, roots->v[j].p) > 0; j--) {
+			struct bytes swap = roots->v[j];
+
+			roots->v[j] = roots->v[j - 1];
+			roots->v[j - 1] = swap;
+		}
+	for (size_t i = 0; i < env->ntags; i++)
+		if (strings_add(&m->tags, env->tags[i], strlen(env->tags[i]),
+		    e) != 0)
+			return (-1);
+	for (size_t i = 0; i < env->nexcludes; i++)
+		if (strings_add(&m->excludes, env->excludes[i],
+		    strlen(env->excludes[i]), e) != 0)
+			return (-1);
+	m->domain = keyring_domain(repo_keyring(b->repo));
+	m->writer = keyring_writer(repo_keyring(b->repo));
+	lineage_of(&m->lineage, m->writer, &m->host, roots);
+	return (0);
+}
+
+/* Dry: the newest snapshot of the lineage, without a session. */
+static int
+find_parent_dry(struct backup *b, const struct manifest *m, struct err *e)
+{
+	struct snapshots all;
+	const struct snapshot *best = NULL;
+	int rc = 0;
+
+	if (repo_snapshots(b->repo, &all, e) != 0)
+		return (-1);
+	for (size_t i = 0; i < all.n; i++)
+		if (id_equal(all.v[i].lineage.b, m->lineage.b) &&
+		    (best == NULL || all.v[i].sequence > best->sequence))
+			best = &all.v[i];
+	if (best != NULL) {
+		b->res->parent = best->id;
+		rc = repo_manifest(b->repo, &best->id, &b->before, e);
+		b->has_before = rc == 0;
+	}
+	snapshots_fini(&all);
+	return (rc < 0 ? -1 : 0);
+}
+
+static int
+open_dry(struct backup *b, const struct manifest *m, bool use_parent,
+    struct err *e)
+{
+	struct catalog_env env = { .cache_bytes = b->memory_bytes / 16,
+	    .use_cache = true };
+	const struct keyring *keys = repo_keyring(b->repo);
+
+	if (map_open(&b->map, repo_store(b->repo), keys, keyring_domain(keys),
+	    b->memory_bytes / 8, repo_log(b->repo), e) != 0)
+		return (-1);
+	if (!use_parent || keyring_role(keys) == ROLE_PUT_ONLY)
+		return (0);
+	if (find_parent_dry(b, m, e) != 0)
+		return (-1);
+	if (!b->has_before)
+		return (0);
+	if (catalog_open(&b->own_parent, b->fetch, b->repo, &b->before, &env,
+	    e) != 0)
+		return (-1);
+	b->parent = b->own_parent;
+	return (0);
+}
+
+static int
+open_build(struct backup *b, struct err *e)
+{
+	struct build_env env = { .repo = b->repo, .session = b->session,
+	    .fetch = b->fetch, .parent = b->has_before ? &b->before : NULL };
+	struct put_env put = { .pool = b->pool,
+	    .budget_bytes = b->memory_bytes / 4, .level = b->env->level,
+	    .verify_data = true, .on_frame = build_on_frame,
+	    .on_pack = build_on_pack };
+	int rc = build_open(&b->build, &env, e);
+
+	if (rc == BUILD_NO_PARENT) {
+		/* Its figures still tell what to expect. */
+		env.parent = NULL;
+		rc = build_open(&b->build, &env, e);
+	}
+	if (rc != 0)
+		return (-1);
+	b->parent = build_parent(b->build);
+	put.ctx = b->build;
+	if (put_open(&b->put, b->session, &put, e) != 0)
+		return (-1);
+	build_set_put(b->build, b->put);
+	return (0);
+}
+
+static int
+open_all(struct backup *b, const struct manifest *m, bool use_parent,
+    struct err *e)
+{
+	int rc;
+
+	if (fetch_new(&b->fetch, b->repo, b->memory_bytes / 32, false, e) != 0)
+		return (-1);
+	if (b->env->dry_run)
+		return (open_dry(b, m, use_parent, e));
+	if (session_begin(&b->session, b->repo, e) != 0)
+		return (-1);
+	if (use_parent) {
+		rc = session_parent(b->session, &m->lineage, &b->res->parent,
+		    &b->before, e);
+		if (rc < 0)
+			return (-1);
+		b->has_before = rc == 0;
+	}
+	return (open_build(b, e));
+}
+
+static int
+work(struct backup *b, struct err *e)
+{
+	struct walk_ops ops = backup_walk_ops;
+	struct walk_env env = { .pool = b->pool, .priority = 0,
+	    .roots = &b->roots, .budget_bytes = b->memory_bytes / 8,
+	    .ops = &ops, .ctx = b };
+
+	ops.want_path = patterns_want_path(b->patterns);
+	if (flow_new(&b->flow, b, e) != 0 || walk_run(&env, e) != 0 ||
+	    flow_drain(b->flow, e) != 0)
+		return (-1);
+	if (b->roots_read == 0)
+		return (err_set(e, ERR_ABSENT,
+		    "nothing of what was to be backed up could be read"));
+	return (tree_finish(b, e));
+}
+
+/* What makes it a snapshot. */
+static int
+commit(struct backup *b, struct manifest *m, struct err *e)
+{
+	struct backup_result *r = b->res;
+	struct err ignored = ERR_INIT;
+	struct put_stats st;
+
+	if (put_close(b->put, OBJECT_PACK_DATA, e) != 0 ||
+	    build_finish(b->build, m, e) != 0)
+		return (-1);
+	put_stats(b->put, &st);
+	r->bytes_new = st.bytes_new;
+	r->bytes_added = st.bytes_added;
+	m->files = r->files;
+	m->dirs = r->dirs;
+	m->others = r->others;
+	m->bytes = r->bytes;
+	m->unread = r->unread;
+	m->bytes_new = r->bytes_new;
+	m->bytes_added = r->bytes_added;
+	m->flags = r->unread > 0 ? SNAPSHOT_INCOMPLETE : 0;
+	m->ended = clock_wall();
+	if (events_canceled(b->ev))
+		return (err_set(e, ERR_CANCELED, "the backup was interrupted"));
+	if (session_commit(b->session, m, build_packs, b->build, &r->id, e) !=
+	    0)
+		return (-1);
+	if (build_adopt(b->build, &r->id, m, &ignored) != 0)
+		events_item(b->ev, EVENT_WARNING, NULL,
+		    "the next backup will take longer: %s",
+		    err_text(&ignored));
+	return (0);
+}
+
+static void
+close_all(struct backup *b)
+{
+	flow_free(b->flow);
+	build_free(b->build);
+	put_free(b->put);
+	session_end(b->session);
+	catalog_close(b->own_parent);
+	map_close(b->map);
+	fetch_free(b->fetch);
+	pool_free(b->pool);
+	manifest_fini(&b->before);
+	patterns_free(b->patterns);
+	roots_fini(&b->roots);
+	buf_fini(&b->gone.list);
+	buf_fini(&b->path);
+	inoset_fini(&b->gone.inos);
+	inoset_fini(&b->dry_seen);
+	inoset_fini(&b->moved);
+	inoset_fini(&b->lost);
+	inoset_fini(&b->uids);
+	inoset_fini(&b->gids);
+	sodium_memzero(b->id_key, sizeof(b->id_key));
+}
+
+/* What was stored stays, for the next run to find. */
+static void
+salvage(struct backup *b)
+{
+	struct err ignored = ERR_INIT;
+
+	if (b->put == NULL)
+		return;
+	flow_free(b->flow);
+	b->flow = NULL;
+	(void)put_salvage(b->put, &ignored);
+	b->put = NULL;
+}
+
+/* *again: the parent's catalog is damaged; the same without it may do. */
+static int
+attempt(struct repo *repo, const struct backup_env *env,
+    const struct events *ev, struct backup_result *res, bool use_parent,
+    bool *again, struct err *e)
+{
+	struct backup b = { .repo = repo, .env = env, .ev = ev, .res = res };
+	struct manifest m = { 0 };
+	uint64_t start = clock_mono_ms();
+	int rc = -1;
+
+	memset(res, 0, sizeof(*res));
+	if (prepare(&b, e) == 0 && describe(&b, &m, e) == 0 &&
+	    open_all(&b, &m, use_parent, e) == 0)
+		rc = work(&b, e);
+	res->has_parent = b.has_before;
+	if (rc == 0 && !env->dry_run)
+		rc = commit(&b, &m, e);
+	if (rc != 0)
+		salvage(&b);
+	*again = rc != 0 && use_parent && atomic_load(&b.parent_bad);
+	res->duration_ms = clock_mono_ms() - start;
+	close_all(&b);
+	manifest_fini(&m);
+	return (rc);
+}
+
+int
+backup_run(struct repo *repo, const struct backup_env *env,
+    const struct events *ev, struct backup_result *res, struct err *e)
+{
+	bool again;
+	int rc = attempt(repo, env, ev, res, true, &again, e);
+
+	if (rc == 0 || !again)
+		return (rc);
+	events_item(ev, EVENT_WARNING, NULL, "%s; reading everything again",
+	    err_text(e));
+	err_init(e);
+	return (attempt(repo, env, ev, res, false, &again, e));
+}

@@ -1,0 +1,835 @@
+/*
+ * Files' content in the order of the walk.
+ *
+ *	flow_file -> work -> [read lane] -> joint -> [hash lane] -> settle
+ *
+ * A work is a run of neighbouring small files, which one worker opens, reads, cuts
+ * and looks up; or a step of a large file, which one worker reads, the coordinator
+ * cuts (`joint': a chunk may span two steps), and another looks up.  `settle'
+ * writes: chunks into the put, nodes, names and extents into the catalog.
+ *
+ * Invariants:
+ * 1. Works are settled in the order in which they were made, and taken out of a lane
+ *    only when it is full or all is drained.  So what is written, and between which
+ *    directories of the walk, depends on neither timing nor the number of threads.
+ * 2. There are at most as many works, and buffers, as both lanes hold and two more.
+ * 3. A large file's descriptor is open from its first step's making to its last
+ *    one's settling.
+ */
+#include "tools/job/backup_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The workers prefer what is downstream: 0 is the walk's. */
+#define PRIORITY_READ	1
+#define PRIORITY_HASH	2
+
+struct large {
+	unsigned refs;			/* its steps', and add_large's */
+	struct item it;
+	char *name;			/* owned */
+	struct meta meta;
+	int fd;
+	bool sparse;
+	/* At the joint. */
+	bool stopped;			/* error or early end: skip the rest */
+	int error;
+	bool is_short;
+	/* Settled. */
+	uint64_t bytes;
+};
+
+struct work {
+	struct job job;
+	struct backup *b;
+	uint8_t *buf;			/* owned, cap bytes */
+	size_t cap;
+	struct cuts cuts;
+	bool failed;
+	struct err err;
+	/* A run. */
+	struct run_item *items;		/* owned, RUN_ITEMS; NULL: never a run */
+	size_t n;
+	size_t bytes;			/* of the buffer that items will fill */
+	size_t ndirs;
+	struct buf names;
+	/* A step of a large file. */
+	struct large *file;
+	uint64_t off, hole;		/* hole bytes, then len bytes at off */
+	size_t len, got;
+	int error;
+	bool run_end;			/* of the run of data */
+	bool last;			/* of the file */
+	bool skipped;			/* the file ended before this step */
+	struct work *next_free;
+};
+
+struct flow {
+	struct backup *b;
+	struct lane *read, *hash;
+	struct work *free;		/* for use again */
+	struct work *run;		/* being filled; NULL */
+	size_t head;			/* room for a chunk's beginning */
+	uint8_t *tail;			/* owned: what the last step left over */
+	size_t tail_len;
+	uint8_t *alone;			/* owned: for read_alone; or NULL */
+};
+
+static int
+no_memory(struct err *e)
+{
+	return (err_set(e, ERR_NOMEM, "no memory for reading"));
+}
+
+static void
+large_unref(struct large *f)
+{
+	if (--f->refs > 0)
+		return;
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	walk_dir_drop(f->it.dir);
+	meta_fini(&f->meta);
+	free(f->name);
+	free(f);
+}
+
+static void
+work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
+	free(w->buf);
+	free(w->cuts.v);
+	free(w->items);
+	buf_fini(&w->names);
+	free(w);
+}
+
+/* Empty it and keep its memory. */
+static void
+work_put(struct flow *f, struct work *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		meta_fini(&w->items[i].meta);
+		walk_dir_drop(w->items[i].it.dir);
+	}
+	if (w->file != NULL)
+		large_unref(w->file);
+	w->file = NULL;
+	w->n = w->bytes = w->ndirs = 0;
+	w->cuts.n = 0;
+	buf_reset(&w->names);
+	w->next_free = f->free;
+	f->free = w;
+}
+
+static struct work *
+work_get(struct flow *f, struct err *e)
+{
+	struct work *w = f->free;
+
+	if (w != NULL) {
+		f->free = w->next_free;
+	} else {
+		w = calloc(1, sizeof(*w));
+		if (w == NULL) {
+			(void)no_memory(e);
+			return (NULL);
+		}
+		w->b = f->b;
+	}
+	w->failed = w->last = w->run_end = w->skipped = false;
+	w->error = 0;
+	w->off = w->hole = 0;
+	w->len = w->got = 0;
+	w->next_free = NULL;
+	return (w);
+}
+
+static int
+work_buf(struct work *w, size_t size, struct err *e)
+{
+	if (w->cap >= size)
+		return (0);
+	free(w->buf);
+	w->cap = 0;
+	w->buf = malloc(size);
+	if (w->buf == NULL)
+		return (no_memory(e));
+	w->cap = size;
+	return (0);
+}
+
+/* On a worker. */
+static void
+run_read(struct job *job)
+{
+	struct work *w = (struct work *)job;
+	size_t off = 0;
+
+	for (size_t i = 0; i < w->n && !w->failed; i++) {
+		struct run_item *ri = &w->items[i];
+
+		if (ri->it.link)
+			continue;
+		ri->it.name = (const char *)w->names.data + ri->name_off;
+		ri->it.now = clock_wall();
+		if (events_canceled(w->b->ev))
+			ri->redo = true;
+		else if (read_small(w->b, ri, w->buf, off, &w->cuts,
+		    &w->err) != 0)
+			w->failed = true;
+		off += (size_t)ri->it.st.size + 1;
+	}
+}
+
+static void
+step_read(struct job *job)
+{
+	struct work *w = (struct work *)job;
+	size_t head = w->cap - STEP_BYTES;
+
+	if (w->len > 0)
+		w->error = read_at(w->file->fd, w->buf + head, w->len, w->off,
+		    &w->got);
+}
+
+static void
+step_hash(struct job *job)
+{
+	struct work *w = (struct work *)job;
+
+	if (w->file != NULL && !w->failed &&
+	    read_lookup(w->b, w->buf, &w->cuts, 0, &w->err) != 0)
+		w->failed = true;
+}
+
+static int
+put_cuts(struct backup *b, uint64_t ino, const uint8_t *buf,
+    const struct cuts *cuts, size_t first, size_t n, struct err *e)
+{
+	for (size_t i = first; i < first + n; i++) {
+		const struct cut *c = &cuts->v[i];
+
+		if (sink_chunk(b, ino, &c->hint, buf + c->off, c->len, e) != 0)
+			return (-1);
+		b->res->bytes_read += c->len;
+		b->partial_bytes += c->len;
+	}
+	return (0);
+}
+
+/* The node and, where it isn't there yet, the name of a file. */
+static int
+put_file(struct backup *b, const struct item *it, const struct meta *meta,
+    unsigned flags, struct err *e)
+{
+	struct node nd = { .ino = it->ino, .flags = (uint8_t)flags,
+	    .st = &it->st, .meta = meta, .now = &it->now };
+
+	if (meta != NULL && meta->error != 0) {
+		backup_unread(b, it->dir, it->name, meta->error);
+		nd.flags |= ENTRY_UNREAD;
+	}
+	if (sink_node(b, &nd, e) != 0)
+		return (-1);
+	return (it->named ? 0 :
+	    sink_name(b, it->dir->ino, it->name, it->ino, e));
+}
+
+static void
+count_file(struct backup *b, const struct item *it, uint64_t bytes)
+{
+	b->res->files++;
+	b->res->bytes += bytes;
+	b->partial_bytes = 0;
+	if (it->is_new)
+		b->res->files_new++;
+	else
+		b->res->files_changed++;
+	if (it->is_root)
+		b->roots_read++;
+	backup_say(b, EVENT_DETAIL, it->dir, it->name, "%s",
+	    it->is_new ? "added" : "changed");
+}
+
+/* It was there when the walk came by, and is not any more. */
+static int
+put_vanished(struct backup *b, const struct item *it, struct err *e)
+{
+	if (it->is_root)
+		backup_unread(b, it->dir, it->name, ENOENT);
+	else
+		backup_say(b, EVENT_DETAIL, it->dir, it->name, "vanished");
+	if (it->st.nlink > 1 && !inoset_add(&b->lost, it->ino))
+		return (no_memory(e));
+	return (it->named ? sink_unname(b, it->dir->ino, it->name, e) : 0);
+}
+
+/* A file that could not be opened at all. */
+static int
+put_unopened(struct backup *b, const struct item *it, int error, struct err *e)
+{
+	if (error == ENOENT)
+		return (put_vanished(b, it, e));
+	backup_unread(b, it->dir, it->name, error);
+	b->res->files++;
+	if (put_file(b, it, NULL, ENTRY_UNREAD, e) != 0 ||
+	    sink_begin(b, it->ino, e) != 0)
+		return (-1);
+	return (sink_end(b, it->ino, e));
+}
+
+/* What a file that was read to its end, or as far as possible, turned out to be. */
+static int
+put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
+    int error, bool is_short, uint64_t bytes, struct err *e)
+{
+	struct meta_stat now;
+	unsigned flags = 0;
+
+	if (error != 0) {
+		backup_unread(b, it->dir, it->name, error);
+		flags |= ENTRY_UNREAD;
+	}
+	if (is_short || meta_stat(&now, fd, "") != 0 ||
+	    !meta_is_same(&now, &it->st)) {
+		b->res->changed_meanwhile++;
+		backup_say(b, EVENT_CHANGED, it->dir, it->name,
+		    "changed while it was read");
+		flags |= ENTRY_CHANGED;
+	}
+	count_file(b, it, bytes);
+	it->named = true;
+	if (flags != 0 && put_file(b, it, meta, flags, e) != 0)
+		return (-1);
+	return (sink_end(b, it->ino, e));
+}
+
+/*
+ * Read a file here and now: one that changed since the walk saw it, has holes, or is
+ * another name of one that vanished.
+ */
+struct alone {
+	struct flow *f;
+	struct item *it;
+	int fd;
+	struct cuts cuts;
+	size_t left;			/* bytes at the buffer's beginning */
+	uint64_t bytes;
+	int error;
+	bool is_short;
+};
+
+static int
+alone_data(struct alone *a, uint64_t off, uint64_t len, struct err *e)
+{
+	struct backup *b = a->f->b;
+
+	while (len > 0 && a->error == 0 && !a->is_short) {
+		uint64_t room = SEGMENT_BYTES - off % SEGMENT_BYTES;
+		size_t want = len < STEP_BYTES ? (size_t)len : STEP_BYTES;
+		size_t got, all;
+		bool last;
+
+		if (want > room)
+			want = (size_t)room;
+		a->error = read_at(a->fd, a->f->alone + a->left, want, off,
+		    &got);
+		a->is_short = got < want;
+		off += got;
+		len -= got;
+		all = a->left + got;
+		last = len == 0 || got < want || got == room;
+		a->cuts.n = 0;
+		if (read_cut(b, a->f->alone, 0, all, last, &a->cuts, &a->left,
+		    e) != 0 ||
+		    read_lookup(b, a->f->alone, &a->cuts, 0, e) != 0 ||
+		    put_cuts(b, a->it->ino, a->f->alone, &a->cuts, 0,
+		    a->cuts.n, e) != 0 ||
+		    backup_tick(b, a->it->dir, a->it->name, e) != 0)
+			return (-1);
+		memmove(a->f->alone, a->f->alone + all - a->left, a->left);
+		a->bytes += got;
+	}
+	return (0);
+}
+
+static int
+alone_spans(struct alone *a, struct err *e)
+{
+	const struct meta_stat *st = &a->it->st;
+	uint64_t off = 0, hole, data;
+
+	while (a->error == 0 && !a->is_short) {
+		a->error = read_span(a->fd, read_is_sparse(st), off, st->size,
+		    &hole, &data);
+		if (a->error != 0 || (hole == 0 && data == 0))
+			break;
+		if (hole > 0 && sink_hole(a->f->b, a->it->ino, hole, e) != 0)
+			return (-1);
+		a->bytes += hole;
+		if (alone_data(a, off + hole, data, e) != 0)
+			return (-1);
+		off += hole + data;
+	}
+	return (0);
+}
+
+static int
+read_alone(struct flow *f, struct item *it, struct err *e)
+{
+	struct alone a = { .f = f, .it = it };
+	struct meta meta = { 0 };
+	struct meta_stat st;
+	int rc = -1;
+
+	if (f->alone == NULL) {
+		f->alone = malloc(f->head + STEP_BYTES);
+		if (f->alone == NULL)
+			return (no_memory(e));
+	}
+	a.fd = read_open(it->dir, it->name);
+	if (a.fd < 0)
+		return (put_unopened(f->b, it, -a.fd, e));
+	it->now = clock_wall();
+	a.error = meta_stat(&st, a.fd, "");
+	if (a.error == 0 && st.kind != ENTRY_FILE)
+		a.error = ESTALE;
+	if (a.error != 0) {
+		(void)close(a.fd);
+		return (put_unopened(f->b, it, a.error, e));
+	}
+	it->st = st;
+	meta_read_fd(&meta, a.fd);
+	if (put_file(f->b, it, &meta, 0, e) == 0 &&
+	    sink_begin(f->b, it->ino, e) == 0 && alone_spans(&a, e) == 0)
+		rc = put_outcome(f->b, it, &meta, a.fd, a.error, a.is_short,
+		    a.bytes, e);
+	(void)close(a.fd);
+	free(a.cuts.v);
+	meta_fini(&meta);
+	return (rc);
+}
+
+static int
+settle_link(struct flow *f, struct item *it, struct err *e)
+{
+	if (inoset_has(&f->b->lost, it->ino)) {
+		struct item own = *it;
+
+		/* The first name vanished before it was read: this one counts. */
+		own.link = false;
+		return (read_alone(f, &own, e));
+	}
+	f->b->res->files++;
+	if (it->is_root)
+		f->b->roots_read++;
+	return (it->named ? 0 :
+	    sink_name(f->b, it->dir->ino, it->name, it->ino, e));
+}
+
+static int
+settle_run(struct flow *f, struct work *w, struct err *e)
+{
+	struct backup *b = f->b;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct run_item *ri = &w->items[i];
+		struct item *it = &ri->it;
+		int rc;
+
+		it->name = (const char *)w->names.data + ri->name_off;
+		if (backup_tick(b, it->dir, it->name, e) != 0)
+			return (-1);
+		if (it->link) {
+			rc = settle_link(f, it, e);
+		} else if (ri->error != 0) {
+			rc = put_unopened(b, it, ri->error, e);
+		} else if (ri->redo) {
+			rc = read_alone(f, it, e);
+		} else {
+			rc = put_file(b, it, &ri->meta, 0, e);
+			if (rc == 0)
+				rc = sink_begin(b, it->ino, e);
+			if (rc == 0)
+				rc = put_cuts(b, it->ino, w->buf, &w->cuts,
+				    ri->first_cut, ri->ncuts, e);
+			if (rc == 0)
+				rc = sink_end(b, it->ino, e);
+			count_file(b, it, it->st.size);
+		}
+		if (rc != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+static int
+settle_step(struct flow *f, struct work *w, struct err *e)
+{
+	struct large *lf = w->file;
+	struct backup *b = f->b;
+
+	if (backup_tick(b, lf->it.dir, lf->it.name, e) != 0)
+		return (-1);
+	if (w->hole > 0 && !w->skipped) {
+		if (sink_hole(b, lf->it.ino, w->hole, e) != 0)
+			return (-1);
+		lf->bytes += w->hole;
+	}
+	lf->bytes += w->got;
+	if (put_cuts(b, lf->it.ino, w->buf, &w->cuts, 0, w->cuts.n, e) != 0)
+		return (-1);
+	if (!w->last)
+		return (0);
+	return (put_outcome(b, &lf->it, &lf->meta, lf->fd, lf->error,
+	    lf->is_short, lf->bytes, e));
+}
+
+/* A work out of the hash lane (or past it): write what it found. */
+static int
+settle(struct flow *f, struct work *w, struct err *e)
+{
+	int rc = -1;
+
+	if (w->failed)
+		*e = w->err;
+	else if (w->file != NULL)
+		rc = settle_step(f, w, e);
+	else
+		rc = settle_run(f, w, e);
+	work_put(f, w);
+	return (rc);
+}
+
+/* Cut a step that was read, together with what the one before left over. */
+static int
+joint(struct flow *f, struct work *w, struct err *e)
+{
+	struct large *lf = w->file;
+	size_t at = w->cap - STEP_BYTES - f->tail_len;
+	bool last;
+
+	if (lf->stopped) {
+		/* The file ended or failed before this. */
+		w->got = 0;
+		w->skipped = true;
+		return (0);
+	}
+	if (w->error != 0 || w->got < w->len) {
+		lf->stopped = true;
+		lf->error = w->error;
+		lf->is_short = w->error == 0;
+		w->error = 0;
+	}
+	if (f->tail_len > 0)
+		memcpy(w->buf + at, f->tail, f->tail_len);
+	last = w->run_end || lf->stopped ||
+	    (w->off + w->len) % SEGMENT_BYTES == 0;
+	if (read_cut(f->b, w->buf, at, f->tail_len + w->got, last, &w->cuts,
+	    &f->tail_len, e) != 0)
+		return (-1);
+	if (f->tail_len > 0)
+		memcpy(f->tail, w->buf + w->cap - STEP_BYTES + w->got -
+		    f->tail_len, f->tail_len);
+	return (0);
+}
+
+static int
+advance_hash(struct flow *f, struct err *e)
+{
+	return (settle(f, (struct work *)lane_take(f->hash), e));
+}
+
+/* The oldest work of the read lane goes on. */
+static int
+advance_read(struct flow *f, struct err *e)
+{
+	struct work *w = (struct work *)lane_take(f->read);
+
+	if (w->file != NULL && joint(f, w, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	if (w->file == NULL && lane_is_empty(f->hash))
+		return (settle(f, w, e));
+	if (lane_is_full(f->hash) && advance_hash(f, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	w->job.run = step_hash;
+	lane_submit(f->hash, &w->job);
+	return (0);
+}
+
+/* Takes the work. */
+static int
+submit(struct flow *f, struct work *w, void (*run)(struct job *),
+    struct err *e)
+{
+	if (lane_is_full(f->read) && advance_read(f, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	w->job.run = run;
+	lane_submit(f->read, &w->job);
+	return (0);
+}
+
+static int
+flush_run(struct flow *f, struct err *e)
+{
+	struct work *w = f->run;
+
+	f->run = NULL;
+	if (w == NULL)
+		return (0);
+	if (work_buf(w, w->bytes, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	return (submit(f, w, run_read, e));
+}
+
+/* Make and queue a step; takes nothing. */
+static int
+add_step(struct flow *f, struct large *lf, const struct work *what,
+    struct err *e)
+{
+	struct work *w = work_get(f, e);
+
+	if (w == NULL)
+		return (-1);
+	if (work_buf(w, f->head + STEP_BYTES, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	w->file = lf;
+	lf->refs++;
+	w->off = what->off;
+	w->len = what->len;
+	w->hole = what->hole;
+	w->run_end = what->run_end;
+	w->last = what->last;
+	return (submit(f, w, step_read, e));
+}
+
+/* The steps of a run of data that begins after `hole' bytes of hole. */
+static int
+add_span(struct flow *f, struct large *lf, uint64_t off, uint64_t hole,
+    uint64_t data, struct err *e)
+{
+	uint64_t end = off + hole + data;
+
+	off += hole;
+	do {
+		uint64_t len = end - off < STEP_BYTES ? end - off : STEP_BYTES;
+		uint64_t room = SEGMENT_BYTES - off % SEGMENT_BYTES;
+		struct work what = { .off = off, .hole = hole };
+
+		what.len = (size_t)(len < room ? len : room);
+		off += what.len;
+		hole = 0;
+		what.run_end = off == end;
+		what.last = off == lf->it.st.size;
+		if (add_step(f, lf, &what, e) != 0)
+			return (-1);
+	} while (off < end);
+	return (0);
+}
+
+static int
+large_open(struct flow *f, const struct item *it, struct large **out,
+    struct err *e)
+{
+	struct large *lf = calloc(1, sizeof(*lf));
+	struct meta_stat st;
+
+	if (lf == NULL || (lf->name = strdup(it->name)) == NULL) {
+		free(lf);
+		return (no_memory(e));
+	}
+	lf->refs = 1;
+	lf->it = *it;
+	lf->it.name = lf->name;
+	walk_dir_hold(it->dir);
+	lf->fd = read_open(it->dir, it->name);
+	lf->it.now = clock_wall();
+	if (lf->fd < 0 || meta_stat(&st, lf->fd, "") != 0 ||
+	    st.kind != ENTRY_FILE || st.size <= SMALL_MAX) {
+		large_unref(lf);
+		return (1);
+	}
+	lf->it.st = st;
+	lf->sparse = read_is_sparse(&st);
+	meta_read_fd(&lf->meta, lf->fd);
+	(void)posix_fadvise(lf->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	*out = lf;
+	return (0);
+}
+
+/* The node of a large file, and all its steps. */
+static int
+add_steps(struct flow *f, struct large *lf, struct err *e)
+{
+	uint64_t off = 0, hole, data;
+
+	if (put_file(f->b, &lf->it, &lf->meta, 0, e) != 0 ||
+	    sink_begin(f->b, lf->it.ino, e) != 0)
+		return (-1);
+	lf->it.named = true;
+	while (off < lf->it.st.size) {
+		int error = read_span(lf->fd, lf->sparse, off, lf->it.st.size,
+		    &hole, &data);
+
+		if (error != 0) {
+			/* No map of the holes: read them. */
+			hole = 0;
+			data = lf->it.st.size - off;
+		}
+		if (add_span(f, lf, off, hole, data, e) != 0)
+			return (-1);
+		off += hole + data;
+	}
+	return (0);
+}
+
+static int
+add_large(struct flow *f, const struct item *it, struct err *e)
+{
+	struct large *lf = NULL;
+	int rc;
+
+	if (flush_run(f, e) != 0)
+		return (-1);
+	rc = large_open(f, it, &lf, e);
+	if (rc > 0) {
+		struct item own = *it;
+
+		/* Not what the walk saw.  What comes before goes first. */
+		if (flow_drain(f, e) != 0)
+			return (-1);
+		return (read_alone(f, &own, e));
+	}
+	if (rc < 0)
+		return (-1);
+	rc = add_steps(f, lf, e);
+	large_unref(lf);
+	return (rc);
+}
+
+int
+flow_file(struct flow *f, const struct item *it, struct err *e)
+{
+	struct work *w;
+	struct run_item *ri;
+	size_t bytes = it->link ? 0 : (size_t)it->st.size + 1;
+
+	if (!it->link && it->st.size > SMALL_MAX)
+		return (add_large(f, it, e));
+	w = f->run;
+	if (w != NULL && (w->n == RUN_ITEMS || w->bytes + bytes > SMALL_MAX ||
+	    (w->ndirs == RUN_DIRS && w->items[w->n - 1].it.dir != it->dir))) {
+		if (flush_run(f, e) != 0)
+			return (-1);
+		w = NULL;
+	}
+	if (w == NULL) {
+		w = work_get(f, e);
+		if (w == NULL)
+			return (-1);
+		if (w->items == NULL)
+			w->items = calloc(RUN_ITEMS, sizeof(*w->items));
+		if (w->items == NULL) {
+			work_put(f, w);
+			return (no_memory(e));
+		}
+		f->run = w;
+	}
+	if (w->n == 0 || w->items[w->n - 1].it.dir != it->dir)
+		w->ndirs++;
+	ri = &w->items[w->n];
+	memset(ri, 0, sizeof(*ri));
+	ri->it = *it;
+	ri->name_off = (uint32_t)w->names.len;
+	buf_bytes(&w->names, it->name, strlen(it->name) + 1);
+	if (buf_ok(&w->names, e) != 0)
+		return (-1);
+	walk_dir_hold(it->dir);
+	w->n++;
+	w->bytes += bytes;
+	return (0);
+}
+
+int
+flow_drain(struct flow *f, struct err *e)
+{
+	if (flush_run(f, e) != 0)
+		return (-1);
+	while (!lane_is_empty(f->read))
+		if (advance_read(f, e) != 0)
+			return (-1);
+	while (!lane_is_empty(f->hash))
+		if (advance_hash(f, e) != 0)
+			return (-1);
+	return (0);
+}
+
+int
+flow_new(struct flow **out, struct backup *b, struct err *e)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+	size_t works = b->memory_bytes / (24U << 20);
+
+	if (f == NULL)
+		return (no_memory(e));
+	f->b = b;
+	f->head = b->cutter.params.max_bytes;
+	f->tail = malloc(f->head);
+	if (f->head > STEP_BYTES)
+		works = works * STEP_BYTES / f->head;
+	works = works < 4 ? 4 : works > 64 ? 64 : works;
+	if (f->tail == NULL ||
+	    lane_new(&f->read, b->pool, PRIORITY_READ, (unsigned)works, e) !=
+	    0 || lane_new(&f->hash, b->pool, PRIORITY_HASH,
+	    (unsigned)(works + 1) / 2, e) != 0) {
+		if (f->tail == NULL)
+			(void)no_memory(e);
+		flow_free(f);
+		return (-1);
+	}
+	*out = f;
+	return (0);
+}
+
+void
+flow_free(struct flow *f)
+{
+	struct work *w;
+
+	if (f == NULL)
+		return;
+	if (f->run != NULL)
+		work_put(f, f->run);
+	for (int i = 0; i < 2; i++) {
+		struct lane *lane = i == 0 ? f->hash : f->read;
+
+		while (lane != NULL &&
+		    (w = (struct work *)lane_take(lane)) != NULL)
+			work_put(f, w);
+		lane_free(lane);
+	}
+	while ((w = f->free) != NULL) {
+		f->free = w->next_free;
+		work_free(w);
+	}
+	free(f->tail);
+	free(f->alone);
+	free(f);
+}

@@ -1,0 +1,40 @@
+#ifndef VITRINE_TOOLS_JOB_PATTERN_H
+#define VITRINE_TOOLS_JOB_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+/*
+ * Exclude patterns (vitrine-backup(1), --exclude).
+ *
+ *	*	any bytes but '/'
+ *	**	any bytes; "**" and '/' together also nothing at all
+ *	?	one byte but '/'
+ *	[a-z]	one byte of a set, but '/'; [!a-z] and [^a-z] one that is not in it
+ *	\x	x itself
+ *
+ * A pattern that begins with '/' is matched against the whole absolute path; one
+ * without '/' against the last component; one with '/' inside against the last
+ * components.  A '/' at its end makes it match directories only.  Immutable:
+ * any thread.
+ */
+struct patterns;
+
+/* An empty pattern, one of only '/', or an unfinished set is ERR_USAGE. */
+int patterns_new(struct patterns **out, const char *const *, size_t n,
+    struct err *);
+void patterns_free(struct patterns *);	/* NULL is fine */
+bool patterns_is_empty(const struct patterns *);
+/* Does any need the directory's path? */
+bool patterns_want_path(const struct patterns *);
+/* `dir' is the absolute path of the directory without a final '/' ("" for the
+ * root), unused (may be NULL) unless patterns_want_path(). */
+bool patterns_match(const struct patterns *, const char *dir, const char *name,
+    bool is_dir);
+
+/* One pattern against one text, '/' as above. */
+bool pattern_fits(const char *pattern, const char *text);
+
+#endif

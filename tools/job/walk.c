@@ -1,0 +1,508 @@
+/*
+ * The walk's coordinator: a stack of directories, deepest on top, each with the batch
+ * of entries that is being gone through.
+ *
+ * Invariants:
+ * 1. Callbacks come in the order of the tree alone: depth first, names by bytes.
+ *    What workers do ahead changes when something is read, never what is told.
+ * 2. A visit that a worker may be running is in the lane, or was taken out of it
+ *    (`done') and waits with its entry (`ahead') or frame (`next').  It is waited for
+ *    before it, or a descriptor that it uses, is let go.
+ * 3. All batches and lists of the stack together stay near half of the budget: the
+ *    frames nearest to "/" are emptied first, keeping only the name that they had come
+ *    to (`after'), and are listed again from there.
+ * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by others.
+ * 5. The top frame's descriptor is open while entries of it are told.
+ */
+#include "tools/job/walk_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FDS_MAX		48	/* directories of the stack kept open */
+#define AHEAD_MAX	64	/* directories read ahead */
+#define AHEAD_NAMES	65536	/* bytes of names in each of those */
+#define LANE_JOBS	(2 * AHEAD_MAX)
+
+struct level {
+	struct walk_dir *dir;		/* a reference */
+	struct names names;		/* the list, when no visit has it */
+	struct walk_batch *batch;	/* owned; NULL: to be got */
+	struct visit *next;		/* owned: the batch after this one */
+	char *after;			/* owned: last name of the past batches */
+	size_t at;			/* entries of the batch told */
+	size_t gone_at;			/* gone ones told */
+	const char *told;		/* in the batch: the last name told */
+	size_t ahead_at;		/* entries looked at for reading ahead */
+	unsigned ahead;			/* directories read ahead from here */
+	bool last;			/* no batch after this one */
+	int error;
+	size_t bytes;			/* counted in held */
+};
+
+struct walk {
+	const struct walk_env *env;
+	struct lane *lane;
+	struct level *v;		/* owned: the stack */
+	size_t n, cap;
+	size_t parked;			/* frames from the bottom without fd */
+	size_t emptied;			/* frames from the bottom let go */
+	size_t held;			/* bytes of all frames */
+	unsigned ahead;			/* of all frames */
+};
+
+static int
+no_memory(struct err *e)
+{
+	return (err_set(e, ERR_NOMEM, "no memory for the walk"));
+}
+
+static size_t
+names_max(const struct walk *w)
+{
+	return (w->env->budget_bytes / 4);
+}
+
+static void
+wait_for(struct walk *w, struct visit *v)
+{
+	while (v->submitted && !v->done) {
+		struct visit *done = (struct visit *)lane_take(w->lane);
+
+		BUG_ON(done == NULL);
+		done->done = true;
+	}
+}
+
+/* Its result, whoever makes it. */
+static int
+finish(struct walk *w, struct visit *v, struct err *e)
+{
+	if (v->submitted)
+		wait_for(w, v);
+	else
+		visit_run(&v->job);
+	if (!v->failed)
+		return (0);
+	*e = v->err;
+	return (-1);
+}
+
+static void
+submit(struct walk *w, struct visit *v)
+{
+	if (pool_threads(w->env->pool) == 0 || lane_is_full(w->lane))
+		return;
+	v->submitted = true;
+	lane_submit(w->lane, &v->job);
+}
+
+static void
+count(struct walk *w, struct level *f)
+{
+	w->held -= f->bytes;
+	f->bytes = names_bytes(&f->names) +
+	    (f->batch != NULL ? walk_batch_bytes(f->batch) : 0);
+	w->held += f->bytes;
+}
+
+/* The frame's batch goes, with what was read ahead from it. */
+static void
+drop_batch(struct walk *w, struct level *f)
+{
+	if (f->batch == NULL)
+		return;
+	for (size_t i = 0; i < f->batch->n; i++)
+		if (f->batch->v[i].ahead != NULL)
+			wait_for(w, f->batch->v[i].ahead);
+	w->ahead -= f->ahead;
+	f->ahead = 0;
+	walk_batch_free(f->batch);
+	f->batch = NULL;
+	f->told = NULL;
+}
+
+static int
+set_after(struct level *f, const char *name, struct err *e)
+{
+	char *copy = strdup(name);
+
+	if (copy == NULL)
+		return (no_memory(e));
+	free(f->after);
+	f->after = copy;
+	return (0);
+}
+
+static bool
+is_told(const struct level *f)
+{
+	return (f->batch == NULL || (f->at == f->batch->n &&
+	    f->gone_at == f->batch->ngone));
+}
+
+/* Let go of all but the place that the frame has come to (invariant 3). */
+static int
+empty(struct walk *w, struct level *f, struct err *e)
+{
+	if (f->next != NULL) {
+		wait_for(w, f->next);
+		visit_free(f->next);
+		f->next = NULL;
+	}
+	if (f->told != NULL && set_after(f, f->told, e) != 0)
+		return (-1);
+	/* A finished list stays finished. */
+	if (!f->last || !is_told(f)) {
+		f->last = false;
+		names_fini(&f->names);
+		f->names.more = true;
+	}
+	drop_batch(w, f);
+	count(w, f);
+	return (0);
+}
+
+static int
+park(struct walk *w, struct level *f)
+{
+	if (f->dir->users > 0 || f->dir->fd < 0)
+		return (f->dir->users > 0 ? -1 : 0);
+	if (f->next != NULL)
+		wait_for(w, f->next);
+	for (size_t i = 0; f->batch != NULL && i < f->batch->n; i++)
+		if (f->batch->v[i].ahead != NULL)
+			wait_for(w, f->batch->v[i].ahead);
+	(void)close(f->dir->fd);
+	f->dir->fd = -1;
+	return (0);
+}
+
+/* Keep invariants 3 and 4 after the stack has grown. */
+static int
+make_room(struct walk *w, struct err *e)
+{
+	while (w->parked + FDS_MAX < w->n) {
+		if (park(w, &w->v[w->parked]) != 0)
+			break;
+		w->parked++;
+	}
+	while (w->held > w->env->budget_bytes / 2 && w->emptied + 1 < w->n) {
+		if (empty(w, &w->v[w->emptied], e) != 0)
+			return (-1);
+		w->emptied++;
+	}
+	return (0);
+}
+
+/* The visit that gets the frame's next batch; takes the frame's list. */
+static struct visit *
+next_visit(struct walk *w, struct level *f, struct err *e)
+{
+	struct visit *v = visit_new(w->env, f->dir);
+	const char *after;
+
+	if (v == NULL) {
+		(void)no_memory(e);
+		return (NULL);
+	}
+	after = f->batch != NULL ? f->batch->upto : f->after;
+	if (after != NULL && (v->after = strdup(after)) == NULL) {
+		visit_free(v);
+		(void)no_memory(e);
+		return (NULL);
+	}
+	v->names = f->names;
+	memset(&f->names, 0, sizeof(f->names));
+	v->list = v->names.at == v->names.n && v->names.more;
+	v->names_max = names_max(w);
+	return (v);
+}
+
+/* A finished visit's batch becomes the frame's; frees the visit. */
+static int
+adopt(struct walk *w, struct level *f, struct visit *v, struct err *e)
+{
+	int rc = 0;
+
+	if (f->batch != NULL && f->batch->upto != NULL)
+		rc = set_after(f, f->batch->upto, e);
+	drop_batch(w, f);
+	f->batch = v->batch;
+	v->batch = NULL;
+	names_fini(&f->names);
+	f->names = v->names;
+	memset(&v->names, 0, sizeof(v->names));
+	f->at = f->gone_at = f->ahead_at = 0;
+	f->last = f->names.at == f->names.n && !f->names.more;
+	if (f->batch->error != 0)
+		f->error = f->batch->error;
+	visit_free(v);
+	if (rc == 0 && !f->last && pool_threads(w->env->pool) > 0) {
+		f->next = next_visit(w, f, e);
+		if (f->next == NULL)
+			rc = -1;
+		else
+			submit(w, f->next);
+	}
+	count(w, f);
+	return (rc);
+}
+
+/* Read directories of the top frame ahead; the deeper the frame the smaller its
+ * share, so that those above leave something. */
+static int
+look_ahead(struct walk *w, struct err *e)
+{
+	struct level *f = &w->v[w->n - 1];
+	unsigned share = (AHEAD_MAX - (w->ahead - f->ahead)) / 2;
+
+	if (pool_threads(w->env->pool) == 0 || f->batch == NULL)
+		return (0);
+	if (f->ahead_at < f->at)
+		f->ahead_at = f->at;
+	while (f->ahead < share && f->ahead_at < f->batch->n &&
+	    !lane_is_full(w->lane)) {
+		struct walk_entry *en = &f->batch->v[f->ahead_at++];
+
+		if (en->st.kind != ENTRY_DIR || en->error != 0 ||
+		    en->left_out || en->ahead != NULL ||
+		    en->st.dev != f->dir->st.dev)
+			continue;
+		en->ahead = walk_visit_entry(w->env, f->dir, en);
+		if (en->ahead == NULL)
+			return (no_memory(e));
+		en->ahead->names_max = AHEAD_NAMES;
+		submit(w, en->ahead);
+		f->ahead++;
+		w->ahead++;
+	}
+	return (0);
+}
+
+static int
+push(struct walk *w, struct visit *v, struct err *e)
+{
+	struct level *f;
+
+	if (w->n == w->cap) {
+		size_t cap = w->cap == 0 ? 64 : w->cap * 2;
+		struct level *stack = reallocarray(w->v, cap, sizeof(*stack));
+
+		if (stack == NULL) {
+			visit_free(v);
+			return (no_memory(e));
+		}
+		w->v = stack;
+		w->cap = cap;
+	}
+	f = &w->v[w->n++];
+	memset(f, 0, sizeof(*f));
+	f->dir = v->dir;
+	f->dir->refs++;
+	return (adopt(w, f, v, e));
+}
+
+static void
+pop(struct walk *w)
+{
+	struct level *f = &w->v[w->n - 1];
+
+	if (f->next != NULL) {
+		wait_for(w, f->next);
+		visit_free(f->next);
+	}
+	drop_batch(w, f);
+	names_fini(&f->names);
+	count(w, f);
+	free(f->after);
+	walk_dir_unref(f->dir);
+	w->n--;
+	if (w->parked > w->n)
+		w->parked = w->n;
+	if (w->emptied > w->n)
+		w->emptied = w->n;
+}
+
+/* Go down into a directory. */
+static int
+descend(struct walk *w, struct walk_entry *en, struct err *e)
+{
+	struct level *f = &w->v[w->n - 1];
+	struct visit *v = en->ahead;
+	bool list = true;
+	int rc;
+
+	if (en->st.dev != f->dir->st.dev) {
+		rc = w->env->ops->cross(w->env->ctx, f->dir, en, &list, e);
+		if (rc != 0)
+			return (rc);
+	}
+	if (v == NULL) {
+		v = walk_visit_entry(w->env, f->dir, en);
+		if (v == NULL)
+			return (no_memory(e));
+		v->names_max = names_max(w);
+		v->dir->listed = list;
+	} else {
+		en->ahead = NULL;
+		f->ahead--;
+		w->ahead--;
+	}
+	if (finish(w, v, e) != 0 ||
+	    w->env->ops->enter(w->env->ctx, v->dir, f->batch, en,
+	    v->batch, e) != 0) {
+		visit_free(v);
+		return (-1);
+	}
+	if (push(w, v, e) != 0 || make_room(w, e) != 0)
+		return (-1);
+	f = &w->v[w->n - 1];
+	if (w->env->ops->batch(w->env->ctx, f->batch, e) != 0)
+		return (-1);
+	return (look_ahead(w, e));
+}
+
+/* The top frame is done; the one below goes on. */
+static int
+ascend(struct walk *w, struct err *e)
+{
+	struct level *f = &w->v[w->n - 1], *up;
+	int error = 0;
+
+	if (w->env->ops->leave(w->env->ctx, f->dir, f->error, e) != 0)
+		return (-1);
+	if (w->n > 1) {
+		up = f - 1;
+		if (up->dir->fd < 0 && w->parked >= w->n - 1) {
+			error = walk_dir_reopen(up->dir, f->dir);
+			w->parked = w->n - 2;
+		}
+	}
+	pop(w);
+	if (w->n == 0)
+		return (0);
+	up = &w->v[w->n - 1];
+	if (w->emptied >= w->n)
+		w->emptied = w->n - 1;
+	if (error != 0) {
+		/* The rest of it can't be reached. */
+		up->error = error;
+		drop_batch(w, up);
+		names_fini(&up->names);
+		if (up->next != NULL) {
+			wait_for(w, up->next);
+			visit_free(up->next);
+			up->next = NULL;
+		}
+		count(w, up);
+		up->last = true;
+		return (0);
+	}
+	return (look_ahead(w, e));
+}
+
+static int
+next_batch(struct walk *w, struct err *e)
+{
+	struct level *f = &w->v[w->n - 1];
+	struct visit *v = f->next;
+
+	f->next = NULL;
+	if (v == NULL) {
+		v = next_visit(w, f, e);
+		if (v == NULL)
+			return (-1);
+	}
+	if (finish(w, v, e) != 0) {
+		visit_free(v);
+		return (-1);
+	}
+	if (adopt(w, f, v, e) != 0 ||
+	    w->env->ops->batch(w->env->ctx, f->batch, e) != 0)
+		return (-1);
+	return (look_ahead(w, e));
+}
+
+static int
+step(struct walk *w, struct err *e)
+{
+	struct level *f = &w->v[w->n - 1];
+	struct walk_entry *en;
+	struct walk_gone *gone;
+
+	if (is_told(f))
+		return (f->last ? ascend(w, e) : next_batch(w, e));
+	en = &f->batch->v[f->at];
+	gone = &f->batch->gone[f->gone_at];
+	if (f->gone_at < f->batch->ngone && (f->at == f->batch->n ||
+	    strcmp(gone->name, en->name) <= 0)) {
+		f->gone_at++;
+		f->told = gone->name;
+		return (w->env->ops->gone(w->env->ctx, f->batch, gone, e));
+	}
+	f->at++;
+	f->told = en->name;
+	if (en->left_out)
+		return (0);
+	if (en->st.kind == ENTRY_DIR && en->error == 0)
+		return (descend(w, en, e));
+	return (w->env->ops->entry(w->env->ctx, f->batch, en, e));
+}
+
+static int
+start(struct walk *w, struct err *e)
+{
+	const struct roots *r = w->env->roots;
+	struct walk_dir *d = walk_dir_new(NULL, "", 0);
+	struct visit *v;
+	int error;
+
+	if (d == NULL)
+		return (no_memory(e));
+	d->root_hi = r->n;
+	d->implied = r->n == 0 || r->v[0][0] != '\0';
+	error = meta_stat(&d->st, -1, "/");
+	v = error == 0 ? visit_new(w->env, d) : NULL;
+	walk_dir_unref(error == 0 && v == NULL ? d : NULL);
+	if (error != 0) {
+		walk_dir_unref(d);
+		return (err_sys(e, error, "/"));
+	}
+	if (v == NULL)
+		return (no_memory(e));
+	d->refs--;
+	v->first = v->list = v->want_meta = true;
+	v->names_max = names_max(w);
+	d->old = CATALOG_ROOT_INO;
+	if (finish(w, v, e) != 0 ||
+	    w->env->ops->enter(w->env->ctx, d, NULL, NULL, v->batch,
+	    e) != 0) {
+		visit_free(v);
+		return (-1);
+	}
+	if (push(w, v, e) != 0 ||
+	    w->env->ops->batch(w->env->ctx, w->v[0].batch, e) != 0)
+		return (-1);
+	return (look_ahead(w, e));
+}
+
+int
+walk_run(const struct walk_env *env, struct err *e)
+{
+	struct walk w = { .env = env };
+	int rc;
+
+	if (lane_new(&w.lane, env->pool, env->priority, LANE_JOBS, e) != 0)
+		return (-1);
+	rc = start(&w, e);
+	while (rc == 0 && w.n > 0)
+		rc = step(&w, e);
+	while (w.n > 0)
+		pop(&w);
+	free(w.v);
+	lane_free(w.lane);
+	return (rc);
+}
