@@ -13,7 +13,8 @@
 enum stmt {
 	STMT_GET, STMT_LOOKUP, STMT_DIR, STMT_DIR_AFTER, STMT_BLOB,
 	STMT_SEGMENT, STMT_SEGMENT_AT, STMT_FRAME, STMT_XSET, STMT_XPART,
-	STMT_OWNER, STMT_PACKS, STMT_UP, STMT_SOURCE, STMT_COUNT
+	STMT_OWNER, STMT_PACKS, STMT_UP, STMT_SOURCE, STMT_FRAMES,
+	STMT_COUNT
 };
 
 /* A connection with its statements, lent to one thread at a time. */
@@ -100,6 +101,11 @@ int batch_load(struct batch *, struct catalog *, uint64_t dir,
 bool extents_parse(struct extent *v, size_t max, size_t *n, const void *,
     size_t len, uint64_t off, uint64_t *end);
 
+/* catalog_extents() on one connection. */
+int conn_extents(struct conn *, uint64_t ino, uint64_t off, struct extent *,
+    size_t max, size_t *n, struct err *);
+/* Finalize the statements and close. */
+void conn_fini(struct conn *);
 /* The path of a directory, without a '/' in front, appended to b. */
 int conn_path(struct conn *, uint64_t dir, struct buf *b, struct err *);
 /* The first directory with that source inode; CATALOG_ABSENT. */

@@ -35,6 +35,10 @@ static const char *const sql[STMT_COUNT] = {
 	[STMT_OWNER] = "SELECT name FROM owner WHERE is_group=?1 AND id=?2",
 	[STMT_PACKS] = "SELECT no, " PACK_COLUMNS("") " FROM pack "
 	    "WHERE no>?1 ORDER BY no LIMIT 64",
+	[STMT_FRAMES] = "SELECT f.no, " PACK_COLUMNS("p.") ", f.no_in_pack, "
+	    "f.off, f.stored, f.raw FROM frame f "
+	    "LEFT JOIN pack p ON p.no=f.pack WHERE f.no>?1 "
+	    "ORDER BY f.no LIMIT 256",
 	[STMT_UP] = "SELECT parent, target FROM node WHERE ino=?1 AND kind=2",
 	[STMT_SOURCE] = "SELECT " NODE_COLUMNS("") " FROM node "
 	    "WHERE kind=2 AND src_ino=?1 AND src_dev=?2 ORDER BY ino LIMIT 1",
@@ -64,13 +68,12 @@ catalog_connect(struct catalog *c, sqlite3 **out, struct err *e)
 	return (0);
 }
 
-static void
-conn_free(struct conn *n)
+void
+conn_fini(struct conn *n)
 {
 	for (size_t i = 0; i < STMT_COUNT; i++)
 		(void)sqlite3_finalize(n->st[i]);
 	(void)sqlite3_close(n->db);
-	free(n);
 }
 
 int
@@ -222,7 +225,8 @@ catalog_close(struct catalog *c)
 		return;
 	while ((n = c->idle) != NULL) {
 		c->idle = n->next;
-		conn_free(n);
+		conn_fini(n);
+		free(n);
 	}
 	(void)pthread_cond_destroy(&c->returned);
 	(void)pthread_mutex_destroy(&c->lock);

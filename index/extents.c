@@ -135,19 +135,28 @@ extents_on(struct conn *c, uint64_t ino, struct want *w, struct err *e)
 }
 
 int
+conn_extents(struct conn *conn, uint64_t ino, uint64_t off, struct extent *v,
+    size_t max, size_t *n, struct err *e)
+{
+	struct want w = { .from = off, .v = v, .max = max };
+	int r = extents_on(conn, ino, &w, e);
+
+	if (r == 0)
+		*n = w.n;
+	return (r);
+}
+
+int
 catalog_extents(struct catalog *c, uint64_t ino, uint64_t off,
     struct extent *v, size_t max, size_t *n, struct err *e)
 {
-	struct want w = { .from = off, .v = v, .max = max };
 	struct conn *conn;
 	int r;
 
 	if (conn_get(c, &conn, e) != 0)
 		return (-1);
-	r = extents_on(conn, ino, &w, e);
+	r = conn_extents(conn, ino, off, v, max, n, e);
 	conn_put(c, conn);
-	if (r == 0)
-		*n = w.n;
 	return (r);
 }
 
