@@ -14,7 +14,8 @@
  *	KIND << 32 | SNAPSHOT	a link to a snapshot: latest, a time, a longer or
  *				shorter spelling of an id
  *	SNAPSHOT << 40 | INO	an entry; with INO 1 the snapshot's top directory
- * SNAPSHOT is a number of 24 bits, from 1, that roll.c derives from the id.
+ * SNAPSHOT is a number of 23 bits, from 1, that roll.c derives from the id (so that no
+ * inode number looks negative).
  *
  * In a mount of a snapshot or of a directory in one, the mounted directory is 1 and
  * everything else has its inode number, which is small (32-bit programs).
@@ -24,7 +25,7 @@
  */
 #define LAYOUT_SHIFT	40
 #define LAYOUT_INO_MAX	((UINT64_C(1) << LAYOUT_SHIFT) - 1)
-#define LAYOUT_SNAPSHOTS_MAX ((1U << 24) - 1)
+#define LAYOUT_SNAPSHOTS_MAX ((1U << 23) - 1)
 
 enum node_kind {
 	NODE_NONE = 0,		/* no node has such a number */

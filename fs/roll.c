@@ -1,7 +1,7 @@
 /*
  * The roll: which snapshots a mount shows, under which names and numbers.
  *
- * A snapshot's number is made of the first 24 bits of its id, the next free one where
+ * A snapshot's number is made of the first 23 bits of its id, the next free one where
  * an older snapshot has that already; so it is the same after a remount, on another
  * machine, and for NFS, unless of two that clash the older has been taken away.
  *
@@ -204,8 +204,8 @@ add(struct roll *r, const struct snapshot *s, struct err *err)
 	it->time = s->time;
 	it->bytes = s->bytes;
 	it->entries = s->files + s->dirs + s->others;
-	it->number = (uint32_t)s->id.b[0] << 16 | (uint32_t)s->id.b[1] << 8 |
-	    s->id.b[2];
+	it->number = ((uint32_t)s->id.b[0] << 16 | (uint32_t)s->id.b[1] << 8 |
+	    s->id.b[2]) >> 1;
 	while (it->number == 0 || find_number(r, it->number) != NULL)
 		it->number = (it->number + 1) & LAYOUT_SNAPSHOTS_MAX;
 	(void)hex_emit(it->name, s->id.b, ID_BYTES);

@@ -67,8 +67,9 @@ fuse_failed(const char *what, struct err *err)
 	(void)pthread_mutex_lock(&said_lock);
 	memcpy(text, said, sizeof(text));
 	(void)pthread_mutex_unlock(&said_lock);
-	return (err_set(err, ERR_SYS, "%s%s%s", what, *text != '\0' ? ": " : "",
-	    text));
+	/* fusermount3 speaks for itself, on the terminal that there still is. */
+	return (err_set(err, ERR_SYS, "%s: %s", what, *text != '\0' ? text :
+	    "could not be mounted"));
 }
 
 static unsigned
