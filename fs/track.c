@@ -3,13 +3,15 @@
  *
  * The kernel's reads of one file come from several threads and out of order, so
  * "sequential" means: near the furthest byte read yet.  A file is read ahead from
- * its first byte or from the second read in a row.
+ * the second read in a row on, or at once where the first is a large one; whoever
+ * looks at the first bytes of many files (file(1)) costs nothing more.
  */
 #include "fs/track.h"
 
 #include <pthread.h>
 
 #define TRACKS	128
+#define BEGIN_BYTES	(128U << 10)	/* a first read that means more */
 
 struct track {
 	uint64_t node;		/* 0: free */
@@ -102,13 +104,15 @@ advance(struct track *k, uint64_t off, uint64_t len, uint64_t *from,
 	uint64_t end = off + len;
 	bool near = off <= k->next + TRACK_AHEAD_BYTES &&
 	    k->next <= end + TRACK_AHEAD_BYTES;
+	bool begins;
 
 	k->run = near ? k->run + 1 : 0;
 	if (!near || k->next < end)
 		k->next = end;
 	if (!near || k->ahead < end)
 		k->ahead = end;
-	if ((off > 0 && k->run < 2) || k->next >= k->size)
+	begins = off == 0 && len >= BEGIN_BYTES;
+	if ((!begins && k->run < 2) || k->next >= k->size)
 		return (false);
 	/* In strides, so that not every read asks. */
 	if (k->ahead > k->next + TRACK_AHEAD_BYTES / 2)
