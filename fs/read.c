@@ -32,25 +32,40 @@ struct reader {
 	struct catalog *catalog;
 	uint64_t ino;
 	uint64_t off, end;	/* what is to be read */
+	bool located;		/* neighbouring chunks mostly lie in one frame */
+	uint32_t no;		/* located: the catalog's number of it */
+	struct pack_info pack;
+	struct frame_info frame;
 };
+
+/* Where a frame lies; into r->pack and r->frame. */
+static int
+locate(struct reader *r, uint32_t no, struct err *err)
+{
+	int rc;
+
+	if (r->located && r->no == no)
+		return (0);
+	r->located = false;
+	rc = catalog_frame(r->catalog, no, &r->pack, &r->frame, err);
+	if (rc != 0)
+		return (rc < 0 ? -1 :
+		    err_set(err, ERR_CORRUPT, "there is no frame %u", no));
+	r->located = true;
+	r->no = no;
+	return (0);
+}
 
 static int
 fetch_extent(struct reader *r, const struct extent *x, struct held *h,
     struct err *err)
 {
-	struct pack_info pack;
-	struct frame_info frame;
-	int rc;
-
 	if (x->len > UINT32_MAX)
 		return (err_set(err, ERR_CORRUPT, "a chunk of %llu bytes",
 		    (unsigned long long)x->len));
-	rc = catalog_frame(r->catalog, x->frame, &pack, &frame, err);
-	if (rc > 0)
-		return (err_set(err, ERR_CORRUPT, "no frame %u", x->frame));
-	if (rc < 0)
+	if (locate(r, x->frame, err) < 0)
 		return (-1);
-	return (fetch_chunk(r->fs->fetch, &pack, &frame, x->slot, &x->id,
+	return (fetch_chunk(r->fs->fetch, &r->pack, &r->frame, x->slot, &x->id,
 	    (uint32_t)x->len, &h->ref, &h->data, err));
 }
 
@@ -160,8 +175,6 @@ prefetch(struct reader *r, uint64_t from, uint64_t to)
 {
 	struct extent x[AHEAD_EXTENTS];
 	struct err ignored = ERR_INIT;
-	struct pack_info pack;
-	struct frame_info frame;
 	uint32_t last = 0;
 	size_t n, asked = 0;
 
@@ -172,10 +185,9 @@ prefetch(struct reader *r, uint64_t from, uint64_t to)
 		if (x[i].hole || (asked > 0 && x[i].frame == last))
 			continue;
 		last = x[i].frame;
-		if (catalog_frame(r->catalog, last, &pack, &frame,
-		    &ignored) != 0)
+		if (locate(r, last, &ignored) < 0)
 			return;
-		fetch_ahead(r->fs->fetch, &pack, &frame);
+		fetch_ahead(r->fs->fetch, &r->pack, &r->frame);
 		asked++;
 	}
 }
