@@ -65,13 +65,13 @@ check_repository(const char *path, const struct stat *point,
 	if (is_within(path, dev, ino, &within, err) < 0)
 		return (-1);
 	if (within)
-		return (err_set(err, ERR_USAGE,
+		return (err_set(err, ERR_EXISTS,
 		    "%s is the repository or lies in it", path));
 	if (is_within(store->where, point->st_dev, point->st_ino, &within,
 	    err) < 0)
 		return (-1);
 	if (within)
-		return (err_set(err, ERR_USAGE,
+		return (err_set(err, ERR_EXISTS,
 		    "%s: a mount there would hide the repository", path));
 	return (0);
 }
@@ -89,7 +89,7 @@ check_empty(const char *path, struct err *err)
 		empty = strcmp(d->d_name, ".") == 0 ||
 		    strcmp(d->d_name, "..") == 0;
 	(void)closedir(dir);
-	return (empty ? 0 : err_set(err, ERR_USAGE,
+	return (empty ? 0 : err_set(err, ERR_EXISTS,
 	    "%s is not empty (-o nonempty mounts over it)", path));
 }
 
@@ -105,12 +105,12 @@ check_point(const char *path, bool nonempty, struct store *store,
 	if (point_find(path, &ours, &id, &dev, err) < 0)
 		return (-1);
 	if (ours)
-		return (err_set(err, ERR_BUSY, "%s: there is a mount of "
+		return (err_set(err, ERR_EXISTS, "%s: there is a mount of "
 		    "vitrine's already (vitrine umount takes it away)", path));
 	if (stat(path, &st) < 0)
 		return (err_sys(err, errno, "%s", path));
 	if (!S_ISDIR(st.st_mode))
-		return (err_set(err, ERR_USAGE, "%s is no directory", path));
+		return (err_set(err, ERR_EXISTS, "%s is no directory", path));
 	if (store != NULL && check_repository(path, &st, store, err) < 0)
 		return (-1);
 	return (nonempty ? 0 : check_empty(path, err));

@@ -36,7 +36,6 @@ struct mount {
 	struct fs fs;
 	struct fuse_session *session;
 	bool mounted;
-	pthread_t main;
 	pthread_t starter;
 	bool started;
 	int start_rc;			/* the starter's, after it is joined */
@@ -147,7 +146,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	    tracks_new(&fs->tracks, err) < 0 ||
 	    complaints_new(&fs->complaints, err) < 0)
 		return (-1);
-	if (fs->layout.single) {
+	if (env->snapshot != NULL) {
 		fs->snapshot = *env->snapshot;
 		return (open_single(fs, env->subtree, err));
 	}
@@ -259,7 +258,7 @@ start(void *arg)
 			atomic_store(&m->fs.background, true);
 	}
 	if (m->start_rc < 0)
-		(void)pthread_kill(m->main, SIGTERM);
+		(void)kill(getpid(), SIGTERM);	/* only main hears it */
 	return (NULL);
 }
 
@@ -320,8 +319,7 @@ mount_serve(struct repo *repo, const struct mount_env *env,
     struct mount_parent *parent, struct err *err)
 {
 	struct mount m = {
-		.env = env, .parent = parent, .main = pthread_self(),
-		.start_err = ERR_INIT
+		.env = env, .parent = parent, .start_err = ERR_INIT
 	};
 	sigset_t block, mask;
 	int rc;

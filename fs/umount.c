@@ -47,7 +47,7 @@ wait_gone(const char *path, int id, struct err *err)
 		if (!g.there)
 			return (0);
 		if (clock_mono_ms() > until)
-			return (err_set(err, ERR_BUSY,
+			return (err_set(err, ERR_SYS,
 			    "%s: still mounted after %d seconds", path,
 			    WAIT_MS / 1000));
 		(void)poll(NULL, 0, 20);
@@ -100,8 +100,7 @@ unmount_user(const char *path, struct err *err)
 		rc = buf_ok(&said, err);
 	if (rc == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
 		said.data[strcspn((char *)said.data, "\n")] = '\0';
-		rc = err_set(err, strstr((char *)said.data, "busy") != NULL ?
-		    ERR_BUSY : ERR_SYS, "%s", said.data[0] != '\0' ?
+		rc = err_set(err, ERR_SYS, "%s", said.data[0] != '\0' ?
 		    (char *)said.data : "fusermount3 failed");
 	}
 	buf_fini(&said);
@@ -114,8 +113,7 @@ unmount(const char *path, struct err *err)
 	if (umount2(path, UMOUNT_NOFOLLOW) == 0)
 		return (0);
 	if (errno == EBUSY)
-		return (err_set(err, ERR_BUSY, "%s: somebody still uses it",
-		    path));
+		return (err_sys(err, EBUSY, "unmount %s", path));
 	if (errno == EPERM)
 		return (unmount_user(path, err));
 	return (err_sys(err, errno, "unmount %s", path));
