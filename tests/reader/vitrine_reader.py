@@ -477,3 +477,234 @@ class Catalog:
         data = b"".join(self.blocks(self.m.root, self.m.levels, count))
         need(len(data) == self.m.size, "a catalog of another size")
         return data
+
+
+class Tree:
+    """What vitrine-catalog(5) says of the rows."""
+
+    KINDS = {1: "file", 2: "dir", 3: "link", 4: "fifo", 5: "socket", 6: "char", 7: "block"}
+
+    def __init__(self, repository, manifest):
+        self.repo = repository
+        self.db = sqlite3.connect(":memory:")
+        data = Catalog(repository, manifest).bytes()
+        if hasattr(self.db, "deserialize"):
+            self.db.deserialize(data)
+        else:
+            import tempfile
+            self.file = tempfile.NamedTemporaryFile()
+            self.file.write(data)
+            self.file.flush()
+            self.db = sqlite3.connect(f"file:{self.file.name}?immutable=1", uri=True)
+        self.db.row_factory = sqlite3.Row
+
+    def node(self, ino):
+        row = self.db.execute("SELECT * FROM node WHERE ino=?", (ino,)).fetchone()
+        need(row is not None, "a name without a node")
+        return row
+
+    def walk(self, ino=1, path=b"", depth=0):
+        rows = self.db.execute("SELECT name, ino FROM dirent WHERE parent=? ORDER BY name",
+                               (ino,)).fetchall()
+        for row in rows:
+            name, node = bytes(row["name"]), self.node(row["ino"])
+            need(name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name,
+                 "a bad name")
+            yield path + b"/" + name, node
+            if node["kind"] == 2:
+                yield from self.walk(node["ino"], path + b"/" + name, depth + 1)
+
+    def record(self, no):
+        row = self.db.execute("SELECT * FROM pack WHERE no=?", (no,)).fetchone()
+        p = PackRecord.__new__(PackRecord)
+        p.id, p.size, p.domain, p.writer = (bytes(row["id"]), row["size"], row["domain"],
+                                            row["writer"])
+        p.kind, p.run, p.salt = KIND["data"], bytes(row["run"]), bytes(row["salt"])
+        p.wrap, p.wrapped = row["wrap_kind"], bytes(row["wrapped"] or bytes(80))
+        return p
+
+    def chunk(self, frame, slot, chunk_id, length):
+        row = self.db.execute("SELECT * FROM frame WHERE no=?", (frame,)).fetchone()
+        need(row is not None, "a frame without a row")
+        data = self.repo.chunk(self.record(row["pack"]), row["no_in_pack"], row["off"],
+                               row["stored"], slot, chunk_id)
+        need(len(data) == length, "a chunk of another length")
+        return data
+
+    def content(self, node):
+        """(offset, bytes) of a file's data; holes are left out."""
+        blobs = []
+        if node["chunks"] is not None:
+            blobs.append((0, bytes(node["chunks"])))
+        for row in self.db.execute("SELECT off, chunks FROM segment WHERE ino=? ORDER BY off",
+                                   (node["ino"],)):
+            blobs.append((row["off"], bytes(row["chunks"])))
+        at = 0
+        for off, blob in blobs:
+            need(off == at, "a gap between segments")
+            r = Reader(blob)
+            while r.at < len(blob):
+                kind = r.u8()
+                need(kind in (1, 2), "an unknown extent")
+                if kind == 2:
+                    at += r.u64()
+                    continue
+                length, frame, slot, cid = r.u32(), r.u32(), r.u16(), r.id()
+                yield at, self.chunk(frame, slot, cid, length)
+                at += length
+        need(at == node["size"], "extents that don't add up")
+
+    def digest(self, node):
+        if node["kind"] == 3:
+            return blake(bytes(node["target"])).hex()[:16]
+        if node["kind"] != 1:
+            return "-"
+        h = hashlib.blake2b(digest_size=32)
+        at = 0
+        for off, data in self.content(node):
+            while at < off:
+                n = min(off - at, 1 << 20)
+                h.update(bytes(n))
+                at += n
+            h.update(data)
+            at += len(data)
+        while at < node["size"]:
+            n = min(node["size"] - at, 1 << 20)
+            h.update(bytes(n))
+            at += n
+        return h.hexdigest()[:16]
+
+    def xattrs(self, number):
+        if number == 0:
+            return {}
+        row = self.db.execute("SELECT * FROM xset WHERE no=?", (number,)).fetchone()
+        need(row is not None, "an xattr set without a row")
+        data = row["data"]
+        if data is None:
+            data = b"".join(bytes(r[0]) for r in self.db.execute(
+                "SELECT data FROM xpart WHERE no >= ? AND no < ? ORDER BY no",
+                (number << 13, number + 1 << 13)))
+        data = bytes(data)
+        need(len(data) == row["size"], "an xattr set of another size")
+        r, found = Reader(data), {}
+        for _ in range(r.u32()):
+            name = r.take(r.u8())
+            found[name] = r.take(r.u32())
+        r.end()
+        return found
+
+    def line(self, path, n):
+        x = self.xattrs(n["xset"])
+        digest = blake(repr(sorted(x.items())).encode()).hex()[:8] if x else "-"
+        return (f"{self.KINDS[n['kind']]} {n['mode']:04o} {n['uid']}:{n['gid']} {n['nlink']} "
+                f"{n['size']} {n['mtime']}.{n['mtime_ns']:09d} "
+                f"{n['rdev_major']},{n['rdev_minor']} {digest} {self.digest(n)} "
+                + path.decode("utf-8", "backslashreplace"))
+
+    def extract(self, target):
+        made = {}
+        for path, n in self.walk():
+            out = os.path.join(os.fsencode(target), path[1:])
+            if n["ino"] in made and n["kind"] != 2:
+                os.link(made[n["ino"]], out, follow_symlinks=False)
+                continue
+            made[n["ino"]] = out
+            if n["kind"] == 2:
+                os.mkdir(out)
+            elif n["kind"] == 3:
+                os.symlink(bytes(n["target"]), out)
+            elif n["kind"] == 1:
+                with open(out, "xb") as f:
+                    for off, data in self.content(n):
+                        f.seek(off)
+                        f.write(data)
+                    f.truncate(n["size"])
+            else:
+                kind = {4: stat.S_IFIFO, 5: stat.S_IFSOCK, 6: stat.S_IFCHR, 7: stat.S_IFBLK}
+                os.mknod(out, kind[n["kind"]] | 0o600,
+                         os.makedev(n["rdev_major"], n["rdev_minor"]))
+
+
+def verify(repo):
+    """Every object, and that tables and packs agree."""
+    places = {}
+    for folder in repo.names("packs"):
+        for name in repo.names("packs/" + folder):
+            need(name[:2] == folder, "a pack in another folder")
+            record, frames = repo.pack(bytes.fromhex(name))
+            places[record.id] = frames
+            print(f"pack {name[:8]} kind {record.kind}: {len(frames)} frames, "
+                  f"{sum(len(f[3]) for f in frames)} chunks")
+    for name in repo.names("index"):
+        _, rows, records, gone = repo.table(name)
+        for cid, pack, frame, slot in rows:
+            record, frames = records[pack]
+            at = places[record.id][frame]
+            need(at[3][slot][0][:20] == cid and frames[frame] == at[:3], "a table that lies")
+        print(f"table {name[:8]}: {len(rows)} entries, {len(records)} packs, replaces {len(gone)}")
+    for folder in ("leases", "condemned", "damaged"):
+        for name in repo.names(folder):
+            raw = repo.load(f"{folder}/{name}")
+            r = repo.plain(raw, {"leases": "lease"}.get(folder, folder))
+            if folder == "leases":
+                print("lease", name, "kind", r.u8(), "generation", r.u32(), r.string().decode())
+                r.take(12)
+            elif folder == "condemned":
+                state = r.u8()
+                leases = r.strings()
+                packs = [r.id().hex()[:8] for _ in range(r.u32())]
+                print("condemned", name[:8], "state", state, leases, packs)
+            else:
+                for _ in range(r.u32()):
+                    pack, whole = r.id().hex()[:8], r.u8()
+                    print("damaged", name[:8], pack, whole, [r.u32() for _ in range(r.u32())])
+            r.end()
+    for name in repo.names("forwards"):
+        r = Reader(repo.sealed(repo.object("forwards", name), "forwards")[1])
+        for _ in range(r.u32()):
+            old, new = r.id(), PackRecord(r)
+            moved = [tuple(r.u32() for _ in range(7)) for _ in range(r.u32())]
+            print("forwards", name[:8], old.hex()[:8], "->", new.id.hex()[:8], moved)
+        r.end()
+    for name in repo.names("forgotten"):
+        r = Reader(repo.sealed(repo.object("forgotten", name), "forgotten")[1])
+        for _ in range(r.u32()):
+            print("forgotten", name[:8], r.id().hex()[:8], "sequence", (r.id(), r.u64())[1])
+            r.id(), r.i64(), r.u32()
+        r.end()
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    with open(sys.argv[2], "rb") as f:
+        passphrase = f.read().rstrip(b"\n")
+    repo, what = Repository(sys.argv[1], passphrase), sys.argv[3]
+    if what == "list":
+        for name, m in repo.snapshots().items():
+            need(m.header_digest == repo.header_digest, "another header")
+            print(name[:8], m.time[0], m.host.decode(), m.sequence, m.files, m.bytes,
+                  *[r.decode("utf-8", "backslashreplace") for r in m.roots])
+        return
+    if what == "verify":
+        verify(repo)
+        return
+    (name,) = [n for n in repo.names("snapshots") if n.startswith(sys.argv[4])]
+    manifest = repo.manifest(name)
+    if what == "catalog":
+        with open(sys.argv[5], "wb") as f:
+            f.write(Catalog(repo, manifest).bytes())
+        return
+    tree = Tree(repo, manifest)
+    if what == "extract":
+        os.makedirs(sys.argv[5], exist_ok=True)
+        tree.extract(sys.argv[5])
+    elif what == "digest":
+        for path, node in tree.walk():
+            print(tree.line(path, node))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
