@@ -8,15 +8,19 @@
 
 const struct command *const commands[] = {
 	&init_command,
+	&backup_command,
 	&snapshots_command,
 	&ls_command,
 	&cat_command,
 	&mount_command,
 	&umount_command,
+	&restore_command,
+	&check_command,
 	&key_list_command,
 	&key_add_command,
 	&key_change_command,
 	&key_remove_command,
+	&sql_command,
 	&version_command,
 	&help_command_def,
 	NULL

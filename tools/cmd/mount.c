@@ -1,7 +1,7 @@
 /*
  * vitrine mount and umount.  The order matters: what can be refused is refused
- * first, then the daemon is made, then it asks for the passphrase (locked memory
- * is not inherited), then it serves (fs/mount.h).
+ * first, then the daemon is made, then it asks for the passphrase (locked
+ * memory is not inherited), then it serves (fs/mount.h).
  */
 #include "fs/mount.h"
 

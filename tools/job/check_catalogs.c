@@ -16,6 +16,7 @@ struct one {
 	char id[ID_HEX];
 	struct catalog *catalog;
 	uint64_t wrong;			/* places */
+	struct buf path;		/* of the file, with a NUL */
 	/* The frame that was looked at last. */
 	bool have_frame;
 	uint32_t frame;
@@ -189,16 +190,24 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 }
 
 static int
-check_file(void *ctx, const char *path, size_t len, const struct entry *en,
+check_file(void *ctx, const char *bytes, size_t len, const struct entry *en,
     struct err *e)
 {
 	struct one *o = ctx;
 	struct extent x[BATCH];
+	const char *path;
 	uint64_t off = 0;
 	size_t n = 1;
 
 	if (check_going(o->c, e) < 0)
 		return (-1);
+	buf_reset(&o->path);
+	buf_u8(&o->path, '/');
+	buf_bytes(&o->path, bytes, len);
+	buf_u8(&o->path, '\0');
+	if (buf_ok(&o->path, e) < 0)
+		return (-1);
+	path = (const char *)o->path.data;
 	check_tick(o->c, path);
 	if (en->kind != ENTRY_FILE || (en->flags & ENTRY_UNREAD) != 0)
 		return (0);
@@ -275,6 +284,7 @@ check_snapshot(struct check *c, const struct snapshot *s,
 			r = check_catalog(&o, e);
 		check_close(&open);
 	}
+	buf_fini(&o.path);
 	if (r >= 0)
 		return (0);
 	if (!check_is_damage(e))

@@ -224,17 +224,29 @@ make_entry(struct restore *rs, struct parent *parent, const char *name,
 	return (0);
 }
 
+/* The walk's path, which has no NUL, as a string; NULL without memory. */
+static const char *
+keep_path(struct restore *rs, const char *bytes, size_t len, struct err *e)
+{
+	buf_reset(&rs->path);
+	buf_bytes(&rs->path, bytes, len);
+	buf_u8(&rs->path, '\0');
+	return (buf_ok(&rs->path, e) < 0 ? NULL : (char *)rs->path.data);
+}
+
 static int
-walk_make(void *ctx, const char *path, size_t len, const struct entry *en,
+walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
     struct err *e)
 {
 	struct restore *rs = ctx;
 	struct parent *parent;
-	const char *name;
+	const char *name, *path;
 	int r;
 
 	if (restore_stopped(rs))
 		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if ((path = keep_path(rs, bytes, len, e)) == NULL)
+		return (-1);
 	r = parent_get(rs, path, len, &parent, &name, e);
 	if (r == RESTORE_GONE) {
 		restore_failed(rs, path, "its directory can't be opened");
@@ -393,15 +405,18 @@ link_to(struct restore *rs, const char *first, const char *path, size_t len,
 }
 
 static int
-walk_finish(void *ctx, const char *path, size_t len, const struct entry *en,
+walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
     struct err *e)
 {
 	struct finishing *f = ctx;
 	struct buf first = BUF_INIT;
+	const char *path;
 	int r;
 
 	if (restore_stopped(f->rs))
 		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if ((path = keep_path(f->rs, bytes, len, e)) == NULL)
+		return (-1);
 	if (leave(f, path, len, e) < 0)
 		return (-1);
 	if (en->kind == ENTRY_DIR)
@@ -578,6 +593,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	lane_free(rs.lane);
 	pool_free(rs.pool);
 	links_close(rs.links);
+	buf_fini(&rs.path);
 	catalog_close(rs.catalog);
 	fetch_free(rs.fetch);
 	manifest_fini(&rs.manifest);

@@ -31,6 +31,7 @@ struct restore {
 	atomic_bool stop;		/* a worker's failure ends all */
 
 	struct links *links;		/* the walker's */
+	struct buf path;		/* ... the path it is at, with a NUL */
 	struct pool *pool;
 	struct lane *lane;
 	struct parent *parent;		/* of the last entry */

@@ -1,0 +1,92 @@
+/*
+ * vitrine backup: options for the job, its result as a sentence.
+ */
+#include "tools/job/backup.h"
+
+#include <string.h>
+
+#include "tools/cmd/cmd.h"
+
+static const struct opt options[] = {
+	{ "exclude", 0, OPT_TEXT, true, "PATTERN",
+	    "leave out what matches (see vitrine-backup(1))" },
+	{ "one-file-system", 0, OPT_FLAG, false, NULL,
+	    "don't go into other file systems" },
+	{ "tag", 0, OPT_TEXT, true, "TAG", "a tag for the snapshot" },
+	{ "host", 0, OPT_TEXT, false, "HOST",
+	    "the host's name (default: this machine's)" },
+	{ "time", 0, OPT_TIME, false, "TIME",
+	    "the snapshot's time (default: now)" },
+	{ "dry-run", 0, OPT_FLAG, false, NULL,
+	    "store nothing, say what would be new" },
+	{ .name = NULL }
+};
+
+static void
+say(struct cmd *c, const struct backup_env *env,
+    const struct backup_result *res)
+{
+	char id[ID_HEX], head[160], what[3][TEXT_BYTES], n[4][TEXT_BYTES];
+
+	(void)short_id(id, res->id.b, SHORT_ID);
+	if (env->dry_run && res->unread > 0)
+		(void)snprintf(head, sizeof(head), "Dry run, %s could not be "
+		    "read", text_n(n[0], res->unread, "entry", "entries"));
+	else if (env->dry_run)
+		(void)snprintf(head, sizeof(head), "Dry run");
+	else if (res->unread > 0)
+		(void)snprintf(head, sizeof(head), "Snapshot %s is incomplete, "
+		    "%s could not be read", id, text_n(n[0], res->unread,
+		    "entry", "entries"));
+	else
+		(void)snprintf(head, sizeof(head), "Snapshot %s", id);
+	ui_say(&c->ui, "%s: %s, %s; %s new, %s changed, %s removed; "
+	    "%s %s in %s.", head,
+	    text_n(what[0], res->files, "file", "files"),
+	    text_size(what[1], res->bytes), text_count(n[1], res->files_new),
+	    text_count(n[2], res->files_changed),
+	    text_count(n[3], res->removed),
+	    text_size(what[2], env->dry_run ? res->bytes_new :
+	    res->bytes_added), env->dry_run ? "would be new, found" : "added",
+	    text_interval(n[0], res->duration_ms));
+}
+
+static int
+run(struct cmd *c, struct err *e)
+{
+	const struct opt_value *exclude = opts_get(&c->own, "exclude");
+	const struct opt_value *tag = opts_get(&c->own, "tag");
+	const struct opt_value *host = opts_get(&c->own, "host");
+	const struct opt_value *time = opts_get(&c->own, "time");
+	struct backup_env env = { 0 };
+	struct backup_result res = { 0 };
+	struct repo *repo;
+	int r;
+
+	env.roots = (const char *const *)c->args;
+	env.nroots = (size_t)c->nargs;
+	env.excludes = exclude->list;
+	env.nexcludes = exclude->n;
+	env.tags = tag->list;
+	env.ntags = tag->n;
+	env.host = host->times > 0 ? host->text : NULL;
+	env.time = time->times > 0 ? &time->time : NULL;
+	env.one_file_system = opts_given(&c->own, "one-file-system");
+	env.dry_run = opts_given(&c->own, "dry-run");
+	if (cmd_open(c, &repo, e) < 0)
+		return (-1);
+	r = backup_run(repo, &env, &c->ui.events, &res, e);
+	repo_close(repo);
+	if (r < 0)
+		return (-1);
+	if (res.changed_meanwhile > 0)
+		ui_warn(&c->ui, "warning: %llu of the files changed while they "
+		    "were read", (unsigned long long)res.changed_meanwhile);
+	say(c, &env, &res);
+	return (res.unread > 0 ? EXIT_PARTIAL : EXIT_DONE);
+}
+
+const struct command backup_command = {
+	"backup", "PATH...", "Back up files and directories into a new snapshot",
+	options, 1, -1, run
+};
