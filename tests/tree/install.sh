@@ -52,7 +52,7 @@ LD_LIBRARY_PATH=$r/lib ldd "$t/shared" | grep -q "$r/lib/libvitrine.so.0" ||
     { echo "not linked to the shared library"; exit 1; }
 cc -std=c17 -o "$t/static" "$t/user.c" $($pc --cflags vitrine) \
     "$r/lib/libvitrine.a" \
-    $($pc --static --libs-only-l vitrine | sed 's/-lvitrine//')
+    $(pkg-config --libs $($pc --print-requires-private vitrine)) -lpthread
 "$t/static" "$t/store2"
 [ -f "$t/store2/keys/a" ]
 
