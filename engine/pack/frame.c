@@ -104,6 +104,7 @@ frame_seal(struct frame *f, const struct pack_seal *s, uint32_t no,
 	uint8_t ad[FRAME_AD_BYTES];
 	uint8_t *p;
 
+	BUG_ON(f->plain.len == 0);
 	buf_reset(&f->stored);
 	p = buf_grow(&f->stored, FRAME_PREFIX + n);
 	if (p == NULL)

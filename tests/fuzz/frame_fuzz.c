@@ -33,9 +33,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	if (frame_open(&o, &seal, 0, data, len, &e) == 0)
 		look(&o);
+	if (len == 0)
+		return (0);
 	frame_reset(f);
 	buf_bytes(&f->plain, data, len);
-	f->codec = len > 0 ? data[0] : 0;
+	f->codec = data[0];
 	BUG_ON(frame_seal(f, &seal, 0, true, &e) != 0);
 	if (frame_open(&o, &seal, 0, f->stored.data, f->stored.len, &e) == 0)
 		look(&o);
