@@ -13,40 +13,59 @@
 #define WINDOW_MOST	(8ULL << 20)
 #define ZSTD_MAGIC	0xfd2fb528U
 
+/*
+ * What a thread keeps from frame to frame: making and faulting in this memory
+ * anew costs as much as decrypting.  Freed with the thread.
+ */
+struct workspace {
+	ZSTD_DCtx *d;
+	struct buf plain;	/* what was behind the seal */
+};
+#define PLAIN_KEPT	(2 * FRAME_TARGET)
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t slot;		/* a thread's ZSTD_DCtx */
+static pthread_key_t slot;		/* a thread's struct workspace */
 static bool have_slot;
 
 static void
-context_free(void *d)
+workspace_free(void *arg)
 {
-	(void)ZSTD_freeDCtx(d);
+	struct workspace *w = arg;
+
+	if (w == NULL)
+		return;
+	(void)ZSTD_freeDCtx(w->d);
+	buf_fini(&w->plain);
+	free(w);
 }
 
 static void
 start(void)
 {
-	have_slot = pthread_key_create(&slot, context_free) == 0;
+	have_slot = pthread_key_create(&slot, workspace_free) == 0;
 }
 
-/* This thread's context, owned by the thread; NULL without memory. */
-static ZSTD_DCtx *
-context(void)
+/* This thread's workspace; NULL without memory. */
+static struct workspace *
+workspace(void)
 {
-	ZSTD_DCtx *d;
+	struct workspace *w;
 
 	(void)pthread_once(&once, start);
 	if (!have_slot)
 		return (NULL);
-	d = pthread_getspecific(slot);
-	if (d != NULL)
-		return (d);
-	d = ZSTD_createDCtx();
-	if (d != NULL && pthread_setspecific(slot, d) != 0) {
-		(void)ZSTD_freeDCtx(d);
+	w = pthread_getspecific(slot);
+	if (w != NULL)
+		return (w);
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return (NULL);
+	w->d = ZSTD_createDCtx();
+	if (w->d == NULL || pthread_setspecific(slot, w) != 0) {
+		workspace_free(w);
 		return (NULL);
 	}
-	return (d);
+	return (w);
 }
 
 void
@@ -146,11 +165,11 @@ zstd_is_ours(const uint8_t *p, size_t len)
 }
 
 static int
-decode(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
+decode(struct opened_frame *f, struct rd *r, uint8_t codec, ZSTD_DCtx *d,
+    struct err *e)
 {
 	size_t len = rd_left(r);
 	const uint8_t *p = rd_view(r, len);
-	ZSTD_DCtx *d;
 	size_t n;
 
 	if (codec == CODEC_RAW ? len != f->raw_len : !zstd_is_ours(p, len))
@@ -162,9 +181,6 @@ decode(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 		memcpy(f->raw, p, len);
 		return (0);
 	}
-	d = context();
-	if (d == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory to decompress"));
 	n = ZSTD_decompressDCtx(d, f->raw, f->raw_len, p, len);
 	if (ZSTD_isError(n))
 		return (err_set(e, ERR_CORRUPT, "the frame doesn't "
@@ -174,38 +190,52 @@ decode(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 	return (0);
 }
 
+/* Open the seal into w->plain and take apart what it held. */
+static int
+open_in(struct workspace *w, struct opened_frame *f, const struct pack_seal *s,
+    uint32_t no, uint8_t codec, const uint8_t *sealed, size_t len,
+    struct err *e)
+{
+	uint8_t ad[FRAME_AD_BYTES];
+	struct rd r;
+
+	buf_reset(&w->plain);
+	if (buf_reserve(&w->plain, len, e) < 0)
+		return (-1);
+	frame_ad(ad, s, codec, no);
+	if (aead_open(w->plain.data, s->frame_key, no, ad, sizeof(ad), sealed,
+	    len) != 0)
+		return (corrupt(e, "forged or damaged: the frame's seal "
+		    "doesn't hold"));
+	rd_init(&r, w->plain.data, len - AEAD_TAG_BYTES);
+	if (parse_table(f, &r, codec, e) < 0)
+		return (-1);
+	return (decode(f, &r, codec, w->d, e));
+}
+
 int
 frame_open(struct opened_frame *out, const struct pack_seal *s, uint32_t no,
     const void *stored, size_t len, struct err *e)
 {
 	struct opened_frame f = { 0 };
 	const uint8_t *bytes = stored;
-	uint8_t ad[FRAME_AD_BYTES];
-	uint8_t *plain = NULL;
+	struct workspace *w;
 	uint8_t codec;
-	struct rd r;
+	int r;
 
 	if (parse_prefix(&codec, bytes, len, e) < 0)
 		return (-1);
-	len -= FRAME_PREFIX;
-	plain = malloc(len);
-	if (plain == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
-	frame_ad(ad, s, codec, no);
-	if (aead_open(plain, s->frame_key, no, ad, sizeof(ad),
-	    bytes + FRAME_PREFIX, len) != 0) {
-		(void)corrupt(e, "forged or damaged: the frame's seal "
-		    "doesn't hold");
-		goto fail;
+	w = workspace();
+	if (w == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory to open a frame"));
+	r = open_in(w, &f, s, no, codec, bytes + FRAME_PREFIX,
+	    len - FRAME_PREFIX, e);
+	if (w->plain.cap > PLAIN_KEPT)
+		buf_fini(&w->plain);
+	if (r < 0) {
+		opened_frame_fini(&f);
+		return (-1);
 	}
-	rd_init(&r, plain, len - AEAD_TAG_BYTES);
-	if (parse_table(&f, &r, codec, e) < 0 || decode(&f, &r, codec, e) < 0)
-		goto fail;
-	free(plain);
 	*out = f;
 	return (0);
-fail:
-	free(plain);
-	opened_frame_fini(&f);
-	return (-1);
 }
