@@ -97,17 +97,26 @@ static uint64_t
 tombstones(const struct history *h, const struct lineage_id *l, uint64_t a,
     uint64_t b)
 {
+	const struct forgotten *f = &h->forgotten;
 	uint64_t n = 0, last = 0;
+	uint32_t lo = 0, hi = f->n;
 
-	for (uint32_t i = 0; i < h->forgotten.n; i++) {
-		const struct tombstone *t = &h->forgotten.v[i];
+	/* The first of (l, a) or behind: they are sorted. */
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		int c = memcmp(f->v[mid].lineage.b, l->b, ID_BYTES);
 
-		if (id_equal(t->lineage.b, l->b) && t->sequence >= a &&
-		    t->sequence <= b && t->sequence != last) {
-			n++;
-			last = t->sequence;
-		}
+		if (c < 0 || (c == 0 && f->v[mid].sequence < a))
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
+	for (; lo < f->n && id_equal(f->v[lo].lineage.b, l->b) &&
+	    f->v[lo].sequence <= b; lo++)
+		if (f->v[lo].sequence != last) {
+			n++;
+			last = f->v[lo].sequence;
+		}
 	return (n);
 }
 
@@ -120,6 +129,11 @@ check_gap(struct history *h, const struct snapshot *next, uint64_t a,
 
 	if (a > b || tombstones(h, &next->lineage, a, b) == b - a + 1)
 		return;
+	/* Narrow it to what is not explained: as many steps as tombstones. */
+	while (tombstones(h, &next->lineage, a, a) > 0)
+		a++;
+	while (tombstones(h, &next->lineage, b, b) > 0)
+		b--;
 	/* One that was refused was said already. */
 	if (a == b && ids_has(&h->present, next->previous.b))
 		return;

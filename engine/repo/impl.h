@@ -62,6 +62,8 @@ void ids_fini(struct ids *);
 int ids_list(struct ids *, struct store *, const char *dir, const struct log *,
     struct err *);
 
+int dir_has_objects(struct store *, const char *dir, bool *some, struct err *);
+
 /*
  * Who may write what: the put-only writers that full keys know of, from their
  * slots and revocations.

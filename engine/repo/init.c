@@ -13,13 +13,6 @@
 
 #define DEFAULT_CHUNK_BYTES	(64U << 10)
 
-static int
-stop_at_first(void *ctx, const char *name, const struct store_stat *st,
-    struct err *e)
-{
-	return (STORE_STOP);
-}
-
 /* Refuse where there is a repository, or what is left of one. */
 static int
 must_be_new(struct store *store, struct err *e)
@@ -28,6 +21,7 @@ must_be_new(struct store *store, struct err *e)
 		"packs", "snapshots", "index", "pending"
 	};
 	struct store_stat st;
+	bool some;
 	int ret;
 
 	ret = store_stat(store, HEADER_NAME, &st, e);
@@ -37,10 +31,9 @@ must_be_new(struct store *store, struct err *e)
 		return (err_set(e, ERR_EXISTS, "%s: there is a repository "
 		    "already", store->where));
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		ret = store_list(store, dirs[i], stop_at_first, NULL, e);
-		if (ret < 0)
+		if (dir_has_objects(store, dirs[i], &some, e) != 0)
 			return (-1);
-		if (ret == STORE_STOP)
+		if (some)
 			return (err_set(e, ERR_EXISTS, "%s: there is no header "
 			    "but %s/ is not empty: these are the remains of a "
 			    "repository that lost its header", store->where,

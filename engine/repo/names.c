@@ -180,3 +180,21 @@ ids_list(struct ids *out, struct store *store, const char *dir,
 	*out = ids;
 	return (0);
 }
+
+static int
+note_one(void *ctx, const char *name, const struct store_stat *st,
+    struct err *e)
+{
+	*(bool *)ctx = true;
+	return (STORE_STOP);
+}
+
+int
+dir_has_objects(struct store *store, const char *dir, bool *some,
+    struct err *e)
+{
+	*some = false;
+	if (store_list(store, dir, note_one, some, e) < 0)
+		return (err_wrap(e, "listing %s", dir));
+	return (0);
+}

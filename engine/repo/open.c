@@ -9,25 +9,17 @@
 
 #include "engine/base/io.h"
 
-static int
-stop_at_first(void *ctx, const char *name, const struct store_stat *st,
-    struct err *e)
-{
-	return (STORE_STOP);
-}
-
 /* There is no header: nothing at all, or a repository that lost it? */
 static int
 no_header(struct store *store, struct err *e)
 {
 	static const char *const dirs[] = { "snapshots", "packs", "index" };
-	int ret;
+	bool some;
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		ret = store_list(store, dirs[i], stop_at_first, NULL, e);
-		if (ret < 0)
+		if (dir_has_objects(store, dirs[i], &some, e) != 0)
 			return (-1);
-		if (ret == STORE_STOP)
+		if (some)
 			return (err_set(e, ERR_CORRUPT, "%s: the repository's "
 			    "header (the object \"%s\") is lost, but %s/ is "
 			    "not empty: put the header back from a copy",
