@@ -262,8 +262,9 @@ find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
 	*moved = false;
 	if (b->build == NULL || b->parent == NULL || b->moved.n >= MOVED_MAX)
 		return (0);
-	rc = build_find_dir(b->build, en->st.dev, en->st.ino, &old, path,
-	    sizeof(path), e);
+	path[0] = '/';
+	rc = build_find_dir(b->build, en->st.dev, en->st.ino, &old, path + 1,
+	    sizeof(path) - 1, e);
 	if (rc != 0)
 		return (rc < 0 ? -1 : 0);
 	if (old.kind != ENTRY_DIR || old.ino == CATALOG_ROOT_INO ||
@@ -285,6 +286,9 @@ find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
 		return (rc < 0 ? -1 : 0);
 	if (!inoset_add(&b->moved, old.ino))
 		return (no_memory(e));
+	/* It was told as removed, but isn't. */
+	if (inoset_has(&b->gone.inos, old.ino) && b->res->removed > 0)
+		b->res->removed--;
 	dir->ino = dir->old = old.ino;
 	*moved = true;
 	backup_say(b, EVENT_DETAIL, dir, NULL, "moved from %s", path);
