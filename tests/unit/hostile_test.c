@@ -1,0 +1,295 @@
+/*
+ * Catalogs that lie: authenticated bytes whose rows can't be.  Each is damage, none
+ * is absence, none is believed.  And what sql refuses.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "tests/unit/memory_pages.h"
+
+static struct memory_pages memory;
+
+static int
+look(void *ctx, const char *path, size_t len, const struct entry *x,
+    struct err *e)
+{
+	char target[CATALOG_TARGET_MAX + 1];
+	struct extent v[3];
+	struct pack_info pack;
+	struct frame_info frame;
+	struct catalog *c = ctx;
+	uint64_t off = 0;
+	size_t n, tlen;
+
+	if (x->kind == ENTRY_SYMLINK &&
+	    catalog_target(c, x->ino, target, &tlen, e) != 0)
+		return (-1);
+	if (catalog_xattrs(c, x->xattrs, NULL, NULL, e) != 0)
+		return (-1);
+	if (x->kind != ENTRY_FILE)
+		return (0);
+	do {
+		if (catalog_extents(c, x->ino, off, v, 3, &n, e) != 0)
+			return (-1);
+		for (size_t i = 0; i < n; i++) {
+			off = v[i].off + v[i].len;
+			if (!v[i].hole && catalog_frame(c, v[i].frame, &pack,
+			    &frame, e) != 0)
+				return (-1);
+		}
+	} while (n == 3);
+	if (off != x->size)
+		return (err_set(e, ERR_CORRUPT, "short"));
+	return (0);
+}
+
+static void
+quiet(void *ctx, const char *path, const char *text)
+{
+}
+
+/* Read all: 0, or the error's code; *faults as verify counts them. */
+static int
+read_all(const char *sql, uint64_t *faults)
+{
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	int r;
+
+	*faults = 0;
+	if (memory_catalog(&memory, sql, &e) != 0)
+		fail_msg("%s: %s", sql, err_text(&e));
+	if (catalog_over(&c, &memory.pages, 0, 2, &e) != 0)
+		return (e.code);
+	r = catalog_walk(c, CATALOG_ROOT_INO, look, c, &e);
+	if (r != 0)
+		r = e.code;
+	err_init(&e);
+	if (catalog_verify(c, quiet, NULL, faults, &e) != 0)
+		fail_msg("verify: %s", err_text(&e));
+	catalog_close(c);
+	return (r);
+}
+
+static void
+test_good(void **state)
+{
+	uint64_t faults;
+
+	assert_int_equal(read_all(NULL, &faults), 0);
+	assert_int_equal(faults, 0);
+}
+
+/* Refused where they are met. */
+static void
+test_refused(void **state)
+{
+	static const char *const sqls[] = {
+		"UPDATE dirent SET name=x'2e2e' WHERE ino=4",
+		"UPDATE dirent SET name=x'2e' WHERE ino=4",
+		"UPDATE dirent SET name=x'612f62' WHERE ino=4",
+		"UPDATE dirent SET name=x'6100' WHERE ino=4",
+		"UPDATE dirent SET name=x'' WHERE ino=4",
+		"UPDATE dirent SET name='text' WHERE ino=4",
+		"UPDATE dirent SET name=zeroblob(0) WHERE ino=4",
+		"UPDATE dirent SET name=randomblob(256) WHERE ino=4",
+		"UPDATE dirent SET ino=99 WHERE ino=4",
+		"UPDATE dirent SET ino=1 WHERE ino=4",
+		"UPDATE dirent SET ino=2 WHERE ino=4",
+		"UPDATE dirent SET ino=6 WHERE ino=4",
+		"UPDATE node SET kind=0 WHERE ino=4",
+		"UPDATE node SET kind=8 WHERE ino=4",
+		"UPDATE node SET kind='x' WHERE ino=4",
+		"UPDATE node SET mode=4096 WHERE ino=4",
+		"UPDATE node SET mode=-1 WHERE ino=4",
+		"UPDATE node SET flags=32 WHERE ino=3",
+		"UPDATE node SET uid=4294967296 WHERE ino=3",
+		"UPDATE node SET size=-1 WHERE ino=3",
+		"UPDATE node SET size=31 WHERE ino=3",
+		"UPDATE node SET size=29 WHERE ino=3",
+		"UPDATE node SET size=4097 WHERE ino=5",
+		"UPDATE node SET size=4095 WHERE ino=5",
+		"UPDATE node SET size=1 WHERE ino=2",
+		"UPDATE node SET mtime_ns=1000000000 WHERE ino=3",
+		"UPDATE node SET mtime=1.5 WHERE ino=3",
+		"UPDATE node SET nlink=-1 WHERE ino=3",
+		"UPDATE node SET parent=3 WHERE ino=3",
+		"UPDATE node SET parent=0 WHERE ino=2",
+		"UPDATE node SET parent=6 WHERE ino=2",
+		"UPDATE node SET target=x'78' WHERE ino=2",
+		"UPDATE node SET target=NULL WHERE ino=2",
+		"UPDATE node SET target=x'' WHERE ino=4",
+		"UPDATE node SET target=x'6100' WHERE ino=4",
+		"UPDATE node SET target=zeroblob(4096) WHERE ino=4",
+		"UPDATE node SET chunks=x'03' WHERE ino=3",
+		"UPDATE node SET chunks=x'0200' WHERE ino=3",
+		"UPDATE node SET chunks='020a00000000000000' WHERE ino=3",
+		"UPDATE node SET chunks=x'02ffffffffffffffff' WHERE ino=3",
+		"UPDATE node SET chunks=x'020000000000000000' WHERE ino=3",
+		"UPDATE segment SET off=1",
+		"UPDATE segment SET chunks=x''",
+		"UPDATE segment SET chunks=x'02001000000000000000'",
+		"DELETE FROM segment",
+		"DELETE FROM frame",
+		"DELETE FROM pack",
+		"UPDATE frame SET off=199",
+		"UPDATE frame SET off=99999",
+		"UPDATE frame SET stored=8",
+		"UPDATE frame SET no_in_pack=65536",
+		"UPDATE pack SET id=zeroblob(31)",
+		"UPDATE pack SET domain=1",
+		"UPDATE pack SET wrap_kind=2",
+		"UPDATE pack SET wrap_kind=3",
+		"UPDATE pack SET wrapped=x'00'",
+		"UPDATE pack SET size=268435457",
+		"DELETE FROM xset",
+		"UPDATE xset SET size=14",
+		"UPDATE xset SET size=17000000, data=NULL",
+		"UPDATE xset SET data=NULL",
+		"UPDATE xset SET data=x'020000000475736572020000006869'",
+		"PRAGMA application_id=1",
+		"CREATE TABLE more(a)",
+		"CREATE VIEW more AS SELECT 1",
+		"CREATE TRIGGER more AFTER INSERT ON node BEGIN SELECT 1; END",
+		"DROP INDEX node_orphan",
+		"DROP TABLE xpart; CREATE VIEW xpart AS SELECT 1 AS no, "
+		    "x'00' AS data",
+		"DELETE FROM node WHERE ino=1",
+	};
+
+	for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {
+		struct err e = ERR_INIT;
+		struct catalog *c;
+		uint64_t faults;
+		int r;
+
+		if (strstr(sqls[i], "ino=1") != NULL &&
+		    strncmp(sqls[i], "DELETE", 6) == 0) {
+			struct entry x;
+
+			assert_int_equal(memory_catalog(&memory, sqls[i], &e),
+			    0);
+			assert_int_equal(catalog_over(&c, &memory.pages, 0, 1,
+			    &e), 0);
+			assert_int_equal(catalog_resolve(c, "", 0, &x, NULL,
+			    &e), -1);
+			assert_int_equal(e.code, ERR_CORRUPT);
+			catalog_close(c);
+			continue;
+		}
+		r = read_all(sqls[i], &faults);
+		if (r != ERR_CORRUPT)
+			fail_msg("%s: %d, %d faults", sqls[i], r, (int)faults);
+	}
+}
+
+/* Found by verify only: they harm nobody who reads. */
+static void
+test_found(void **state)
+{
+	static const char *const sqls[] = {
+		"UPDATE node SET nlink=3 WHERE ino=3",
+		"DELETE FROM dirent WHERE ino=4",
+		"DELETE FROM dirent WHERE ino=6",
+		"INSERT INTO dirent VALUES(4,x'78',3)",
+		"INSERT INTO dirent VALUES(77,x'78',3)",
+		"INSERT INTO segment VALUES(77,0,x'020010000000000000')",
+		"INSERT INTO segment VALUES(3,0,x'020010000000000000')",
+		"UPDATE frame SET refs=0",
+		/* A ring beside the tree. */
+		"UPDATE node SET parent=6, target=x'7a' WHERE ino=2; "
+		    "UPDATE dirent SET parent=6, name=x'7a' WHERE ino=2",
+	};
+
+	for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {
+		uint64_t faults;
+
+		(void)read_all(sqls[i], &faults);
+		if (faults == 0)
+			fail_msg("%s: not found", sqls[i]);
+	}
+}
+
+static int
+one_row(void *ctx, int columns, const char *const *names,
+    const char *const *values, const size_t *lens, struct err *e)
+{
+	char *out = ctx;
+	size_t n = strlen(out);
+
+	for (int i = 0; i < columns; i++)
+		n += (size_t)snprintf(out + n, 512 - n, "%s%s",
+		    values[i] == NULL ? "-" : values[i],
+		    i + 1 < columns ? "|" : ";");
+	return (0);
+}
+
+static void
+test_sql(void **state)
+{
+	static const char *const refused[] = {
+		"", "-- nothing", "select 1; select 2", "delete from node",
+		"update node set size=1", "create table t(a)",
+		"create temp table t(a)", "attach '/tmp/x' as y",
+		"pragma journal_mode", "pragma query_only=0", "begin",
+		"select load_extension('x')", "vacuum into '/tmp/x'",
+		"select * from nothing", "selec", "drop view files",
+		"insert into main.meta values('x',1)",
+		"select writefile('/tmp/x', 'y')", "reindex", "analyze",
+	};
+	static const char *const asked[][2] = {
+		{ "select path from files order by path",
+		    "/;/dir;/dir/a;/dir/b;/dir/sub;/dir/sub/\xff;/l;" },
+		{ "select path, type, target from files where ino=4;",
+		    "/l|symlink|../x;" },
+		{ "select offset, length, id is null, pack from chunks "
+		    "where ino=3 -- twice\n", "0|20|0|1;20|10|1|-;" },
+		{ "select no, size, frames from packs", "1|100000|1;" },
+		{ "select user, \"group\" from files where ino=3 limit 1",
+		    "root|-;" },
+		{ "with recursive c(x) as (select 1 union all select x+1 "
+		    "from c where x<3) select sum(x) from c", "6;" },
+		{ "select count(*) from files join chunks using (ino)", "5;" },
+		{ "select path from files f join chunks c using (ino) "
+		    "where c.pack=1 order by 1", "/dir/a;/dir/b;" },
+	};
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	char out[512];
+
+	assert_int_equal(memory_catalog(&memory, NULL, &e), 0);
+	assert_int_equal(catalog_over(&c, &memory.pages, 0, 1, &e), 0);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		out[0] = '\0';
+		if (catalog_sql(c, refused[i], one_row, out, &e) != -1 ||
+		    e.code != ERR_USAGE)
+			fail_msg("%s: %s %s", refused[i], out, err_text(&e));
+	}
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		out[0] = '\0';
+		if (catalog_sql(c, asked[i][0], one_row, out, &e) != 0)
+			fail_msg("%s: %s", asked[i][0], err_text(&e));
+		assert_string_equal(out, asked[i][1]);
+	}
+	catalog_close(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_sql),
+	};
+	int r = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(memory.bytes);
+	return (r);
+}
