@@ -11,7 +11,13 @@
 #define MIN_LOWEST	256
 #define AVG_LOWEST	(4U << 10)
 #define AVG_HIGHEST	(8U << 20)
-#define NORMALISE	2	/* bits by which the masks differ from average */
+/*
+ * Bits by which the masks differ from the average's.  Few chunks end before the
+ * average, most soon after it, and hardly any at the maximum, where a cut doesn't
+ * follow the content: after that an edit costs about one chunk.
+ */
+#define HARDER		1
+#define EASIER		4
 
 struct cutter_params
 cutter_params_for(uint32_t avg_bytes)
@@ -49,8 +55,8 @@ cutter_init(struct cutter *c, const struct cutter_params *p,
 		sodium_memzero(out, sizeof(out));
 	}
 	bits = 31 - (unsigned)__builtin_clz(p->avg_bytes);
-	c->mask_small = upper_bits(bits + NORMALISE);
-	c->mask_large = upper_bits(bits - NORMALISE);
+	c->mask_small = upper_bits(bits + HARDER);
+	c->mask_large = upper_bits(bits - EASIER);
 	c->params = *p;
 	return (0);
 }
