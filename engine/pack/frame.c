@@ -90,7 +90,8 @@ verify_seal(struct frame *f, const struct pack_seal *s, uint32_t no,
 		return (-1);
 	if (aead_open(f->raw.data, s->frame_key, no, ad, FRAME_AD_BYTES,
 	    b->data + FRAME_PREFIX, b->len - FRAME_PREFIX) != 0 ||
-	    memcmp(f->raw.data, f->plain.data, f->plain.len) != 0)
+	    (f->plain.len != 0 &&
+	    memcmp(f->raw.data, f->plain.data, f->plain.len) != 0))
 		return (err_set(e, ERR_CORRUPT, "what was sealed doesn't open "
 		    "again: this machine's memory or processor is faulty"));
 	return (0);
