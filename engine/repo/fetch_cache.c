@@ -388,15 +388,8 @@ frame_cache_free(struct frame_cache *c)
 	for (uint32_t i = 0; i < c->nshards; i++) {
 		struct shard *s = &c->shards[i];
 
-		while (s->oldest != NULL) {
-			struct fetched *x = s->oldest;
-
-			age_remove(s, x);
-			unchain(s, x);
-			s->bytes -= x->charged;
-			fetched_free(x);
-		}
-		BUG_ON(s->bytes != 0);
+		for (uint32_t k = 0; s->bucket != NULL && k < s->nbuckets; k++)
+			free_chain(s->bucket[k]);
 		pthread_cond_destroy(&s->loaded);
 		pthread_mutex_destroy(&s->lock);
 		free(s->bucket);
