@@ -33,7 +33,7 @@
 
 struct lane {
 	struct pool *pool;
-	struct lane *next;		/* the pool's list, by falling priority */
+	struct lane *next;		/* the pool's, by falling priority */
 	unsigned priority;
 	unsigned capacity;
 	unsigned count;			/* the coordinator's */

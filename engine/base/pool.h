@@ -27,13 +27,13 @@ struct pool;
 struct lane;
 
 struct job {
-	void (*run)(struct job *);	/* on a worker; errors go into the job */
+	void (*run)(struct job *);	/* on a worker; errors go in here */
 	struct job *next;		/* the pool's */
 	bool done;			/* the pool's */
 };
 
 int pool_new(struct pool **out, unsigned threads, struct err *);
-void pool_free(struct pool *);		/* all lanes must be gone; NULL is fine */
+void pool_free(struct pool *);		/* lanes must be gone; NULL is fine */
 unsigned pool_threads(const struct pool *);	/* 0 for the serial twin */
 
 /* capacity: how many jobs may be in the lane (submitted, not yet taken). */

@@ -3,8 +3,8 @@
  * the slot there must carry the chunk's length and the beginning of its id, or,
  * where hashing is asked for or the writer was put-only, the bytes must hash to
  * the id.  Where a place doesn't hold, for whatever reason but a store that
- * doesn't answer, another is looked for: forwards, then tables.  So a chunk in a
- * damaged frame is still served if it lies elsewhere too.
+ * doesn't answer, another is looked for: forwards, then tables.  So a chunk in
+ * a damaged frame is still served if it lies elsewhere too.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@
 #define HOPS_MAX		8	/* repacks of repacks */
 #define SCRATCH_KEPT		4
 #define SCRATCH_KEPT_BYTES	(FRAME_TARGET + (128U << 10))
-/* A frame's stored bytes: its raw ones, the slot table, and what zstd or the seal
- * add at worst. */
+/* A frame's stored bytes: its raw ones, the slot table, and what zstd or the
+ * seal add at worst. */
 #define FRAME_STORED_MAX	(FRAME_RAW_MAX + (256U << 10))
 
 struct fetch {
@@ -131,7 +131,8 @@ prove(struct fetch *f, struct fetched *x, uint32_t slot, const uint8_t *data,
 		*id = proof->id;
 		return (0);
 	}
-	if (keyring_domain_id_key(repo_keyring(f->repo), x->domain, key, e) != 0)
+	if (keyring_domain_id_key(repo_keyring(f->repo), x->domain, key,
+	    e) != 0)
 		return (-1);
 	hash_keyed(id->b, key, data, len);
 	sodium_memzero(key, sizeof(key));

@@ -6,9 +6,9 @@
 
 /*
  * Reading chunks: a bounded cache of decoded frames over the store, shared by
- * threads (two that want one frame fetch it once).  No byte leaves here that was
- * not authenticated as that chunk: the frame's seal always; the chunk's id as well
- * (rehash) when asked or when the pack's writer is put-only.
+ * threads (two that want one frame fetch it once).  No byte leaves here that
+ * was not authenticated as that chunk: the frame's seal always; the chunk's id
+ * as well (rehash) when asked or when the pack's writer is put-only.
  */
 struct fetch;
 struct fetched;				/* a referenced decoded frame */
@@ -20,16 +20,16 @@ int fetch_new(struct fetch **out, struct repo *, size_t cache_bytes,
 void fetch_free(struct fetch *);
 
 /*
- * The bytes of chunk `id' of len bytes at that place.  *data is borrowed from *ref
- * until fetch_put().  Where the place does not hold (no such pack, other id) the
- * forwards and then the tables are asked (vitrine-format(5), PLACES).  ERR_CORRUPT
- * for damage, ERR_SYS/NET for a store that doesn't answer.
+ * The bytes of chunk `id' of len bytes at that place.  *data is borrowed from
+ * *ref until fetch_put().  Where the place does not hold (no such pack, other
+ * id) the forwards and then the tables are asked (vitrine-format(5), PLACES).
+ * ERR_CORRUPT for damage, ERR_SYS/NET for a store that doesn't answer.
  */
 int fetch_chunk(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,
     uint32_t len, struct fetched **ref, const uint8_t **data, struct err *);
-/* A metadata chunk: *len is set.  A NULL id (a delta) leaves it to the caller to
- * verify what the bytes decode to. */
+/* A metadata chunk: *len is set.  A NULL id (a delta) leaves it to the caller
+ * to verify what the bytes decode to. */
 int fetch_meta(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,
     struct fetched **ref, const uint8_t **data, size_t *len, struct err *);

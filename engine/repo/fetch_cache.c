@@ -17,8 +17,8 @@
  *  3. The list by age holds just the READY entries without references; only
  *     those are freed for room.
  *  4. `bytes' is the sum of `charged' of all entries; above `limit' the list by
- *     age is empty.  So the cache exceeds its bound by no more than what callers
- *     hold at the time.
+ *     age is empty.  So the cache exceeds its bound by no more than what
+ *     callers hold at the time.
  * The frame's bytes are written before READY and never after.
  */
 #include <stdlib.h>

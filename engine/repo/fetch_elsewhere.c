@@ -165,8 +165,8 @@ ask_book(struct book *b, const struct question *q, struct map_hit *hit,
 	int rc;
 
 	if (b->map == NULL)
-		return (forward_index_find(b->forwards, q->pack, q->frame, q->slot,
-		    hit, e));
+		return (forward_index_find(b->forwards, q->pack, q->frame,
+		    q->slot, hit, e));
 	rc = map_find(b->map, q->id, hit, e);
 	return (rc == MAP_UNKNOWN ? FETCH_NOT_THERE : rc);
 }

@@ -27,9 +27,9 @@ struct kept {
 
 struct forward_index {
 	struct repo *repo;			/* borrowed */
-	char (*objects)[STORE_NAME_MAX + 1];	/* owned; immutable once loaded */
+	char (*objects)[STORE_NAME_MAX + 1];	/* owned; immutable */
 	size_t nobjects;
-	struct mention *mentions;		/* owned, by pack; likewise */
+	struct mention *mentions;		/* owned, by pack; immutable */
 	size_t nmentions;
 	pthread_mutex_t lock;
 	unsigned turn;				/* lock */
@@ -235,8 +235,8 @@ find_in(struct forward_index *fw, uint32_t object, const struct pack_id *pack,
 }
 
 int
-forward_index_find(struct forward_index *fw, const struct pack_id *pack, uint32_t frame,
-    uint32_t slot, struct map_hit *hit, struct err *e)
+forward_index_find(struct forward_index *fw, const struct pack_id *pack,
+    uint32_t frame, uint32_t slot, struct map_hit *hit, struct err *e)
 {
 	size_t lo = 0, hi = fw->nmentions;
 

@@ -14,7 +14,7 @@
  *	fetch_cache.c		decoded frames, bounded, each fetched once
  *	fetch_pack.c		keys, headers and directories of packs
  *	fetch_elsewhere.c	forwards and tables, where a place does not hold
- *	fetch_forward.c		which forwards speak of a pack, and what they say
+ *	fetch_forward.c		which forwards speak of a pack, and what
  *	fetch_ahead.c		frames brought in by threads of our own
  */
 
@@ -25,7 +25,7 @@ enum fetched_state { FETCHED_LOADING, FETCHED_READY, FETCHED_FAILED };
 
 /* What a slot's bytes were found to hash to. */
 struct proof {
-	atomic_bool known;		/* id is written before, and never after */
+	atomic_bool known;		/* id is written before, never after */
 	struct chunk_id id;
 };
 
@@ -43,7 +43,7 @@ struct fetched {
 	enum fetched_state state;	/* lock */
 	size_t charged;			/* bytes counted in the shard; lock */
 	struct opened_frame frame;	/* immutable once READY */
-	struct proof *proof;		/* one a slot; NULL when the seal is enough */
+	struct proof *proof;		/* one a slot; NULL: the seal will do */
 	int outcome;			/* when FAILED: FETCH_NO_PACK or -1 */
 	struct err err;
 };
@@ -70,8 +70,8 @@ struct pack_keys;
 int pack_keys_new(struct pack_keys **out, struct repo *, struct err *);
 void pack_keys_free(struct pack_keys *);
 /* The keys of a pack, after its record was found worth trusting.  The caller
- * wipes *seal.  FETCH_NO_PACK when the pack had to be looked at and is not in the
- * store. */
+ * wipes *seal.  FETCH_NO_PACK when the pack had to be looked at and is not in
+ * the store. */
 int pack_keys_get(struct pack_keys *, const struct pack_info *,
     struct pack_seal *, struct err *);
 
@@ -92,8 +92,8 @@ struct forward_index;
 int forward_index_load(struct forward_index **out, struct repo *, struct err *);
 void forward_index_free(struct forward_index *);
 /* Thread-safe.  0 and the new place; FETCH_NOT_THERE. */
-int forward_index_find(struct forward_index *, const struct pack_id *, uint32_t frame,
-    uint32_t slot, struct map_hit *, struct err *);
+int forward_index_find(struct forward_index *, const struct pack_id *,
+    uint32_t frame, uint32_t slot, struct map_hit *, struct err *);
 
 /* fetch_ahead.c */
 struct ahead;

@@ -233,7 +233,8 @@ load_directory(struct repo *repo, const struct pack_info *pack,
 		return (-1);
 	if (pack->size_bytes < PACK_HEADER_BYTES + PACK_TRAILER_BYTES ||
 	    pack->size_bytes > PACK_MAX)
-		return (err_set(e, ERR_CORRUPT, "its record gives it %llu bytes",
+		return (err_set(e, ERR_CORRUPT,
+		    "its record gives it %llu bytes",
 		    (unsigned long long)pack->size_bytes));
 	rc = check_header(repo, pack, head, e);
 	if (rc == 0)
@@ -247,7 +248,8 @@ load_directory(struct repo *repo, const struct pack_info *pack,
 		return (-1);
 	if (len > DIRECTORY_MAX || off > pack->size_bytes ||
 	    len > pack->size_bytes - off)
-		return (err_set(e, ERR_CORRUPT, "its directory lies outside it"));
+		return (err_set(e, ERR_CORRUPT,
+		    "its directory lies outside it"));
 	dst = buf_grow(sealed, len);
 	if (dst == NULL)
 		return (buf_ok(sealed, e));

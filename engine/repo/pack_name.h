@@ -5,7 +5,7 @@
 
 #include "engine/base/id.h"
 
-/* The name of a pack's object: "packs/xx/ID", xx being ID's first two digits. */
+/* A pack's name: "packs/xx/ID", xx being ID's first two digits. */
 #define PACK_NAME_BYTES	(sizeof("packs/xx/") - 1 + ID_HEX)
 
 static inline const char *

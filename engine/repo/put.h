@@ -6,35 +6,36 @@
 #include "engine/repo/session.h"
 
 /*
- * Storing chunks: dedup, frames, compression, sealing, packs, tables, as a pipeline
- * over a pool (DESIGN section 6, stages b to e).  The coordinator calls put_chunk() in
- * source order, and that order alone decides every byte that is written; the heavy
- * stages run on the pool's workers behind it.
+ * Storing chunks: dedup, frames, compression, sealing, packs, tables, as a
+ * pipeline over a pool (DESIGN section 6, stages b to e).  The coordinator
+ * calls put_chunk() in source order, and that order alone decides every byte
+ * that is written; the heavy stages run on the pool's workers behind it.
  *
- *	put_chunk (ordered, memcpy) -> squeeze (parallel) -> choice of pack and number
- *	(ordered) -> seal (parallel) -> append to the pack's stream (ordered)
+ *	put_chunk (ordered, memcpy) -> squeeze (parallel) -> choice of pack and
+ *	number (ordered) -> seal (parallel) -> append to the pack (ordered)
  *	-> close: directory, fsync, name (parallel), table
  *
  * Confined to the coordinator but for put_lookup().
  */
 struct put;
 
-/* The priority of our lanes in the pool (this and the next); those of the stages
- * before us take a lower one. */
+/* The priority of our lanes in the pool (this and the next); those of the
+ * stages before us take a lower one. */
 #define PUT_PRIORITY	16
 
 struct put_env {
 	struct pool *pool;		/* borrowed; its coordinator is ours */
-	size_t budget_bytes;		/* for frames in flight and open packs */
+	size_t budget_bytes;		/* for frames in flight */
 	int level;			/* zstd; 0 = the default, 3 */
-	bool verify_data;		/* open data frames again (default true) */
+	bool verify_data;		/* open data frames again (do) */
 	/*
-	 * Told by the coordinator from within put_ calls, at moments that the calls
-	 * alone decide.  A frame (the number put_chunk() or put_meta() gave): in the
-	 * order in which frames were filled up, some dozens of frames later or at
-	 * put_flush() or put_close().  A pack (this run's, counted from 0): once it
-	 * is durable, at put_close() and wherever put_chunk() writes a table, in the
-	 * order of the numbers; so after its frames.
+	 * Told by the coordinator from within put_ calls, at moments that the
+	 * calls alone decide.  A frame (the number put_chunk() or put_meta()
+	 * gave): in the order in which frames were filled up, some dozens of
+	 * frames later or at put_flush() or put_close().  A pack (this run's,
+	 * counted from 0): once it is durable, at put_close() and wherever
+	 * put_chunk() writes a table, in the order of the numbers; so after its
+	 * frames.
 	 */
 	int (*on_frame)(void *ctx, uint32_t frame, uint32_t pack,
 	    const struct frame_info *, struct err *);
@@ -48,8 +49,8 @@ int put_open(struct put **out, struct session *, const struct put_env *,
  * removes, never a half one.  NULL is fine. */
 void put_free(struct put *);
 
-/* From any thread: the id of a chunk, and whether the map knows it.  The answer is a
- * hint for put_chunk, which asks again where a table came in between. */
+/* From any thread: the id of a chunk, and whether the map knows it.  The answer
+ * is a hint for put_chunk, which asks again where a table came in between. */
 struct put_hint {
 	struct chunk_id id;
 	bool known;
@@ -78,8 +79,8 @@ int put_meta(struct put *, const void *, size_t len, bool twice,
 /* Flush open frames of that kind, wait until all are placed (on_frame told for
  * whatever was on its way, of either kind). */
 int put_flush(struct put *, enum object_kind, struct err *);
-/* Flush and close all packs of that kind (on_pack told for each), durable when this
- * returns.  OBJECT_PACK_DATA also writes the table. */
+/* Flush and close all packs of that kind (on_pack told for each), durable when
+ * this returns.  OBJECT_PACK_DATA also writes the table. */
 int put_close(struct put *, enum object_kind, struct err *);
 /* SIGTERM: put what is whole into packs and a table, so that the next run finds
  * it; then free. */

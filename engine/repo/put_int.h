@@ -16,7 +16,7 @@
  *	put_pack.c	packs being written, and their closing
  */
 
-#define FRAMES_IN_FLIGHT_MIN	5	/* three being filled and two on their way */
+#define FRAMES_IN_FLIGHT_MIN	5	/* three are filled, two on their way */
 #define FRAMES_IN_FLIGHT_MAX	32
 #define META_FRAME_TARGET	(256U << 10)
 
@@ -31,10 +31,10 @@ int known_find(struct known *, const struct chunk_id *, struct map_hit *,
 
 /* put_seen.c: confined to the coordinator. */
 struct seen {
-	struct map_entry *v;		/* owned; pack is unset, frame the run's */
+	struct map_entry *v;		/* owned; no pack, the run's frame */
 	uint32_t n;
 	uint32_t cap;			/* a power of two */
-	uint32_t *bucket;		/* owned, 2 * cap; index + 1, 0 = empty */
+	uint32_t *bucket;		/* owned, 2 * cap; index + 1 or 0 */
 };
 void seen_fini(struct seen *);
 void seen_reset(struct seen *);		/* empties, keeps the memory */
@@ -52,9 +52,9 @@ stream_kind(enum stream s)
 }
 
 /*
- * A frame and its job.  Being filled (coordinator) -> squeezed (worker) -> given a
- * pack and number (coordinator) -> sealed (worker) -> appended (coordinator) ->
- * free again.
+ * A frame and its job.  Being filled (coordinator) -> squeezed (worker) ->
+ * given a pack and number (coordinator) -> sealed (worker) -> appended
+ * (coordinator) -> free again.
  */
 struct item {
 	struct job job;			/* first: a job is its item */
@@ -168,8 +168,8 @@ void pipe_close(struct put *);
 /* The frame being filled for a stream, with room for len bytes more. */
 int pipe_room(struct put *, enum stream, size_t len, struct item **out,
     struct err *);
-/* Send on what is being filled for streams of that kind, and wait until all that
- * was sent is appended and told. */
+/* Send on what is being filled for streams of that kind, and wait until all
+ * that was sent is appended and told. */
 int pipe_flush(struct put *, enum object_kind, struct err *);
 
 /* put_pack.c */
@@ -182,8 +182,8 @@ int packs_choose(struct put *, enum stream, const struct frame *,
 /* A sealed frame's turn; closes the pack behind its last frame. */
 int packs_append(struct put *, struct pack *, const struct frame *,
     struct frame_info *, struct err *);
-/* Close all packs of that kind; nothing of it is in flight.  They are then among
- * the closed ones. */
+/* Close all packs of that kind; nothing of it is in flight.  They are then
+ * among the closed ones. */
 int packs_finish(struct put *, enum object_kind, struct err *);
 /* Give up all that was not closed of that kind. */
 void packs_abandon(struct put *, enum object_kind);

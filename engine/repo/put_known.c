@@ -1,9 +1,9 @@
 /*
- * What the store has already.  The map answers from tables; but a table outlives
- * the packs that it names, and a chunk counts as known only if its pack is in
- * the store and neither condemned nor damaged.  So packs/ is listed once, after
- * the tables were (a pack is stored before the table that names it), and kept
- * as a sorted array of eight bytes a pack.
+ * What the store has already.  The map answers from tables; but a table
+ * outlives the packs that it names, and a chunk counts as known only if its
+ * pack is in the store and neither condemned nor damaged.  So packs/ is listed
+ * once, after the tables were (a pack is stored before the table that names
+ * it), and kept as a sorted array of eight bytes a pack.
  *
  * Packs of this very run need no look: a table names them when they are
  * durable.

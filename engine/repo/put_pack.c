@@ -14,8 +14,8 @@
  *
  * Invariants:
  *  1. All here runs on the coordinator in the order of the frames, but for
- *     close_run(), which has its pack for itself.  So numbers, salts and choices
- *     don't depend on threads.
+ *     close_run(), which has its pack for itself.  So numbers, salts and
+ *     choices don't depend on threads.
  *  2. A frame number is given once.  A frame that fails to seal fails the run:
  *     nothing is ever sealed twice under one number.
  *  3. A pack is in one place: open_data/open_meta, filled, the lane, or closed.
@@ -232,7 +232,8 @@ note_frame(struct pack *pack, const struct frame_info *info, struct err *e)
 	if (pack->stream != STREAM_DATA)
 		return (0);
 	if (pack->appended == pack->frames_cap) {
-		uint32_t cap = pack->frames_cap == 0 ? 64 : 2 * pack->frames_cap;
+		uint32_t cap = pack->frames_cap == 0 ? 64 :
+		    2 * pack->frames_cap;
 		void *v = realloc(pack->frames, cap * sizeof(*pack->frames));
 
 		if (v == NULL)

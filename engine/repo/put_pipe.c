@@ -1,6 +1,7 @@
 /*
- * Frames in flight.  What is filled in order is squeezed by any worker, gets its
- * pack and number in order, is sealed by any worker, and is appended in order.
+ * Frames in flight.  What is filled in order is squeezed by any worker, gets
+ * its pack and number in order, is sealed by any worker, and is appended in
+ * order.
  *
  *	free --room--> filling --send--> squeeze lane --turn--> seal lane
  *	     <--turn, appended--
@@ -273,8 +274,8 @@ pipe_flush(struct put *p, enum object_kind kind, struct err *e)
 	return (deliver(p, p->submitted, e));
 }
 
-/* How many frames may be in memory: enough to keep the workers busy, and no more
- * than the budget pays for. */
+/* How many frames may be in memory: enough to keep the workers busy, and no
+ * more than the budget pays for. */
 static unsigned
 items_wanted(const struct put *p)
 {

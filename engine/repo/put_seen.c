@@ -1,7 +1,7 @@
 /*
  * The chunks that this run has stored since its last table: what the map can't
- * know yet.  At most TABLE_ENTRIES_PER_RUN, then they become a table and this is
- * emptied; so its memory is bounded whatever the size of the run, and its
+ * know yet.  At most TABLE_ENTRIES_PER_RUN, then they become a table and this
+ * is emptied; so its memory is bounded whatever the size of the run, and its
  * entries are the table's, waiting for their packs' numbers.
  *
  * Open addressing with linear probing; ids are keyed hashes, so their first

@@ -126,7 +126,8 @@ make(const char *dir, unsigned threads)
 	struct store *store;
 	struct repo *repo;
 
-	MUST(secret_copy(&secret, "0123456789abcdef0123456789abcdef", 32, &err));
+	MUST(secret_copy(&secret, "0123456789abcdef0123456789abcdef", 32,
+	    &err));
 	MUST(store_open(&store, dir, true, &err));
 	MUST(repo_init(store, &params, &slot, &secret, "bench", &err));
 	store_close(store);
@@ -278,7 +279,8 @@ main(int argc, char **argv)
 		return (1);
 	}
 	repo = make(argv[2], threads);
-	put_all(repo, threads, level, src, got / (BATCH * CHUNK), (uint32_t)mib);
+	put_all(repo, threads, level, src, got / (BATCH * CHUNK),
+	    (uint32_t)mib);
 	free(src);
 	fetch_run(repo, "fetch", chunks, false, 0);
 	fetch_run(repo, "rehash", chunks, true, 0);

@@ -1,5 +1,5 @@
-/* What fetch serves: the chunk that was asked for or an error, never other bytes;
- * within its bound; each frame once. */
+/* What fetch serves: the chunk that was asked for or an error, never other
+ * bytes; within its bound; each frame once. */
 #include "tests/unit/put_fixture.h"
 
 #include <fcntl.h>
@@ -419,8 +419,8 @@ test_flips(void **state)
 		}
 	}
 	assert_true(hurt > 20);
-	/* Header, directory and trailer serve no bytes: a fetch by place doesn't
-	 * need them, the directory's reader sees them. */
+	/* Header, directory and trailer serve no bytes: a fetch by place
+	 * doesn't need them, the directory's reader sees them. */
 	for (uint64_t off = 0; off < pack->size_bytes;
 	    off += off < PACK_HEADER_BYTES ? 13 : 1) {
 		struct repo *repo;
@@ -518,7 +518,8 @@ test_wrong_places(void **state)
 	stored_fini(&s);
 }
 
-/* A missing pack is damage that names it; a store that doesn't answer is not. */
+/* A missing pack is damage that names it; a store that doesn't answer is not.
+ * */
 static void
 test_missing(void **state)
 {

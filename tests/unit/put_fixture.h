@@ -1,8 +1,8 @@
 #ifndef VITRINE_TESTS_UNIT_PUT_FIXTURE_H
 #define VITRINE_TESTS_UNIT_PUT_FIXTURE_H
 
-/* A repository in a temporary directory, chunks of made-up data, and a record of
- * where put said that they lie; for the tests of put and fetch. */
+/* A repository in a temporary directory, chunks of made-up data, and a record
+ * of where put said that they lie; for the tests of put and fetch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
