@@ -118,8 +118,8 @@ fs_attr(struct catalog *c, uint64_t number, const struct entry *e,
 		return (err_set(err, ERR_CORRUPT, "an entry of kind %u",
 		    e->kind));
 	st->st_mode |= e->mode & 07777;
-	/* A directory's 1 says "not counted", as btrfs does: find(1) and fts then
-	 * don't guess from it how many subdirectories there are. */
+	/* A directory's 1 says "not counted", as btrfs does: find(1) and fts
+	 * then don't guess from it how many subdirectories there are. */
 	st->st_nlink = e->kind == ENTRY_DIR || e->nlink == 0 ? 1 : e->nlink;
 	st->st_uid = e->uid;
 	st->st_gid = e->gid;

@@ -1,6 +1,6 @@
 /*
- * Is this a place to mount at?  Whatever can be known is said before a passphrase is
- * asked for.
+ * Is this a place to mount at? Whatever can be known is said before a
+ * passphrase is asked for.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,9 +18,9 @@ check_device(struct err *err)
 {
 	if (access("/dev/fuse", F_OK) == 0)
 		return (0);
-	return (err_set(err, ERR_ABSENT, "/dev/fuse is missing: this kernel has "
-	    "no FUSE (modprobe fuse), or this container was not given the "
-	    "device; \"vitrine restore\" works without"));
+	return (err_set(err, ERR_ABSENT, "/dev/fuse is missing: this kernel "
+	    "has no FUSE (modprobe fuse), or this container was not given "
+	    "the device; \"vitrine restore\" works without"));
 }
 
 /* Is the directory `path' that of (dev, ino), or does it lie below it? */

@@ -1,6 +1,7 @@
 /*
- * The bounded cache of directory positions.  The oldest gives way; the keys lie apart
- * from the names, so that a look through all of them stays in the CPU's cache.
+ * The bounded cache of directory positions.  The oldest gives way; the keys
+ * lie apart from the names, so that a look through all of them stays in the
+ * CPU's cache.
  */
 #include "fs/cookie.h"
 

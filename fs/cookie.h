@@ -9,11 +9,11 @@
 #include "index/catalog.h"
 
 /*
- * Where a reading of a directory goes on.  There is no opendir, so nothing is kept
- * for a reader; the position that the kernel hands back is a count of entries, and
- * this bounded cache knows the name that stands before some of those positions.  What
- * it has forgotten is found by counting from the nearest position before: slower,
- * never wrong.  Thread-safe.
+ * Where a reading of a directory goes on.  There is no opendir, so nothing is
+ * kept for a reader; the position that the kernel hands back is a count of
+ * entries, and this bounded cache knows the name that stands before some of
+ * those positions.  What it has forgotten is found by counting from the
+ * nearest position before: slower, never wrong.  Thread-safe.
  */
 struct cookies;
 

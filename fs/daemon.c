@@ -1,7 +1,7 @@
 /*
- * To the background.  The process forks before it has threads, locked memory or a
- * secret, none of which a child inherits whole; it keeps the terminal, for the
- * prompt and for what goes wrong, until the mount serves.
+ * To the background.  The process forks before it has threads, locked memory
+ * or a secret, none of which a child inherits whole; it keeps the terminal,
+ * for the prompt and for what goes wrong, until the mount serves.
  */
 #include "fs/daemon.h"
 
@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The parent's part: its status is the child's, or 0 once the child is ready. */
+/* The parent's part: its status is the child's, or 0 once the child is
+ * ready. */
 static _Noreturn void
 wait_for_child(int fd, pid_t child)
 {
@@ -19,7 +20,8 @@ wait_for_child(int fd, pid_t child)
 	ssize_t n;
 	char c;
 
-	/* Ctrl-C is the child's to deal with: it may have to mend the terminal. */
+	/* Ctrl-C is the child's to deal with: it may have to mend the
+	 * terminal. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
 	do {

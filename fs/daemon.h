@@ -4,8 +4,8 @@
 #include "fs/mount.h"
 
 /*
- * Leave the terminal and tell the waiting parent that all is well.  ERR_CANCELED
- * when nobody waits any more.  Nothing without a parent.
+ * Leave the terminal and tell the waiting parent that all is well.
+ * ERR_CANCELED when nobody waits any more.  Nothing without a parent.
  */
 int daemon_ready(struct mount_parent *, struct err *);
 

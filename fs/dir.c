@@ -1,10 +1,10 @@
 /*
  * Reading directories, with attributes (readdirplus) or without.
  *
- * There is no opendir: the kernel caches what it has read, and a position is a count:
- * 1 after ".", 2 after "..", 2 + k after the k-th entry.  In a snapshot the order is
- * that of the names; in a virtual directory it is that of the roll, whose positions
- * outlive additions and removals.
+ * There is no opendir: the kernel caches what it has read, and a position is
+ * a count: 1 after ".", 2 after "..", 2 + k after the k-th entry.  In a
+ * snapshot the order is that of the names; in a virtual directory it is that
+ * of the roll, whose positions outlive additions and removals.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct reading {
 	uint64_t pos;		/* of the last entry that is in buf or skipped */
 	uint64_t skip;		/* entries yet to be passed over */
 	bool full;
-	char last[CATALOG_NAME_MAX + 1];	/* the name at pos */
+	char last[CATALOG_NAME_MAX + 1];	/* its name */
 	size_t last_len;
 };
 

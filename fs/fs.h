@@ -13,8 +13,8 @@
 #include "fs/track.h"
 
 /*
- * What the parts of the file system share: one struct fs a mount, immutable once it
- * serves but for the members that lock themselves.
+ * What the parts of the file system share: one struct fs a mount, immutable
+ * once it serves but for the members that lock themselves.
  */
 #define FS_FOR_EVER	1e9	/* seconds: a timeout that never ends */
 #define FS_A_MOMENT	1.0	/* for what may change */
@@ -42,21 +42,22 @@ struct fs {
 int fs_errno(const struct err *);
 int complaints_new(struct complaints **out, struct err *);
 void complaints_free(struct complaints *);
-/* Log the error (to syslog in the background), at most so many a minute; returns
- * the errno to reply with. */
+/* Log the error (to syslog in the background), at most so many a minute;
+ * returns the errno to reply with. */
 int fs_fail(struct fs *, const struct err *, const char *what, uint64_t node);
 
 /* node.c: from node numbers to catalogs. */
 #define FS_ABSENT	1		/* proven absent: ENOENT */
-#define FS_STALE	2		/* the node's snapshot is gone: ESTALE */
+#define FS_STALE	2		/* its snapshot is gone: ESTALE */
 /* The catalog in which a NODE_TOP or NODE_ENTRY lies; shelf_put() it. */
 int fs_catalog(struct fs *, const struct node *, struct catalog **,
     struct err *);
-/* The number of the node that the entry of the same snapshot has; ERR_CORRUPT for
- * one without. */
+/* The number of the node that the entry of the same snapshot has; ERR_CORRUPT
+ * for one without. */
 int fs_number(struct fs *, const struct node *in, uint64_t ino,
     uint64_t *number, struct err *);
-/* A child found in directory `dir' under that name can be what it says it is. */
+/* A child found in directory `dir' under that name can be what it says it
+ * is. */
 int fs_check_child(const struct entry *child, uint64_t dir, const char *name,
     size_t len, struct err *);
 

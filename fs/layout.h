@@ -5,23 +5,24 @@
 #include <stdint.h>
 
 /*
- * Node numbers: what the kernel and NFS remember of a file.  They are derived, never
- * allocated, so that a node means the same after a remount and nothing is kept for
- * it here.
+ * Node numbers: what the kernel and NFS remember of a file.  They are
+ * derived, never allocated, so that a node means the same after a remount and
+ * nothing is kept for it here.
  *
  * In a mount of a repository:
  *	1, 2, 3			the root, by-id, by-time
- *	KIND << 32 | SNAPSHOT	a link to a snapshot: latest, a time, a longer or
- *				shorter spelling of an id
- *	SNAPSHOT << 40 | INO	an entry; with INO 1 the snapshot's top directory
- * SNAPSHOT is a number of 23 bits, from 1, that roll.c derives from the id (so that no
- * inode number looks negative).
+ *	KIND << 32 | SNAPSHOT	a link to a snapshot: latest, a time, a
+ *				longer or shorter spelling of an id
+ *	SNAPSHOT << 40 | INO	an entry; with INO 1 the snapshot's top
+ * SNAPSHOT is a number of 23 bits, from 1, that roll.c derives from the id
+ * (so that no inode number looks negative).
  *
- * In a mount of a snapshot or of a directory in one, the mounted directory is 1 and
- * everything else has its inode number, which is small (32-bit programs).
+ * In a mount of a snapshot or of a directory in one, the mounted directory is
+ * 1 and everything else has its inode number, which is small (32-bit
+ * programs).
  *
- * A directory has one name: the kernel can't show the same directory inode at two
- * places, therefore by-time and latest are links into by-id.
+ * A directory has one name: the kernel can't show the same directory inode at
+ * two places, therefore by-time and latest are links into by-id.
  */
 #define LAYOUT_SHIFT	40
 #define LAYOUT_INO_MAX	((UINT64_C(1) << LAYOUT_SHIFT) - 1)
@@ -47,7 +48,8 @@ struct layout {
 };
 
 void layout_node(const struct layout *, uint64_t number, struct node *);
-/* 0 when there is no number for it: an inode number that no honest catalog has. */
+/* 0 when there is no number for it: an inode number that no honest catalog
+ * has. */
 uint64_t layout_number(const struct layout *, const struct node *);
 /* Is it one of the links to a snapshot? */
 bool node_is_link(const struct node *);

@@ -1,9 +1,9 @@
 /*
- * The operations of libfuse's low level: names, attributes, links, figures, and the
- * refusal of whatever would write.
+ * The operations of libfuse's low level: names, attributes, links, figures,
+ * and the refusal of whatever would write.
  *
- * open, opendir and flush are answered ENOSYS: the kernel then does without them, and
- * keeps what it has cached of files and directories.
+ * open, opendir and flush are answered ENOSYS: the kernel then does without
+ * them, and keeps what it has cached of files and directories.
  */
 #include <errno.h>
 #include <string.h>
@@ -122,7 +122,8 @@ lookup_entry(struct fs *fs, const struct node *dir, const char *name,
 	return (rc);
 }
 
-/* "." and "..", which only NFS asks for: a node that was forgotten is found again. */
+/* "." and "..", which only NFS asks for: a node that was forgotten is found
+ * again. */
 static int
 lookup_dots(struct fs *fs, struct node *n, uint64_t number, bool up,
     struct fuse_entry_param *out, struct err *err)

@@ -1,7 +1,7 @@
 /*
- * The -o words.  They are looked at here rather than left to libfuse, which would
- * accept some that break a mount of ours (auto_unmount, subtype) and print about
- * others on its own.
+ * The -o words.  They are looked at here rather than left to libfuse, which
+ * would accept some that break a mount of ours (auto_unmount, subtype) and
+ * print about others on its own.
  */
 #include "fs/options.h"
 
@@ -18,8 +18,8 @@ static const struct refused {
 	const char *word, *why;
 } refused[] = {
 	{ "rw", "a snapshot can't be written to" },
-	{ "auto_unmount", "an empty directory in the place of a mount that died "
-	    "looks like deleted files" },
+	{ "auto_unmount", "an empty directory in the place of a mount that "
+	    "died looks like deleted files" },
 	{ "uid", "owners are shown as they were backed up" },
 	{ "gid", "owners are shown as they were backed up" },
 	{ "umask", "modes are shown as they were backed up" },

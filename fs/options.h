@@ -4,7 +4,8 @@
 #include "engine/base/err.h"
 
 /*
- * What -o may say.  Every word is known and has an effect, or the mount is refused:
+ * What -o may say.  Every word is known and has an effect, or the mount is
+ * refused:
  *	allow_other		others may look; their access is checked
  *	default_permissions	the mounter's access is checked too
  *	nonempty		mount over a directory that has something in it
@@ -18,7 +19,7 @@ struct mount_options {
 	bool default_permissions;	/* also with allow_other */
 	bool nonempty;
 	char *fsname;			/* owned; NULL when not given */
-	char *flags;			/* owned; the rest, for libfuse; may be "" */
+	char *flags;			/* owned; for libfuse; may be "" */
 };
 
 /* text may be NULL.  ERR_USAGE names what is wrong. */

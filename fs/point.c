@@ -1,6 +1,6 @@
 /*
- * The table of mounts.  It is read rather than the mountpoints asked (statfs, stat):
- * asking a mount whose daemon is dead or busy fails or waits.
+ * The table of mounts.  It is read rather than the mountpoints asked (statfs,
+ * stat): asking a mount whose daemon is dead or busy fails or waits.
  */
 #include "fs/point.h"
 

@@ -18,13 +18,13 @@ struct point {
 };
 
 #define POINT_STOP	1
-/* Each mount, in the table's order: of those over one directory the last is seen.
- * fn: 0, POINT_STOP or < 0, which is returned. */
+/* Each mount, in the table's order: of those over one directory the last is
+ * seen.  fn: 0, POINT_STOP or < 0, which is returned. */
 typedef int point_fn(void *ctx, const struct point *, struct err *);
 int point_scan(point_fn *, void *ctx, struct err *);
 
-/* The absolute path without links; also where the last part is a mount whose daemon
- * is dead.  Returns owned in *out.  ERR_ABSENT. */
+/* The absolute path without links; also where the last part is a mount whose
+ * daemon is dead.  Returns owned in *out.  ERR_ABSENT. */
 int point_resolve(const char *path, char **out, struct err *);
 /* Is the topmost mount at this (resolved) path one of ours? */
 int point_find(const char *path, bool *ours, int *id, dev_t *dev,

@@ -1,14 +1,15 @@
 /*
  * The read path: extents of the catalog -> frames of the fetch -> the reply.
  *
- * A reply is whole or an error: the kernel takes a short one for the end of the file
- * and shrinks it.  So any damage in a request is EIO for all of it (the kernel then
- * asks page by page), and so are extents that don't add up to the file's size.
+ * A reply is whole or an error: the kernel takes a short one for the end of
+ * the file and shrinks it.  So any damage in a request is EIO for all of it
+ * (the kernel then asks page by page), and so are extents that don't add up
+ * to the file's size.
  *
- * What lies in one frame is sent from where it was decoded.  What lies in several is
- * gathered first, so that a thread holds one frame at a time: the cache that they
- * are in is bounded, and threads that held some while they wait for more would
- * starve each other.
+ * What lies in one frame is sent from where it was decoded.  What lies in
+ * several is gathered first, so that a thread holds one frame at a time: the
+ * cache that they are in is bounded, and threads that held some while they
+ * wait for more would starve each other.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct reader {
 	struct catalog *catalog;
 	uint64_t ino;
 	uint64_t off, end;	/* what is to be read */
-	bool located;		/* neighbouring chunks mostly lie in one frame */
+	bool located;		/* neighbours mostly lie in one frame */
 	uint32_t no;		/* located: the catalog's number of it */
 	struct pack_info pack;
 	struct frame_info frame;
@@ -169,7 +170,8 @@ reply_range(fuse_req_t req, struct reader *r, struct err *err)
 	return (0);
 }
 
-/* Ask for the frames of [from, to), each once; failures are the reader's to meet. */
+/* Ask for the frames of [from, to), each once; failures are the reader's to
+ * meet. */
 static void
 prefetch(struct reader *r, uint64_t from, uint64_t to)
 {

@@ -1,12 +1,14 @@
 /*
  * The roll: which snapshots a mount shows, under which names and numbers.
  *
- * A snapshot's number is made of the first 23 bits of its id, the next free one where
- * an older snapshot has that already; so it is the same after a remount, on another
- * machine, and for NFS, unless of two that clash the older has been taken away.
+ * A snapshot's number is made of the first 23 bits of its id, the next free
+ * one where an older snapshot has that already; so it is the same after a
+ * remount, on another machine, and for NFS, unless of two that clash the
+ * older has been taken away.
  *
  * 1. An item keeps its index, number and names until the roll is freed.
- * 2. `numbers' and `names' hold every item (names: twice), none twice otherwise.
+ * 2. `numbers' and `names' hold every item (names: twice), none twice
+ * otherwise.
  * 3. `changed' grows with every change of what is listed.
  */
 #include "fs/roll.h"

@@ -1,11 +1,12 @@
 /*
  * The life of a mount: build what it needs, mount, serve, take down.
  *
- *	open_fs -> session -> mounted -> serving (starter: ready) -> unmounted -> closed
+ *	open_fs -> session -> mounted -> serving (start: ready)
+ *	    -> unmounted -> closed
  *
- * The starter is a thread that looks at the mountpoint like anybody else: when that is
- * answered, the mount serves, the kernel has set its own read-ahead, which may then
- * be raised, and the parent may be told.
+ * The starter is a thread that looks at the mountpoint like anybody else:
+ * when that is answered, the mount serves, the kernel has set its own
+ * read-ahead, which may then be raised, and the parent may be told.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,8 @@ fuse_failed(const char *what, struct err *err)
 	(void)pthread_mutex_lock(&said_lock);
 	memcpy(text, said, sizeof(text));
 	(void)pthread_mutex_unlock(&said_lock);
-	/* fusermount3 speaks for itself, on the terminal that there still is. */
+	/* fusermount3 speaks for itself, on the terminal that there still
+	 * is. */
 	return (err_set(err, ERR_SYS, "%s: %s", what, *text != '\0' ? text :
 	    "could not be mounted"));
 }
@@ -223,8 +225,8 @@ open_session(struct mount *m, struct err *err)
 	return (0);
 }
 
-/* Root may; other users go on with the kernel's 128 KiB, and with what track.c has
- * fetched ahead. */
+/* Root may; other users go on with the kernel's 128 KiB, and with what
+ * track.c has fetched ahead. */
 static void
 raise_read_ahead(dev_t dev)
 {

@@ -6,7 +6,8 @@
  *	open, refs 0 --evict--> (none);  opening, failed --> (none)
  *
  * 1. A snapshot has at most one book.
- * 2. A book with refs > 0 or opening is never taken from the list by another thread.
+ * 2. A book with refs > 0 or opening is never taken from the list by another
+ * thread.
  * 3. Nothing is opened or closed under the lock.
  */
 #include "fs/shelf.h"
@@ -83,7 +84,8 @@ unlink_book(struct shelf *s, struct book *b)
 	s->n--;
 }
 
-/* The least recently used idle book, taken from the list; NULL: none to spare. */
+/* The least recently used idle book, taken from the list; NULL: none to
+ * spare. */
 static struct book *
 evict(struct shelf *s)
 {

@@ -4,9 +4,9 @@
 #include "index/catalog.h"
 
 /*
- * The open catalogs: at most so many, the least recently used is closed; one in use
- * stays (so there may be as many more as there are threads).  Thread-safe; two that
- * want one catalog open it once.
+ * The open catalogs: at most so many, the least recently used is closed; one
+ * in use stays (so there may be as many more as there are threads).
+ * Thread-safe; two that want one catalog open it once.
  */
 struct shelf;
 

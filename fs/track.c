@@ -1,10 +1,11 @@
 /*
  * Who reads what how: the state behind prefetching.
  *
- * The kernel's reads of one file come from several threads and out of order, so
- * "sequential" means: near the furthest byte read yet.  A file is read ahead from
- * the second read in a row on, or at once where the first is a large one; whoever
- * looks at the first bytes of many files (file(1)) costs nothing more.
+ * The kernel's reads of one file come from several threads and out of order,
+ * so "sequential" means: near the furthest byte read yet.  A file is read
+ * ahead from the second read in a row on, or at once where the first is a
+ * large one; whoever looks at the first bytes of many files (file(1)) costs
+ * nothing more.
  */
 #include "fs/track.h"
 

@@ -4,8 +4,8 @@
 #include "engine/base/err.h"
 
 /*
- * What is remembered of the files that are being read: there is no open, so by node.
- * A bounded table; thread-safe.
+ * What is remembered of the files that are being read: there is no open, so
+ * by node.  A bounded table; thread-safe.
  */
 struct tracks;
 

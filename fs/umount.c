@@ -1,6 +1,6 @@
 /*
- * Taking a mount away: by the system call where we may, else by fusermount3, which
- * is setuid and lets a user unmount what is his.
+ * Taking a mount away: by the system call where we may, else by fusermount3,
+ * which is setuid and lets a user unmount what is his.
  */
 #include <errno.h>
 #include <fcntl.h>

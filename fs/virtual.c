@@ -67,8 +67,8 @@ count_name(void *ctx, const char *name, const struct store_stat *st,
 }
 
 /*
- * List the names, which is cheap, and read the manifests only when the names are
- * others than before.  Only one thread is here at a time.
+ * List the names, which is cheap, and read the manifests only when the names
+ * are others than before.  Only one thread is here at a time.
  */
 static int
 look(struct fs *fs, struct refresh *r, struct err *err)
@@ -138,7 +138,8 @@ root_lookup(struct fs *fs, const char *name, struct node *child,
 		child->kind = NODE_BY_ID;
 	else if (strcmp(name, root_names[1]) == 0)
 		child->kind = NODE_BY_TIME;
-	else if (strcmp(name, root_names[2]) == 0 && roll_latest(fs->roll, it)) {
+	else if (strcmp(name, root_names[2]) == 0 &&
+	    roll_latest(fs->roll, it)) {
 		child->kind = NODE_LATEST;
 		child->snapshot = it->number;
 	}

@@ -1,6 +1,6 @@
 /*
- * Extended attributes, ACLs and capabilities among them.  One that is missing is
- * ENODATA: an ENOSYS would switch them off for the whole mount.
+ * Extended attributes, ACLs and capabilities among them.  One that is missing
+ * is ENODATA: an ENOSYS would switch them off for the whole mount.
  */
 #include <errno.h>
 #include <stdlib.h>
