@@ -23,7 +23,7 @@ struct reading {
 	bool plus;
 	char *buf;		/* owned */
 	size_t size, used;
-	uint64_t pos;		/* of the last entry that is in buf or skipped */
+	uint64_t pos;		/* of the last entry in buf or skipped */
 	uint64_t skip;		/* entries yet to be passed over */
 	bool full;
 	char last[CATALOG_NAME_MAX + 1];	/* its name */
