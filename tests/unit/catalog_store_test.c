@@ -1,0 +1,374 @@
+/*
+ * Catalogs over a store and a cache that lose, tear and turn bytes: what is served is
+ * right or an error.  And how catalogs are stored anew.
+ */
+#include "tests/unit/catalog_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "index/cache.h"
+#include "index/catalog_impl.h"
+
+struct sum {
+	struct hash hash;
+	struct catalog *c;
+	size_t n;
+};
+
+static int
+add(void *ctx, const char *path, size_t len, const struct entry *x,
+    struct err *e)
+{
+	struct sum *s = ctx;
+	struct extent v[100];
+	size_t n;
+
+	hash_update(&s->hash, path, len);
+	hash_update(&s->hash, &x->ino, sizeof(x->ino));
+	hash_update(&s->hash, &x->mtime.s, sizeof(x->mtime.s));
+	s->n++;
+	if (x->kind != ENTRY_FILE)
+		return (0);
+	if (catalog_extents(s->c, x->ino, 0, v, 100, &n, e) != 0)
+		return (-1);
+	for (size_t i = 0; i < n; i++)
+		hash_update(&s->hash, v[i].id.b, ID_BYTES);
+	return (0);
+}
+
+/* A digest of all that a walk gives: 0, or the error's code. */
+static int
+digest(struct fixture *f, const struct manifest *m, bool use_cache,
+    uint8_t out[HASH_BYTES], size_t *n)
+{
+	struct catalog_env env = { .use_cache = use_cache };
+	struct err e = ERR_INIT;
+	struct sum s = { .n = 0 };
+	int r;
+
+	hash_init(&s.hash);
+	if (catalog_open(&s.c, f->fetch, f->repo, m, &env, &e) != 0)
+		return (e.code);
+	r = catalog_walk(s.c, CATALOG_ROOT_INO, add, &s, &e);
+	catalog_close(s.c);
+	hash_final(&s.hash, out);
+	*n = s.n;
+	return (r == 0 ? 0 : (int)e.code);
+}
+
+static void
+add_files(struct run *r, uint64_t dir, unsigned from, unsigned n,
+    unsigned chunks)
+{
+	struct err e = ERR_INIT;
+	uint64_t ino;
+
+	OK(build_inos(r->build, n, &ino, &e));
+	for (unsigned i = 0; i < n; i++) {
+		struct entry x = { .ino = ino + i, .kind = ENTRY_FILE,
+		    .mode = 0644, .mtime = { .s = from * 1000 + i },
+		    .src_ino = i };
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "file-%u-%u", from, i);
+		OK(build_node(r->build, &x, NULL, 0, &e));
+		OK(build_name(r->build, dir, name, strlen(name), x.ino, &e));
+		OK(build_content_begin(r->build, x.ino, &e));
+		for (unsigned k = 0; k < chunks; k++) {
+			uint32_t bytes[50];
+			struct put_hint hint;
+			struct place place;
+
+			for (unsigned j = 0; j < 50; j++)
+				bytes[j] = (from + 1) * 2654435761U *
+				    (i * 64 + k + 1) + j;
+			OK(put_lookup(r->put, bytes, sizeof(bytes), &hint,
+			    &e));
+			OK(put_chunk(r->put, &hint, bytes, sizeof(bytes),
+			    &place, &e));
+			OK(build_content_chunk(r->build, x.ino, &hint.id,
+			    sizeof(bytes), &place, &e));
+		}
+		OK(build_content_end(r->build, x.ino, &e));
+	}
+}
+
+static uint64_t
+add_dir(struct run *r, const char *name)
+{
+	struct entry x = { .kind = ENTRY_DIR, .mode = 0755 };
+	struct err e = ERR_INIT;
+
+	OK(build_inos(r->build, 1, &x.ino, &e));
+	OK(build_node(r->build, &x, NULL, 0, &e));
+	OK(build_name(r->build, CATALOG_ROOT_INO, name, strlen(name), x.ino,
+	    &e));
+	return (x.ino);
+}
+
+static void
+pack_path(const struct fixture *f, const struct pack_info *p, char *out,
+    size_t size)
+{
+	char hex[ID_HEX];
+
+	(void)hex_emit(hex, p->id.b, ID_BYTES);
+	(void)snprintf(out, size, "%s/packs/%.2s/%s", f->repo_dir, hex, hex);
+}
+
+static void
+reopen(struct fixture *f, bool cache)
+{
+	fixture_close(f);
+	fixture_open(f, cache);
+}
+
+/* Each pack in turn is away: of keys there is a second copy. */
+static void
+test_lost_copies(void **state)
+{
+	uint8_t want[HASH_BYTES], have[HASH_BYTES];
+	struct fixture f;
+	struct manifest m;
+	struct run r;
+	size_t n;
+
+	fixture_init(&f, false);
+	run_begin(&r, &f, NULL);
+	add_files(&r, add_dir(&r, "a"), 1, 2000, 1);
+	run_end(&r, &m);
+	assert_int_equal(digest(&f, &m, false, want, &n), 0);
+	assert_int_equal(n, 2001);
+	assert_true(m.catalog.ntail >= 2);
+	for (uint32_t i = 0; i < m.catalog.ntail; i++) {
+		char path[256], away[300];
+
+		pack_path(&f, &m.catalog.tail[i], path, sizeof(path));
+		(void)snprintf(away, sizeof(away), "%s/away", f.dir);
+		assert_int_equal(rename(path, away), 0);
+		reopen(&f, false);
+		assert_int_equal(digest(&f, &m, false, have, &n), 0);
+		assert_memory_equal(have, want, HASH_BYTES);
+		assert_int_equal(rename(away, path), 0);
+	}
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
+static void
+flip(const char *path, uint64_t off)
+{
+	uint8_t byte;
+	int fd = open(path, O_RDWR);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)off), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)off), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Bits turn in the packs of a catalog with deltas. */
+static void
+test_flips(void **state)
+{
+	uint8_t want[HASH_BYTES], have[HASH_BYTES];
+	struct fixture f;
+	struct manifest m, next;
+	struct run r;
+	size_t n, bad = 0;
+	uint64_t dir;
+
+	fixture_init(&f, false);
+	run_begin(&r, &f, NULL);
+	dir = add_dir(&r, "a");
+	add_files(&r, dir, 1, 1500, 1);
+	run_end(&r, &m);
+	for (unsigned g = 2; g < 5; g++) {
+		run_begin(&r, &f, &m);
+		add_files(&r, dir, g, 3, 20);
+		run_end(&r, &next);
+		manifest_fini(&m);
+		m = next;
+	}
+	assert_int_equal(digest(&f, &m, false, want, &n), 0);
+	assert_int_equal(n, 1510);
+	for (unsigned i = 0; i < 60; i++) {
+		const struct pack_info *p = &m.catalog.tail[i %
+		    m.catalog.ntail];
+		uint64_t off = (i * 2654435761ULL) % p->size_bytes;
+		char path[256];
+		int rc;
+
+		pack_path(&f, p, path, sizeof(path));
+		assert_int_equal(chmod(path, 0600), 0);
+		flip(path, off);
+		reopen(&f, false);
+		rc = digest(&f, &m, false, have, &n);
+		if (rc == 0)
+			assert_memory_equal(have, want, HASH_BYTES);
+		else {
+			assert_int_equal(rc, ERR_CORRUPT);
+			bad++;
+		}
+		flip(path, off);
+	}
+	print_message("%zu of 60 flips hit what is stored once\n", bad);
+	reopen(&f, false);
+	assert_int_equal(digest(&f, &m, false, have, &n), 0);
+	assert_memory_equal(have, want, HASH_BYTES);
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
+/* The cache is torn, stale, empty, or full of something else. */
+static void
+test_caches(void **state)
+{
+	static const char *const names[] = { "plain", "key", "l1" };
+	uint8_t want[HASH_BYTES], have[HASH_BYTES], junk[5000];
+	struct fixture f;
+	struct manifest m, next;
+	struct run r;
+	uint64_t dir;
+	size_t n;
+
+	fixture_init(&f, true);
+	run_begin(&r, &f, NULL);
+	dir = add_dir(&r, "a");
+	add_files(&r, dir, 1, 1500, 1);
+	run_end(&r, &m);
+	memset(junk, 0x5a, sizeof(junk));
+	for (unsigned g = 2; g < 14; g++) {
+		char *cache = cache_path(f.repo, &m.lineage);
+		char path[512];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", cache,
+		    names[g % 3]);
+		fd = open(path, O_RDWR);
+		assert_true(fd >= 0);
+		if (g % 4 == 0)
+			assert_int_equal(ftruncate(fd, g * 7000), 0);
+		else if (g % 4 == 1)
+			assert_int_equal(ftruncate(fd, 0), 0);
+		else
+			assert_int_equal(pwrite(fd, junk, sizeof(junk),
+			    g * 20000), sizeof(junk));
+		assert_int_equal(close(fd), 0);
+		free(cache);
+		run_begin(&r, &f, &m);
+		add_files(&r, dir, g, 3, 20);
+		run_end(&r, &next);
+		manifest_fini(&m);
+		m = next;
+		assert_int_equal(digest(&f, &m, false, want, &n), 0);
+		assert_int_equal(n, 1501 + 3 * (g - 1));
+		assert_int_equal(digest(&f, &m, true, have, &n), 0);
+		assert_memory_equal(have, want, HASH_BYTES);
+	}
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
+static int
+count_pack(void *ctx, const struct pack_id *id, struct err *e)
+{
+	(*(size_t *)ctx)++;
+	return (0);
+}
+
+/* Much goes: everything is stored anew, and the packs that held it are let go. */
+static void
+test_anew(void **state)
+{
+	struct fixture f;
+	struct manifest m, next;
+	uint8_t hash[HASH_BYTES];
+	struct err e = ERR_INIT;
+	struct run r;
+	size_t n, packs = 0;
+	uint64_t dir;
+
+	fixture_init(&f, true);
+	run_begin(&r, &f, NULL);
+	dir = add_dir(&r, "keep");
+	add_files(&r, dir, 1, 300, 1);
+	run_end(&r, &m);
+	run_begin(&r, &f, &m);
+	add_files(&r, add_dir(&r, "gone"), 2, 20000, 1);
+	run_end(&r, &next);
+	manifest_fini(&m);
+	m = next;
+	memset(&next, 0, sizeof(next));
+	assert_true(m.catalog.size_bytes > 2000000);
+	run_begin(&r, &f, &m);
+	OK(build_unname(r.build, CATALOG_ROOT_INO, "gone", 4, &e));
+	OK(put_close(r.put, OBJECT_PACK_DATA, &e));
+	OK(build_finish(r.build, &next, &e));
+	OK(build_packs(r.build, count_pack, &packs, &e));
+	put_free(r.put);
+	build_free(r.build);
+	session_end(r.session);
+	pool_free(r.pool);
+	assert_true(next.catalog.size_bytes < m.catalog.size_bytes / 4);
+	assert_int_equal(next.catalog.snapshots_since_key, 0);
+	/* The data packs of the first run, and the catalog's own new ones. */
+	assert_int_equal(packs, next.catalog.ntail + 1);
+	assert_int_equal(digest(&f, &next, false, hash, &n), 0);
+	assert_int_equal(n, 301);
+	manifest_fini(&m);
+	manifest_fini(&next);
+	fixture_fini(&f);
+}
+
+/* The same calls make the same database.  Without chunks: a second run would find
+ * those of the first, and say other places. */
+static void
+test_same_bytes(void **state)
+{
+	uint8_t page[2][CATALOG_PAGE_BYTES];
+	struct fixture f;
+	struct manifest m[2];
+	struct catalog *c[2];
+	struct err e = ERR_INIT;
+	struct run r;
+
+	fixture_init(&f, false);
+	for (unsigned i = 0; i < 2; i++) {
+		run_begin(&r, &f, NULL);
+		add_files(&r, add_dir(&r, "a"), 1, 3000, 0);
+		add_files(&r, add_dir(&r, "b"), 2, 50, 0);
+		OK(build_unname(r.build, CATALOG_ROOT_INO, "b", 1, &e));
+		run_end(&r, &m[i]);
+		OK(catalog_open(&c[i], f.fetch, f.repo, &m[i], NULL, &e));
+	}
+	assert_int_equal(m[0].catalog.size_bytes, m[1].catalog.size_bytes);
+	for (uint64_t at = 0; at < m[0].catalog.size_bytes;
+	    at += CATALOG_PAGE_BYTES) {
+		for (unsigned i = 0; i < 2; i++)
+			OK(c[i]->pages->ops->read(c[i]->pages, page[i],
+			    CATALOG_PAGE_BYTES, at, &e));
+		assert_memory_equal(page[0], page[1], CATALOG_PAGE_BYTES);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		catalog_close(c[i]);
+		manifest_fini(&m[i]);
+	}
+	fixture_fini(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lost_copies),
+		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_caches),
+		cmocka_unit_test(test_anew),
+		cmocka_unit_test(test_same_bytes),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
