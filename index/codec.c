@@ -112,6 +112,8 @@ xset_parse(const void *bytes, size_t len, catalog_xattr_fn *fn, void *ctx,
 	memset(name, 0, sizeof(name));
 	rd_init(&r, bytes, len);
 	n = rd_u32(&r);
+	if (n > UINT16_MAX)
+		goto bad;
 	for (uint32_t i = 0; i < n && !r.bad; i++) {
 		char *now = name[i & 1], *before = name[(i & 1) ^ 1];
 		const uint8_t *value;

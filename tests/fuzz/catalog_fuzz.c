@@ -1,0 +1,83 @@
+/*
+ * The reader over a catalog with changed bytes.  The input is a row of patches over a
+ * small database that is right: u24 offset, u8 n (at most 64), n bytes.  Whatever
+ * comes of it, the walk ends and nothing is touched that isn't there.
+ */
+#include "tests/unit/memory_pages.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static int
+look(void *ctx, const char *path, size_t len, const struct entry *x,
+    struct err *e)
+{
+	char target[CATALOG_TARGET_MAX + 1];
+	struct catalog *c = ctx;
+	struct frame_info frame;
+	struct pack_info pack;
+	struct extent v[5];
+	struct entry again;
+	size_t n;
+
+	BUG_ON(len == 0 || memchr(path, '\0', len) != NULL);
+	if (catalog_resolve(c, path, len, &again, NULL, e) == 0)
+		BUG_ON(again.ino != x->ino);
+	(void)catalog_target(c, x->ino, target, &n, e);
+	(void)catalog_xattrs(c, x->xattrs, NULL, NULL, e);
+	if (catalog_extents(c, x->ino, 0, v, 5, &n, e) == 0)
+		for (size_t i = 0; i < n; i++) {
+			BUG_ON(v[i].len == 0 || v[i].off + v[i].len > x->size);
+			(void)catalog_frame(c, v[i].frame, &pack, &frame, e);
+		}
+	return (0);
+}
+
+static void
+quiet(void *ctx, const char *path, const char *text)
+{
+}
+
+static int
+no_row(void *ctx, int columns, const char *const *names,
+    const char *const *values, const size_t *lens, struct err *e)
+{
+	return (0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static struct memory_pages good, memory;
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	uint64_t faults;
+	struct rd r;
+
+	if (good.bytes == NULL) {
+		BUG_ON(memory_catalog(&good, NULL, &e) != 0);
+		memory.bytes = malloc(MEMORY_MAX);
+		BUG_ON(memory.bytes == NULL);
+		memory.pages.ops = &memory_ro;
+	}
+	memory.size = good.size;
+	memcpy(memory.bytes, good.bytes, good.size);
+	rd_init(&r, data, len);
+	while (rd_left(&r) > 4) {
+		uint64_t off = rd_int(&r, 3) % good.size;
+		size_t n = rd_u8(&r) % 65;
+
+		if (n > rd_left(&r))
+			n = rd_left(&r);
+		if (n > good.size - off)
+			n = good.size - off;
+		rd_bytes(&r, memory.bytes + off, n);
+	}
+	if (catalog_over(&c, &memory.pages, 0, 1, &e) != 0)
+		return (0);
+	(void)catalog_walk(c, CATALOG_ROOT_INO, look, c, &e);
+	(void)catalog_verify(c, quiet, NULL, &faults, &e);
+	(void)catalog_sql(c, "select * from files left join chunks using (ino)",
+	    no_row, NULL, &e);
+	catalog_close(c);
+	return (0);
+}
