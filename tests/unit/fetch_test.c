@@ -663,6 +663,74 @@ test_forwards(void **state)
 	stored_fini(&s);
 }
 
+/* Let the secret of put_only_file be a put-only writer's. */
+static void
+add_put_only(const char *dir)
+{
+	struct slot_params slot = slot_params_default(SLOT_KEY_FILE);
+	struct slot_record record = { .role = ROLE_PUT_ONLY, .host = "h" };
+	struct repo *repo = open_repo(dir, NULL);
+	struct object_id id;
+	struct secret secret;
+
+	OK(secret_copy(&secret, put_only_file, sizeof(put_only_file) - 1, E));
+	OK(repo_key_add(repo, &slot, &secret, &record, false, &id, E));
+	secret_fini(&secret);
+	repo_close(repo);
+}
+
+/* A put-only writer's pack: its header is looked at, its chunks are hashed, it
+ * can't read it back itself, and it can't be passed off as a full writer's. */
+static void
+test_put_only(void **state)
+{
+	struct stored s = { .n = 60, .max = CHUNK };
+	struct pack_info pack;
+	struct frame_info frame;
+	struct fetched *ref;
+	const uint8_t *data;
+	struct repo *repo;
+	struct fetch *f;
+	struct err e = ERR_INIT;
+	char path[256];
+	uint32_t slot;
+
+	(void)state;
+	s.kept = calloc(s.n, sizeof(*s.kept));
+	make_dir(s.dir);
+	make_repo(s.dir);
+	add_put_only(s.dir);
+	as_put_only = true;
+	put_chunks(&s, 0);
+	repo = open_repo(s.dir, NULL);
+	OK(fetch_new(&f, repo, 1U << 20, false, E));
+	assert_true(fetch_kept(f, &s.log, &s.kept[0], CHUNK, &e) < 0);
+	assert_int_equal(e.code, ERR_AUTH);
+	fetch_free(f);
+	repo_close(repo);
+	as_put_only = false;
+
+	assert_int_equal(try_all(&s, false), s.n);
+	find_place(&s.log, &s.kept[0].place, &pack, &frame, &slot);
+	assert_int_not_equal(pack.writer, 0);
+	pack_path(path, &s, &pack);
+	for (uint64_t off = 0; off < PACK_HEADER_BYTES; off += 9) {
+		flip(path, off);
+		assert_int_equal(try_all(&s, false), 0);
+		flip(path, off);
+	}
+	repo = open_repo(s.dir, NULL);
+	OK(fetch_new(&f, repo, 1U << 20, false, E));
+	err_init(&e);
+	pack.writer = 0;
+	assert_true(fetch_chunk(f, &pack, &frame, slot, NULL, s.kept[0].len,
+	    &ref, &data, &e) < 0);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	fetch_free(f);
+	repo_close(repo);
+	stored_fini(&s);
+}
+
 int
 main(void)
 {
@@ -676,6 +744,7 @@ main(void)
 		cmocka_unit_test(test_wrong_places),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_forwards),
+		cmocka_unit_test(test_put_only),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -27,10 +27,17 @@
 
 static const char key_file[] = "0123456789abcdef0123456789abcdef";
 
+/* Another secret: a put-only writer's. */
+static const char put_only_file[] = "put-only put-only put-only";
+static bool as_put_only;
+
 static inline void
 make_secret(struct secret *s)
 {
-	OK(secret_copy(s, key_file, sizeof(key_file) - 1, E));
+	if (as_put_only)
+		OK(secret_copy(s, put_only_file, sizeof(put_only_file) - 1, E));
+	else
+		OK(secret_copy(s, key_file, sizeof(key_file) - 1, E));
 }
 
 static inline void
