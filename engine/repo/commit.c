@@ -118,6 +118,7 @@ fill_sequence(struct session *s, struct manifest *m, struct err *e)
 	const struct snapshot *best = NULL;
 	struct snapshot_id last = { { 0 } };
 	struct state_lineage *l;
+	struct err why = ERR_INIT;
 	uint64_t sequence = 0;
 	struct state state;
 	int ret = 0;
@@ -128,8 +129,12 @@ fill_sequence(struct session *s, struct manifest *m, struct err *e)
 		sequence = best->sequence;
 		last = best->id;
 	}
-	if (state_load(s->repo, &state, e) != 0)
-		return (-1);
+	if (state_load(s->repo, &state, &why) != 0) {
+		/* A backup is worth more than its number. */
+		log_say(s->repo->env.log, LOG_WARNING, "what this user saw "
+		    "before can't be read: %s", err_text(&why));
+		memset(&state, 0, sizeof(state));
+	}
 	l = state_find(&state, &m->lineage);
 	if (l != NULL && l->sequence > sequence) {
 		sequence = l->sequence;
@@ -399,6 +404,24 @@ remember(void *ctx, struct state *state, struct err *e)
 	return (0);
 }
 
+/* Put-only keys: before the commit.  Without it the snapshot is as good; only
+ * its number may look like another's. */
+static void
+remember_try(struct session *s, const struct manifest *m,
+    const struct snapshot_id *id)
+{
+	struct remember r = { m, id, false };
+	struct err e = ERR_INIT;
+
+	if (s->repo->env.state_dir == NULL)
+		log_say(s->repo->env.log, LOG_WARNING, "a put-only key without "
+		    "a state directory: each snapshot will look like the first "
+		    "of its lineage");
+	else if (state_update(s->repo, remember, &r, &e) != 0)
+		log_say(s->repo->env.log, LOG_WARNING, "the number of this "
+		    "snapshot can't be remembered: %s", err_text(&e));
+}
+
 static void
 remember_done(struct session *s, const struct manifest *m,
     const struct snapshot_id *id)
@@ -426,16 +449,8 @@ session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
 	if (fill(s, m, e) != 0 || emit(s, m, &object, e) != 0)
 		goto out;
 	hash_bytes(id.b, object.data, object.len);
-	if (keyring_role(s->repo->ring) != ROLE_FULL) {
-		struct remember r = { m, &id, false };
-
-		if (s->repo->env.state_dir == NULL)
-			log_say(s->repo->env.log, LOG_WARNING, "a put-only key "
-			    "without a state directory: each snapshot will "
-			    "look like the first of its lineage");
-		if (state_update(s->repo, remember, &r, e) != 0)
-			goto out;
-	}
+	if (keyring_role(s->repo->ring) != ROLE_FULL)
+		remember_try(s, m, &id);
 	if (publish(s, &object, packs, ctx, id.b, e) != 0)
 		goto out;
 	remember_done(s, m, &id);

@@ -117,6 +117,8 @@ struct key_info {
 	bool revoked;
 	struct slot_record record;
 };
+/* Full keys only.  Slots whose record doesn't verify are said in the log and left out.
+ * *out is the caller's: free() it. */
 int repo_keys(struct repo *, struct key_info **out, size_t *n, struct err *);
 int repo_key_add(struct repo *, const struct slot_params *,
     const struct secret *, struct slot_record * /* writer, domain filled in */,

@@ -1,0 +1,334 @@
+/* Sessions beside collections, with stores that fail at any call. */
+#include "tests/unit/repo_fixture.h"
+
+/*
+ * Sessions and collections.
+ */
+static void
+put_condemned(struct repo *r, uint8_t state, const struct pack_id *id)
+{
+	struct err e = ERR_INIT;
+	struct condemned c = { .state = state, .npacks = 1 };
+	struct buf content = BUF_INIT, object = BUF_INIT;
+	struct pack_id pack = *id;
+	struct run_id run = { { 1, 2, 3 } };
+	uint8_t name[ID_BYTES];
+
+	c.packs = &pack;
+	assert_int_equal(condemned_emit(&content, &c, &e), 0);
+	assert_int_equal(plain_emit(&object, repo_keyring(r), OBJECT_CONDEMNED,
+	    &run, &content, &e), 0);
+	assert_int_equal(object_put(repo_store(r), "condemned", &object, name,
+	    &e), 0);
+	buf_fini(&content);
+	buf_fini(&object);
+}
+
+static void
+put_damaged(struct repo *r, const struct pack_id *id, bool whole)
+{
+	struct err e = ERR_INIT;
+	struct damaged_pack p = { .id = *id, .whole = whole };
+	struct damaged d = { &p, 1 };
+	struct buf content = BUF_INIT, object = BUF_INIT;
+	struct run_id run = { { 1, 2, 3 } };
+	uint32_t frame = 5;
+	uint8_t name[ID_BYTES];
+
+	p.frames = &frame;
+	p.nframes = 1;
+	assert_int_equal(damaged_emit(&content, &d, &e), 0);
+	assert_int_equal(plain_emit(&object, repo_keyring(r), OBJECT_DAMAGED,
+	    &run, &content, &e), 0);
+	assert_int_equal(object_put(repo_store(r), "damaged", &object, name,
+	    &e), 0);
+	buf_fini(&content);
+	buf_fini(&object);
+}
+
+static int
+count_banned(void *ctx, const struct pack_id *id, struct err *e)
+{
+	++*(size_t *)ctx;
+	return (0);
+}
+
+static void
+test_banned(void **state)
+{
+	struct err e = ERR_INIT;
+	struct pack_id p[5];
+	struct session *s;
+	struct repo *r;
+	size_t n = 0;
+
+	make_repo();
+	r = open_repo();
+	rnd_bytes(p, sizeof(p));
+	put_condemned(r, CONDEMNED, &p[0]);
+	put_condemned(r, CONDEMNED_DELETING, &p[1]);
+	put_damaged(r, &p[2], true);
+	put_damaged(r, &p[3], false);
+	assert_int_equal(session_begin(&s, r, &e), 0);
+	for (int i = 0; i < 4; i++)
+		assert_true(session_is_banned(s, &p[i]));
+	assert_false(session_is_banned(s, &p[4]));
+	assert_int_equal(session_each_banned(s, count_banned, &n, &e), 0);
+	assert_int_equal(n, 4);
+	assert_int_equal(session_counter(s), 0);
+	assert_int_equal(session_counter(s), 1);
+	assert_int_equal(count_objects("leases"), 1);
+	session_end(s);
+	assert_int_equal(count_objects("leases"), 0);
+	repo_close(r);
+}
+
+static void
+test_deleting(void **state)
+{
+	struct err e = ERR_INIT;
+	struct snapshot_id id;
+	struct repo *r;
+	size_t refused;
+
+	make_repo();
+	r = open_repo();
+	rnd_bytes(needed, sizeof(needed));
+	/* Condemned only: the collector will find our pending and revive it. */
+	put_condemned(r, CONDEMNED, &needed[1]);
+	(void)commit(r, "host", "/a");
+	put_condemned(r, CONDEMNED_DELETING, &needed[1]);
+	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_int_equal(list(r, &refused), 1);
+	assert_int_equal(count_objects("pending"), 0);
+	assert_int_equal(count_objects("leases"), 0);
+	repo_close(r);
+}
+
+/* condemned/ can't be listed or read: no commit. */
+static void
+test_condemned_unreadable(void **state)
+{
+	struct err e = ERR_INIT;
+	struct snapshot_id id;
+	struct repo *r;
+	char cmd[256];
+
+	make_repo();
+	r = open_with("list@2=eio", &pass);
+	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
+	assert_int_equal(count_objects("leases"), 0);
+	assert_int_equal(count_objects("snapshots"), 0);
+	put_condemned(r, CONDEMNED, &needed[0]);
+	(void)snprintf(cmd, sizeof(cmd), "for f in %s/condemned/*; do chmod "
+	    "u+w $f; printf x >>$f; done", dir);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	assert_non_null(strstr(err_text(&e), "condemned/"));
+	repo_close(r);
+}
+
+/* A store in which pending vanishes before we look. */
+struct eater {
+	struct store base;
+	struct store *inner;
+	bool eat;
+};
+static int
+eater_put(struct store *s, const char *name, const void *p, size_t len,
+    struct err *e)
+{
+	struct eater *x = (struct eater *)(void *)s;
+	char cmd[200];
+	int ret = store_put(x->inner, name, p, len, e);
+
+	if (x->eat && strncmp(name, "snapshots/", 10) == 0) {
+		(void)snprintf(cmd, sizeof(cmd), "rm -f %s/pending/*", dir);
+		assert_int_equal(system(cmd), 0);
+	}
+	return (ret);
+}
+static void
+eater_close(struct store *s)
+{
+	struct eater *x = (struct eater *)(void *)s;
+
+	store_close(x->inner);
+	free(x);
+}
+#define IN(s) (((struct eater *)(void *)(s))->inner)
+static int
+eater_read(struct store *s, const char *n, uint64_t o, void *d, size_t l,
+    size_t *g, struct err *e)
+{
+	return (store_read(IN(s), n, o, d, l, g, e));
+}
+static int
+eater_stat(struct store *s, const char *n, struct store_stat *st,
+    struct err *e)
+{
+	return (store_stat(IN(s), n, st, e));
+}
+static int
+eater_list(struct store *s, const char *p, store_list_fn *fn, void *ctx,
+    struct err *e)
+{
+	return (store_list(IN(s), p, fn, ctx, e));
+}
+static int
+eater_remove(struct store *s, const char *n, struct err *e)
+{
+	return (store_remove(IN(s), n, e));
+}
+static const struct store_ops eater_ops = {
+	.close = eater_close, .read = eater_read, .stat = eater_stat,
+	.put = eater_put, .list = eater_list, .remove = eater_remove
+};
+
+static void
+test_pending_vanishes(void **state)
+{
+	struct repo_env env = environment();
+	struct err e = ERR_INIT;
+	struct snapshot_id id;
+	struct eater *x;
+	struct repo *r;
+
+	make_repo();
+	x = calloc(1, sizeof(*x));
+	x->base.ops = &eater_ops;
+	x->inner = store_there(NULL);
+	assert_int_equal(repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env,
+	    &e), 0);
+	x->eat = true;
+	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_int_equal(count_objects("snapshots"), 0);
+	x->eat = false;
+	(void)commit(r, "host", "/a");
+	assert_int_equal(count_objects("snapshots"), 1);
+	repo_close(r);
+}
+
+/* The lease lapsed: packs are looked at one by one. */
+static void
+test_lapsed(void **state)
+{
+	struct err e = ERR_INIT;
+	struct snapshot_id id;
+	struct repo *r;
+	char name[128], hex[ID_HEX];
+
+	make_repo();
+	r = open_repo();
+	assert_int_equal(setenv("VITRINE_TEST_LAPSE_MS", "-2000", 1), 0);
+	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	for (int i = 0; i < 2; i++) {
+		rnd_bytes(needed[i].b, ID_BYTES);
+		(void)hex_emit(hex, needed[i].b, ID_BYTES);
+		(void)snprintf(name, sizeof(name), "packs/%.2s/%s", hex, hex);
+		assert_int_equal(store_put(repo_store(r), name, "x", 1, &e),
+		    0);
+	}
+	(void)commit(r, "host", "/a");
+	assert_int_equal(unsetenv("VITRINE_TEST_LAPSE_MS"), 0);
+	repo_close(r);
+}
+
+static void
+test_renewal(void **state)
+{
+	struct err e = ERR_INIT;
+	struct session *s;
+	struct repo *r;
+	char path[160];
+	DIR *d;
+	struct dirent *de;
+	bool renewed = false;
+
+	make_repo();
+	r = open_repo();
+	assert_int_equal(setenv("VITRINE_TEST_LEASE_MS", "5", 1), 0);
+	assert_int_equal(session_begin(&s, r, &e), 0);
+	(void)snprintf(path, sizeof(path), "%s/leases", dir);
+	for (int i = 0; i < 200 && !renewed; i++) {
+		(void)usleep(5000);
+		d = opendir(path);
+		while ((de = readdir(d)) != NULL)
+			if (strlen(de->d_name) == 41 &&
+			    strcmp(de->d_name + 32, "-00000000") != 0)
+				renewed = true;
+		(void)closedir(d);
+	}
+	assert_true(renewed);
+	session_end(s);
+	assert_int_equal(unsetenv("VITRINE_TEST_LEASE_MS"), 0);
+	assert_int_equal(count_objects("leases"), 0);
+	repo_close(r);
+}
+
+/* Each put of a commit, its answer lost, or failing once, or for good. */
+static void
+test_commit_faults(void **state)
+{
+	static const struct {
+		const char *plan;
+		bool works;
+		size_t snapshots;
+	} cases[] = {
+		/* 1 lease, 2 pending, 3 snapshot */
+		{ "put@2=lost", true, 1 },
+		{ "put@3=lost", true, 1 },
+		{ "put@2=eio", true, 1 },
+		{ "put@3=eio", true, 1 },
+		{ "put@1=eio", false, 0 },
+		{ "put@2+=eio", false, 0 },
+		{ "put@3+=eio", false, 0 },
+		{ "put@3+=enospc", false, 0 },
+		{ "remove@1+=eio", true, 1 },
+		{ "stat@1=eio", true, 1 },
+		{ "stat@2=eio", true, 1 }
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = ERR_INIT;
+		struct snapshot_id id;
+		struct repo *r;
+		size_t refused;
+		int ret;
+
+		make_repo();
+		r = open_with(cases[i].plan, &pass);
+		ret = try_commit(r, "host", "/a", &id, &e);
+		if ((ret == 0) != cases[i].works)
+			fail_msg("%s: %s", cases[i].plan, err_text(&e));
+		repo_close(r);
+		r = open_repo();
+		assert_int_equal(list(r, &refused), cases[i].snapshots);
+		assert_int_equal(refused, 0);
+		/* And it goes on. */
+		(void)commit(r, "host", "/a");
+		assert_int_equal(list(r, &refused), cases[i].snapshots + 1);
+		assert_int_equal(check_lies(r), 0);
+		repo_close(r);
+		run_command("rm -rf", dir, states);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(test_banned), T(test_deleting),
+		T(test_condemned_unreadable), T(test_pending_vanishes),
+		T(test_lapsed), T(test_renewal), T(test_commit_faults)
+	};
+
+	if (sodium_init() < 0)
+		return (1);
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
