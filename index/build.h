@@ -37,7 +37,8 @@ int build_is_sound(struct build *, uint64_t ino, bool *sound, struct err *);
 
 /* n consecutive inode numbers, never used in this lineage; the first. */
 int build_inos(struct build *, uint64_t n, uint64_t *first, struct err *);
-/* Make or replace a node (not its extents or names); nlink is ours to count. */
+/* Make or replace a node (not its extents or names); nlink is ours to count, the
+ * size is that of the content: 0 before build_content_end. */
 int build_node(struct build *, const struct entry *, const char *target,
     size_t target_len, struct err *);
 int build_name(struct build *, uint64_t dir, const char *name, size_t len,

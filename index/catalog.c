@@ -235,7 +235,7 @@ catalog_target(struct catalog *c, uint64_t ino,
 			r = 0;
 			if (col_u64(st, 0, ENTRY_BLOCK, &bad) != ENTRY_SYMLINK)
 				r = err_set(e, ERR_USAGE, "not a link");
-			p = col_blob(st, 3, CATALOG_TARGET_MAX, len, &bad);
+			p = col_blob(st, 2, CATALOG_TARGET_MAX, len, &bad);
 			if (r == 0 && (bad || *len == 0 ||
 			    memchr(p, '\0', *len) != NULL))
 				r = catalog_corrupt(e,

@@ -99,8 +99,7 @@ look_at(void *ctx, const char *path, size_t len, const struct entry *x,
 	size_t n;
 	int r;
 
-	if (x->kind != ENTRY_FILE || x->size == 0 ||
-	    (x->flags & ENTRY_UNREAD) != 0)
+	if (x->kind != ENTRY_FILE || x->size == 0)
 		return (0);
 	do {
 		if (catalog_extents(h->c, x->ino, off, v, EXTENTS_SEGMENT, &n,

@@ -96,7 +96,6 @@ extents_on(struct conn *c, uint64_t ino, struct want *w, struct err *e)
 	const void *p;
 	size_t len, n = 0;
 	uint64_t size, end = 0;
-	unsigned flags;
 	bool bad = false;
 	int r;
 
@@ -110,19 +109,14 @@ extents_on(struct conn *c, uint64_t ino, struct want *w, struct err *e)
 		(void)sqlite3_reset(st);
 		return (r != 1 ? r : err_set(e, ERR_USAGE, "not a file"));
 	}
-	flags = (unsigned)col_u64(st, 1, ENTRY_FLAGS, &bad);
-	size = col_u64(st, 2, FILE_SIZE_MAX, &bad);
-	if (sqlite3_column_type(st, 4) == SQLITE_NULL) {
+	size = col_u64(st, 1, FILE_SIZE_MAX, &bad);
+	if (sqlite3_column_type(st, 3) == SQLITE_NULL) {
 		(void)sqlite3_reset(st);
 		if (bad)
 			return (catalog_corrupt(e, "a row that can't be"));
-		if (flags & ENTRY_UNREAD)
-			return (w->from < size ? err_set(e, ERR_ABSENT,
-			    "this file could not be read when it was backed "
-			    "up") : 0);
 		return (segments(c, ino, size, w, e));
 	}
-	p = col_blob(st, 4, EXTENTS_INLINE * EXTENT_DATA_BYTES, &len, &bad);
+	p = col_blob(st, 3, EXTENTS_INLINE * EXTENT_DATA_BYTES, &len, &bad);
 	if (bad || !extents_parse(v, EXTENTS_INLINE, &n, p, len, 0, &end) ||
 	    end != size)
 		r = catalog_corrupt(e, "extents that don't add up");

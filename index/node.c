@@ -231,10 +231,9 @@ build_node(struct build *b, const struct entry *x, const char *target,
 		now.nlink = r == 0 ? w->e.nlink : x->ino == CATALOG_ROOT_INO;
 		now.parent = r == 0 && x->kind == ENTRY_DIR ? w->e.parent : 0;
 		now.flags &= (uint8_t)~ENTRY_SPARSE;
-		if (x->kind != ENTRY_FILE || !(x->flags & ENTRY_UNREAD))
-			now.size = 0;
+		now.size = 0;
 		w->used = w->dirty = true;
-		w->chunks = x->kind == ENTRY_FILE && now.size == 0;
+		w->chunks = x->kind == ENTRY_FILE;
 		w->e = now;
 		if (x->ino > b->ino_high)
 			b->ino_high = x->ino;

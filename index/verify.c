@@ -93,8 +93,6 @@ check_file(struct verify *v, const char *path, const struct entry *x,
 	uint64_t off = 0;
 	size_t n;
 
-	if ((x->flags & ENTRY_UNREAD) != 0)
-		return (0);
 	do {
 		if (catalog_extents(v->c, x->ino, off, ext, EXTENTS_SEGMENT,
 		    &n, e) != 0)

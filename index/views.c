@@ -172,8 +172,8 @@ x_fill(struct cursor *c, uint64_t off)
 	c->n = c->at = 0;
 	r = conn_extents(&t->views->conn, c->ino, off, c->v, EXTENTS_SEGMENT,
 	    &c->n, &e);
-	/* What is no file, or could not be read, has none. */
-	if (r >= 0 || e.code == ERR_USAGE || e.code == ERR_ABSENT)
+	/* What is no file has none. */
+	if (r >= 0 || e.code == ERR_USAGE)
 		return (SQLITE_OK);
 	sqlite3_free(t->base.zErrMsg);
 	t->base.zErrMsg = sqlite3_mprintf("%s", err_text(&e));
