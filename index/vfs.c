@@ -218,6 +218,7 @@ int
 vfs_open(sqlite3 **out, struct pages *pages, struct err *e)
 {
 	bool ro = pages->ops->write == NULL;
+	uint8_t head[100];
 	sqlite3 *db = NULL;
 	int flags, rc, r = -1;
 
@@ -232,8 +233,13 @@ vfs_open(sqlite3 **out, struct pages *pages, struct err *e)
 	rc = sqlite3_open_v2("catalog", &db, flags, NAME);
 	opening = NULL;
 	if (rc != SQLITE_OK) {
-		(void)err_set(e, rc == SQLITE_NOMEM ? ERR_NOMEM : ERR_SYS,
-		    "opening a catalog: %s", sqlite3_errstr(rc));
+		/* SQLite has read the first bytes and closed the file, and what
+		 * failed is forgotten with it: ask again. */
+		if ((rc & 0xff) != SQLITE_IOERR ||
+		    pages->ops->read(pages, head, sizeof(head), 0, e) == 0)
+			(void)err_set(e, rc == SQLITE_NOMEM ? ERR_NOMEM :
+			    ERR_SYS, "opening a catalog: %s",
+			    sqlite3_errstr(rc));
 		(void)sqlite3_close(db);
 		goto out;
 	}
