@@ -87,6 +87,7 @@ run(struct cmd *c, struct err *e)
 }
 
 const struct command backup_command = {
-	"backup", "PATH...", "Back up files and directories into a new snapshot",
-	options, 1, -1, run
+	"backup", "PATH...",
+	"Back up files and directories into a new snapshot", options, 1, -1,
+	run
 };

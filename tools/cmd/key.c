@@ -267,8 +267,8 @@ run_remove(struct cmd *c, struct err *e)
 		return (-1);
 	(void)short_id(hex, key.id.b, SHORT_ID);
 	if (key.record.role == ROLE_PUT_ONLY)
-		ui_say(&c->ui, "Key %s removed; what its writer stores from now "
-		    "on is refused.", hex);
+		ui_say(&c->ui, "Key %s removed; what its writer stores from "
+		    "now on is refused.", hex);
 	else
 		ui_say(&c->ui, "Key %s removed.  Who copied the master secret "
 		    "with it still has it.", hex);

@@ -1,0 +1,32 @@
+#!/bin/sh
+# run: timeout=120
+# The examples of the manual pages are real commands: each page's are run in
+# order, with a small home directory and a repository of their own.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+
+HOME=$T/home
+for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1; do
+	name=$(basename "$page" .1)
+	step "$name"
+	rm -rf "$T/home" "$R"
+	mkdir -p "$T/home/Documents" "$T/home/src"
+	echo "Dear Ana" >"$T/home/Documents/letter.txt"
+	echo "int main(void) { return (0); }" >"$T/home/src/main.c"
+	case $name in
+	vitrine|vitrine-init) ;;
+	*)
+		ok vitrine init
+		ok vitrine backup ~/Documents ~/src
+		ok vitrine backup --tag nightly ~/Documents ~/src
+		ok vitrine backup ~/Documents
+		;;
+	esac
+	sed -n 's/^\.Dl \$ //p' "$page" | sed 's/\\e/\\/g; s/\\&//g' \
+	    >"$T/commands"
+	[ -s "$T/commands" ] || die "$name has no examples"
+	while read -r line; do
+		ok sh -ec "$line"
+	done <"$T/commands"
+	unmount_all
+done
