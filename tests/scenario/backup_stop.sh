@@ -1,0 +1,38 @@
+#!/bin/sh
+# Stopped by a signal: soon, cleanly, and the next run goes on from there.
+# run: timeout=180
+. "$(dirname "$0")/lib.sh"
+
+S=$T/src
+mkdir -p "$S"
+for i in 1 2 3 4; do head -c 150000000 /dev/urandom >"$S/$i"; done
+ok vitrine init
+for sig in INT TERM; do
+	step "$sig"
+	# A shell's background job ignores SIGINT.
+	/usr/bin/python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' vitrine backup "$S" >"$T/log" 2>&1 &
+	pid=$!
+	sleep 2.5
+	start=$(date +%s%N)
+	kill -$sig $pid || die "it was faster: $(cat "$T/log")"
+	wait $pid
+	s=$?
+	ms=$((($(date +%s%N) - start) / 1000000))
+	is "$s" 130
+	echo "stopped within $ms ms"
+	[ $ms -lt 5000 ] || die "it took $ms ms to stop"
+done
+ok vitrine snapshots
+says_not "$S"
+is "$(ls "$R/leases" 2>/dev/null | wc -l)" 0
+had=$(du -sk "$R/packs" | cut -f1)
+[ "$had" -gt 1000 ] || die "nothing was kept"
+ok vitrine backup "$S"
+now=$(du -sk "$R/packs" | cut -f1)
+# 600 MB of noise; what was stored before isn't stored again.
+[ "$now" -lt 620000 ] || die "stored again: $had, then $now KiB"
+ok vitrine check
+ok vitrine restore "latest:$S" --target "$T/back"
+same "$S" "$T/back"

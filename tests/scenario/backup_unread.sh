@@ -1,0 +1,45 @@
+#!/bin/sh
+# What can't be read is told, recorded so, and read as soon as it can be.
+. "$(dirname "$0")/lib.sh"
+
+need_root
+command -v setpriv >/dev/null || skip "no setpriv"
+S=$T/src
+mkdir -p "$S/open" "$S/shut/in" "$S/names"
+echo a >"$S/open/a"; echo b >"$S/open/b"; echo c >"$S/shut/in/c"
+echo n >"$S/names/n"
+chown -R nobody "$S" "$T/home" "$T/cache" "$T/state" "$T/bin"
+mkdir "$R"; chown nobody "$R"
+chmod 755 "$T"
+nobody() { setpriv --reuid=nobody --clear-groups "$@"; }
+ok nobody vitrine init
+sleep 2.2
+ok nobody vitrine backup "$S"
+
+step "a file, a directory, a directory's names"
+chown root "$S/open/a" "$S/shut" "$S/names"
+chmod 600 "$S/open/a"; chmod 700 "$S/shut"; chmod 744 "$S/names"
+fails 3 nobody vitrine backup "$S"
+says 'open/a.*Permission'
+says 'shut.*Permission'
+says 'names/n.*Permission'
+says '3 entries could not be read'
+ok nobody vitrine -q ls "latest:$S/open"
+is "$(out | tr '\n' ' ')" "a b "
+ok nobody vitrine -q ls "latest:$S/shut"
+is "$(out)" ""
+ok nobody vitrine cat "latest:$S/open/b"
+ok nobody vitrine check --read-data
+
+step "never trusted: told again, and read when it can be"
+fails 3 nobody vitrine backup "$S"
+says '3 entries could not be read'
+chmod 644 "$S/open/a"; chmod 755 "$S/shut" "$S/names"
+ok nobody vitrine backup "$S"
+ok nobody vitrine cat "latest:$S/open/a"
+is "$(out)" a
+ok nobody vitrine cat "latest:$S/shut/in/c"
+is "$(out)" c
+ok nobody vitrine cat "latest:$S/names/n"
+is "$(out)" n
+ok nobody vitrine check --read-data
