@@ -1,0 +1,103 @@
+#!/bin/sh
+# run: timeout=120
+# Check: clean when whole, and each kind of damage is named, with what it hits.
+. "$(dirname "$0")/lib.sh"
+
+S=$T/src
+mkdir -p "$S"
+i=0
+while [ $i -lt 6 ]; do
+	head -c 40000 /dev/urandom >"$S/file$i"
+	i=$((i + 1))
+done
+ok vitrine init
+ok vitrine backup "$S"
+ok vitrine check
+says '^No damage in 1 snapshot, '
+ok vitrine check --read-data
+says '^No damage in 1 snapshot, .* verified in '
+
+# kind of a pack: 3 data, 4 metadata
+data_pack() {
+	for p in "$R"/packs/*/*; do
+		[ "$(od -An -tu1 -j4 -N1 "$p" | tr -d ' ')" = 3 ] &&
+		    echo "$p"
+	done | head -1
+}
+fresh() {
+	rm -rf "$T/repo" "$T/cache" "$T/state"
+	cp -a "$T/good" "$R"
+}
+short() {
+	basename "$1" | cut -c1-8
+}
+flip() {	# FILE OFFSET
+	python3 - "$1" "$2" <<'PY'
+import os, sys
+os.chmod(sys.argv[1], 0o600)
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    b = f.read(1)
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([b[0] ^ 16]))
+PY
+}
+cp -a "$R" "$T/good"
+
+step "a data pack is gone"
+p=$(data_pack)
+rm -f "$p"
+fails 4 vitrine check
+says "damage: pack $(short "$p") is missing"
+says "$S/file0: damage: snapshot [0-9a-f]{8}: bytes 0-39999 are lost"
+says '^Damage: 1 finding '
+
+step "a data pack is cut short"
+fresh
+p=$(data_pack)
+chmod u+w "$p"
+truncate -s -100 "$p"
+fails 4 vitrine check
+says "damage: pack $(short "$p") has "
+says "$S/file5: damage: "
+
+step "a bit flipped in a frame"
+fresh
+p=$(data_pack)
+flip "$p" 5000
+ok vitrine check
+fails 4 vitrine check --read-data
+says "damage: pack $(short "$p"): frame 0: "
+says "$S/file[0-5]: damage: snapshot"
+
+step "a bit flipped in a directory"
+fresh
+p=$(data_pack)
+flip "$p" $(($(stat -c %s "$p") - 60))
+fails 4 vitrine check
+says "damage: pack $(short "$p"): directory: "
+
+step "a bit flipped in a table"
+fresh
+for t in "$R"/index/*; do flip "$t" 4000; done
+fails 4 vitrine check
+says "damage: index/$(basename "$t"): its bytes are not what its name says"
+
+step "a bit flipped in a manifest"
+fresh
+for t in "$R"/snapshots/*; do flip "$t" 300; done
+fails 4 vitrine check
+says "damage: snapshots/$(basename "$t"): its bytes are not"
+
+step "a snapshot is taken away"
+fresh
+ok vitrine backup "$S"
+rm -f "$R"/snapshots/"$(ls -t "$R/snapshots" | tail -1)"
+fails 4 vitrine check
+
+step "it changes nothing"
+fresh
+(cd "$R" && find . -type f -exec md5sum {} + | sort) >"$T/before"
+ok vitrine check --read-data
+(cd "$R" && find . -type f -exec md5sum {} + | sort) >"$T/after"
+cmp "$T/before" "$T/after" || die "the repository changed"

@@ -1,0 +1,90 @@
+#!/bin/sh
+# run: timeout=120
+# One grammar; secrets from everywhere but argv; output that says the truth.
+. "$(dirname "$0")/lib.sh"
+
+mkdir -p "$T/src/d"
+echo hello >"$T/src/d/file"
+printf 'x' >"$T/src/$(printf 'a\033[31mb')"
+ln -s d/file "$T/src/link"
+ok vitrine init --label 'the first'
+
+step "grammar"
+ok vitrine backup -q "$T/src" --tag t1
+is "$(out)" ""
+ok vitrine backup --repo="$R" -- "$T/src"
+ok vitrine snapshots --tag t1
+says '^1 snapshot\.$'
+fails 2 vitrine backup --exlude x "$T/src"
+says 'unknown option --exlude; did you mean --exclude\?'
+fails 2 vitrine bakup "$T/src"
+says 'did you mean "backup"\?'
+fails 2 vitrine --memory 1M snapshots
+says 'option --memory: 1M is less than 64M'
+fails 2 vitrine backup --time yesterday "$T/src"
+says 'option --time: "yesterday" is no time'
+fails 2 vitrine backup
+says 'too few arguments'
+ok vitrine help key
+says 'key remove'
+ok vitrine restore --help
+says -- '--target DIRECTORY'
+fails 2 env -u VITRINE_REPOSITORY vitrine snapshots
+says 'Give --repo or set VITRINE_REPOSITORY'
+
+step "ls, cat, sql"
+ok vitrine ls -l "latest:$T/src"
+says '^lrwxrwxrwx +1 .* link -> d/file$'
+ok vitrine ls -R "latest:$T/src"
+says '^d/file$'
+ok vitrine cat "latest:$T/src/d/file"
+is "$(out)" hello
+fails 2 vitrine cat "latest:$T/src/d"
+says "$T/src/d is a directory"
+fails 1 vitrine ls "latest:$T/src/e"
+says "there is no $T/src/e; $T/src has "
+ok vitrine sql latest "select size from files where name = 'file'"
+is "$(out | tail -1)" 6
+fails 2 vitrine sql latest 'delete from files'
+fails 1 vitrine ls --host nobody latest
+says 'no snapshot of host nobody'
+fails 1 sh -c 'vitrine ls -R latest >/dev/full'
+says 'standard output: No space left'
+vitrine ls -R latest | head -1 >/dev/null 2>"$T/err"
+[ ! -s "$T/err" ] || die "a closed pipe is news"
+
+step "secrets"
+unset VITRINE_PASSWORD
+printf 'a scenario pass phrase\n' >"$T/pw"
+ok vitrine --password-file "$T/pw" snapshots
+ok vitrine --password-command "cat '$T/pw'" snapshots
+ok sh -c "vitrine --password-fd 7 snapshots 7<'$T/pw'"
+ok env VITRINE_PASSWORD_FILE="$T/pw" vitrine snapshots
+fails 2 vitrine --password-file "$T/pw" --password-command x snapshots
+fails 12 vitrine --password-command 'echo wrong' snapshots
+fails 12 vitrine --password-command false snapshots
+fails 2 setsid vitrine snapshots
+says 'there is no terminal to ask on'
+head -c 40 /dev/urandom >"$T/key"
+ok vitrine --password-file "$T/pw" key add --new-key-file "$T/key" --label k
+ok vitrine --key-file "$T/key" key list
+says '\* +key file'
+ok env VITRINE_KEY_FILE="$T/key" vitrine snapshots
+printf 'another\n' >"$T/pw2"
+ok vitrine --password-file "$T/pw" key change --new-password-file "$T/pw2"
+fails 12 vitrine --password-file "$T/pw" snapshots
+ok vitrine --password-file "$T/pw2" key list
+says 'the first'
+
+step "a put-only key backs up and reads nothing"
+head -c 40 /dev/urandom >"$T/web"
+ok vitrine --key-file "$T/key" key add --new-key-file "$T/web" --put-only \
+    --host web
+ok vitrine --key-file "$T/web" backup --host web "$T/src"
+fails 12 vitrine --key-file "$T/web" snapshots
+fails 12 vitrine --key-file "$T/web" cat "latest:$T/src/d/file"
+ok vitrine --key-file "$T/key" cat --host web "latest:$T/src/d/file"
+is "$(out)" hello
+fails 2 vitrine --key-file "$T/key" key add --put-only --new-key-file "$T/web"
+says 'needs --host'
+ok vitrine --key-file "$T/key" check --read-data

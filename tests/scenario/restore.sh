@@ -1,0 +1,85 @@
+#!/bin/sh
+# run: timeout=120
+# Restore: never outside the target, never over what is there, what can't be done
+# is said, and a normal user gets what he can have.
+. "$(dirname "$0")/lib.sh"
+
+S=$T/src
+mkdir -p "$S/a/b" "$S/c"
+echo one >"$S/a/one"
+echo two >"$S/a/b/two"
+echo three >"$S/c/three"
+ln "$S/a/one" "$S/c/one-again"
+ln -s ../a/one "$S/c/link"
+ln "$S/c/link" "$S/a/link-again"
+mkfifo "$S/c/fifo"
+truncate -s 1G "$S/c/hole"
+printf end >>"$S/c/hole"
+chmod 2750 "$S/a"
+touch -d '1901-02-03 04:05:06.123456789' "$S/c/three"
+touch -d '2001-02-03 04:05:06.5' "$S/a/b" "$S/a" "$S/c" "$S"
+ok vitrine init
+ok vitrine backup "$S"
+
+step "a directory's contents land in the target"
+ok vitrine restore "latest:$S" --target "$T/back"
+says "^Snapshot [0-9a-f]{8}: .* restored to $T/back in "
+same "$S" "$T/back"
+is "$(stat -c %i "$T/back/a/one")" "$(stat -c %i "$T/back/c/one-again")"
+is "$(stat -c %i "$T/back/c/link")" "$(stat -c %i "$T/back/a/link-again")"
+[ "$(du -k "$T/back/c/hole" | cut -f1)" -lt 1024 ] || die "the hole was written"
+
+step "a single file lands under its name"
+ok vitrine restore "latest:$S/a/one" --target "$T/single"
+is "$(cat "$T/single/one")" one
+
+step "what is there is never replaced"
+mkdir -p "$T/there/a"
+echo mine >"$T/there/a/one"
+echo mine >"$T/there/c"
+fails 3 vitrine restore "latest:$S" --target "$T/there"
+says 'a/one: not restored: something of this name is there already'
+says 'c: not restored: something of this name is there already; nor what is'
+is "$(cat "$T/there/a/one")" mine
+is "$(cat "$T/there/c")" mine
+is "$(cat "$T/there/a/b/two")" two
+fails 3 vitrine restore "latest:$S" --target "$T/back"
+echo "$(cat "$T/back/c/three")" | grep -q three || die "a file was changed"
+
+step "a link in the target leads nowhere"
+mkdir -p "$T/trap" "$T/outside"
+ln -s "$T/outside" "$T/trap/a"
+ln -s "$T/outside" "$T/trap/c"
+fails 3 vitrine restore "latest:$S" --target "$T/trap"
+is "$(ls -A "$T/outside")" ""
+
+step "the first name of a hard link is taken: the next is made"
+mkdir -p "$T/first/a"
+echo mine >"$T/first/a/one"
+fails 3 vitrine restore "latest:$S" --target "$T/first"
+is "$(cat "$T/first/c/one-again")" one
+
+step "a path that isn't there"
+fails 1 vitrine restore "latest:$S/a/oen" --target "$T/no"
+says "there is no $S/a/oen; $S/a has b, link-again, one"
+[ ! -e "$T/no" ] || die "the target was made"
+fails 2 vitrine restore "latest:$S"
+says 'needs --target'
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
+	step "a normal user gets what he can have"
+	mkdir "$T/user" "$T/uhome"
+	chown 65534:65534 "$T/user" "$T/uhome"
+	chmod -R a+rX "$R"
+	chmod a+rx "$T" "$T/bin"
+	cp "$VITRINE" "$T/bin/vitrine-copy" && chmod a+rx "$T/bin/vitrine-copy"
+	run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \
+	    XDG_STATE_HOME="$T/uhome/s" setpriv --reuid 65534 --regid 65534 \
+	    --clear-groups "$T/bin/vitrine-copy" restore "latest:$S" \
+	    --target "$T/user/out"
+	s=$?
+	is "$s" 0
+	says 'only root can set other owners'
+	is "$(cat "$T/user/out/a/b/two")" two
+	is "$(stat -c %a "$T/user/out/a")" 750
+fi
