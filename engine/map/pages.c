@@ -37,8 +37,10 @@ mix(uint32_t table, uint32_t number)
 {
 	uint64_t h = (uint64_t)table << 32 | number;
 
-	h *= 0x9e3779b97f4a7c15ULL;
-	return (h ^ h >> 29);
+	/* Both ends are used: the low bits for the shard, the next for the bucket. */
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
+	return (h ^ h >> 32);
 }
 
 int
