@@ -10,6 +10,7 @@ from harness import Repo, compare, fail, make_tree, passed, path, write
 
 rnd = random.Random(7)
 repo = Repo()
+repo.use_key_file()
 repo.init()
 tree = make_tree("tree", 11)
 first = repo.backup(tree)

@@ -10,6 +10,7 @@ from harness import Repo, compare, fail, make_tree, passed, path, write
 
 kinds = sys.argv[1:] or ["eio", "enospc", "estale", "kill", "lost", "tear"]
 base = Repo("base")
+base.use_key_file()
 base.init()
 tree = path("tree")
 for i in range(30):
@@ -25,7 +26,10 @@ def fresh(name):
         shutil.rmtree(path(name + suffix), ignore_errors=True)
         if os.path.isdir(path("base" + suffix)):
             shutil.copytree(path("base" + suffix), path(name + suffix))
-    return Repo(name)
+    r = Repo(name)
+    r.env = dict(base.env, VITRINE_REPOSITORY=r.dir, HOME=r.env["HOME"],
+                 XDG_CACHE_HOME=r.env["XDG_CACHE_HOME"], XDG_STATE_HOME=r.env["XDG_STATE_HOME"])
+    return r
 
 
 for kind in kinds:

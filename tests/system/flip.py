@@ -9,6 +9,7 @@ from harness import Repo, compare, fail, make_tree, passed, path, write
 
 rnd = random.Random(5)
 repo = Repo()
+repo.use_key_file()
 repo.init()
 tree = path("tree")
 for i in range(40):

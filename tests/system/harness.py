@@ -77,6 +77,13 @@ class Repo:
     def init(self):
         self.run("init")
 
+    def use_key_file(self):
+        """A key file instead of a passphrase: no Argon2 at each of many runs."""
+        key = path(os.path.basename(self.dir) + ".key")
+        write(key, os.urandom(32))
+        del self.env["VITRINE_PASSWORD"]
+        self.env["VITRINE_KEY_FILE"] = key
+
     def ids(self):
         d = os.path.join(self.dir, "snapshots")
         return set(os.listdir(d)) if os.path.isdir(d) else set()
