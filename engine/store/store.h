@@ -98,9 +98,10 @@ int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
 int store_remove(struct store *, const char *name, struct err *);
 
 /*
- * Open the store that a location names: a directory.  With `create' the directory
- * is made (mode 0700) if it isn't there; an existing one must be empty
- * (ERR_EXISTS names what is in it).  Without, a missing one is ERR_NOREPO.
+ * Open the store that a location names: a directory.  With `create' the
+ * directory is made (mode 0700) if it isn't there; an existing one must hold
+ * nothing but what an init that died leaves, keys/ and tmp/ (ERR_EXISTS names
+ * what else is in it).  Without, a missing one is ERR_NOREPO.
  */
 int store_open(struct store **out, const char *location, bool create,
     struct err *);

@@ -15,7 +15,7 @@ for m in $(find engine index fs tools -name '*.[15]'); do
 	[ -e "$r/share/man/man${m##*.}/${m##*/}" ] ||
 	    { echo "$m: not installed"; exit 1; }
 done
-if find "$r" -name '*_impl.h' | grep .; then
+if find "$r" -name '*_impl.h' -o -name '*_int.h' | grep .; then
 	echo "a private header is installed"
 	exit 1
 fi

@@ -42,7 +42,7 @@ def check(path, room):
                     complain(path, n, "not from the root: " + name)
                 elif first not in MAY_SEE[room]:
                     complain(path, n, "%s must not see %s" % (room, name))
-                elif name.endswith("_impl.h") and \
+                elif name.endswith(("_impl.h", "_int.h")) and \
                         os.path.dirname(name) != os.path.dirname(path):
                     complain(path, n, name + " is that module's own")
             elif first in MAY_SEE:
