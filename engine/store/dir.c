@@ -3,8 +3,8 @@
  * the objects.
  *
  * The directory may lie on any file system, NFS and FUSE among them, and may be
- * read-only.  Names are taken relative to one descriptor that is opened once, so
- * that a store stays the directory it was opened as whatever is renamed or
+ * read-only.  Names are taken relative to one descriptor that is opened once,
+ * so that a store stays the directory it was opened as whatever is renamed or
  * mounted later.
  *
  *  1. ENOENT for an object is the only proof of absence; every other error is
@@ -276,8 +276,8 @@ static const struct store_ops dir_ops = {
 	.remove = dir_remove
 };
 
-/* A new repository goes into an empty directory only; what an init that died has
- * left (keys/ and tmp/) is no obstacle to the next. */
+/* A new repository goes into an empty directory only; what an init that died
+ * has left (keys/ and tmp/) is no obstacle to the next. */
 static int
 must_be_empty(const struct dir_store *d, struct err *e)
 {

@@ -23,7 +23,7 @@ struct dir_store {
 	atomic_bool cleaned;	/* stale temporary files were looked for */
 
 	pthread_mutex_t lock;	/* known: directories whose own entry is */
-	unsigned known_n;	/* durable, as far as this process has seen to */
+	unsigned known_n;	/* durable, as far as this process saw to */
 	char known[DIR_KNOWN_MAX][DIR_KNOWN_NAME];
 };
 

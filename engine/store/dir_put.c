@@ -15,9 +15,9 @@
  *  4. After a failed fsync, of the file or of its directory, nothing of this
  *     attempt is left under the name: a second fsync may succeed without
  *     having written anything.
- *  5. The temporary file is locked (flock) as long as it has its temporary name;
- *     a cleaner removes only what it can lock and what is old by the store's own
- *     clock.
+ *  5. The temporary file is locked (flock) as long as it has its temporary
+ *     name; a cleaner removes only what it can lock and what is old by the
+ *     store's own clock.
  */
 #include <sys/file.h>
 #include <sys/random.h>
@@ -77,9 +77,9 @@ clean_one(int dirfd, const char *name, int64_t now_s)
 }
 
 /*
- * Remove what crashed writers left.  `now_s' is the time of a file that was just
- * made there: the store's clock, which may not be ours.  Best effort: leftovers
- * cost space only.
+ * Remove what crashed writers left.  `now_s' is the time of a file that was
+ * just made there: the store's clock, which may not be ours.  Best effort:
+ * leftovers cost space only.
  */
 static void
 clean(struct dir_store *d, int64_t now_s)

@@ -1,8 +1,8 @@
 /*
- * The store that fails on purpose.  A test gives a plan (fault.h); every call is
- * counted, and the one that the plan names fails in the way it says.  It stands
- * in front of a real store, so that what a failing run leaves behind is what a
- * real one would.
+ * The store that fails on purpose.  A test gives a plan (fault.h); every call
+ * is counted, and the one that the plan names fails in the way it says.  It
+ * stands in front of a real store, so that what a failing run leaves behind is
+ * what a real one would.
  */
 #include "engine/store/fault.h"
 

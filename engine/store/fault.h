@@ -12,8 +12,8 @@
  *	eio, enospc, estale	the call fails so, and does nothing
  *	kill	SIGKILL to ourselves before the call
  *	lost	the call is done but answers EIO
- *	tear	a put or commit leaves a prefix under the final name and fails: a
- *		store that lies; an append writes a prefix and fails
+ *	tear	a put or commit leaves a prefix under the final name and
+ *		fails: a store that lies; an append writes a prefix and fails
  *	flip	a read returns one flipped bit
  *	short	a read or stat tells half of the bytes, a list ends before its
  *		last half without an error

@@ -187,7 +187,7 @@ store_open(struct store **out, const char *location, bool create,
 	struct store *s;
 
 	if (*location == '\0')
-		return (err_set(e, ERR_USAGE, "the repository's name is empty"));
+		return (err_set(e, ERR_USAGE, "the repository has no name"));
 	if (strstr(location, "://") != NULL)
 		return (err_set(e, ERR_USAGE, "%s: no kind of store that this "
 		    "vitrine knows; give a directory", location));

@@ -28,7 +28,7 @@ struct store_put;
 
 struct store_stat {
 	uint64_t size_bytes;
-	int64_t mtime_s;	/* the store's clock: for people, never trusted */
+	int64_t mtime_s;	/* the store's clock: for people only */
 };
 
 typedef int store_list_fn(void *ctx, const char *name,
@@ -54,8 +54,9 @@ struct store_ops {
 	int (*put_commit)(struct store_put *, const char *name, struct err *);
 	void (*put_abort)(struct store_put *);
 	/* Every object whose name begins with "prefix/", in no order; names are
-	 * whole.  fn returns 0 to go on, STORE_STOP to end, < 0 to fail.  A missing
-	 * directory is an empty listing; any other doubt is an error. */
+	 * whole.  fn returns 0 to go on, STORE_STOP to end, < 0 to fail.  A
+	 * missing directory is an empty listing; any other doubt is an
+	 * error. */
 	int (*list)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
 	/* STORE_ABSENT where there is none. */
@@ -74,13 +75,13 @@ struct store_put {
 /* Is this a name that an object may have? */
 bool store_name_ok(const char *name);
 
-/* These check the name (another is ERR_CORRUPT: it came from bytes) and call the
- * store. */
+/* These check the name (another is ERR_CORRUPT: it came from bytes) and call
+ * the store. */
 void store_close(struct store *);	/* NULL is fine */
 int store_read(struct store *, const char *name, uint64_t off, void *dst,
     size_t len, size_t *got, struct err *);
-/* The whole object, appended to dst; more than max bytes is ERR_LIMIT.  dst is as
- * before when it fails. */
+/* The whole object, appended to dst; more than max bytes is ERR_LIMIT.  dst is
+ * as before when it fails. */
 int store_load(struct store *, const char *name, struct buf *dst, size_t max,
     struct err *);
 int store_stat(struct store *, const char *name, struct store_stat *,

@@ -1,7 +1,7 @@
 /*
  * Whole reads and writes, the durable replacement of a file, mkdir -p.  The
- * calls that matter are interposed (syscalls below), so that each can be made to
- * fail.
+ * calls that matter are interposed (syscalls below), so that each can be made
+ * to fail.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -150,8 +150,10 @@ readdir(DIR *dp)
 static char dir[64];
 static struct store *s;
 
-#define ID_A	"packs/ab/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define ID_B	"packs/cd/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define A16	"aaaaaaaaaaaaaaaa"
+#define B16	"bbbbbbbbbbbbbbbb"
+#define ID_A	"packs/ab/" A16 A16 A16 A16
+#define ID_B	"packs/cd/" B16 B16 B16 B16
 
 static void
 calm(void)
@@ -295,11 +297,10 @@ static void
 names_are_checked(void **state)
 {
 	static const char *const bad[] = {
-		"", "/", "a/", "/a", "a//b", "..", "a/../b", "a/./b", "A", "a b",
+		"", "/", "a/", "/a", "a//b", "..", "a/../b", "a/./b", "A",
+		"a b",
 		"a_b", "a.b", "tmp", "tmp/a", "packs/\xc3\xa9", "a\n",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"a"
+		A16 A16 A16 A16 A16 A16 A16 A16 "a"
 	};
 	struct err e = ERR_INIT;
 	struct store_stat st;
@@ -551,8 +552,8 @@ removal_is_durable(void **state)
 }
 
 /* Each system call of a put fails, each way: an honest error, nothing under the
- * name, nothing in tmp/ (unless it was the unlink that failed), and the next try
- * succeeds. */
+ * name, nothing in tmp/ (unless it was the unlink that failed), and the next
+ * try succeeds. */
 static void
 put_fails_at_every_call(void **state)
 {
