@@ -1,9 +1,10 @@
 /*
- * Reading the blocks of a stored catalog.  A block is looked for in the cache of
- * decoded blocks, then in the local plain file, then made from its chain out of the
- * store.  Nothing is believed before its hash under the domain's id key was
- * compared with the map's, and the map's pages with what names them, up to the
- * manifest: so the local files may be torn, stale or somebody else's.
+ * Reading the blocks of a stored catalog.  A block is looked for in the cache
+ * of decoded blocks, then in the local plain file, then made from its chain
+ * out of the store.  Nothing is believed before its hash under the domain's id
+ * key was compared with the map's, and the map's pages with what names them,
+ * up to the manifest: so the local files may be torn, stale or somebody
+ * else's.
  *
  * Invariants:
  *  1. A slot of the cache holds a verified block (or map page), or is empty.

@@ -6,11 +6,11 @@
 #include "index/pages.h"
 
 /*
- * The blocks of a stored catalog (vitrine-format(5), CATALOG BLOCKS): the map read by
- * levels, each block decoded from its chain key -> L1 -> L2 and checked after every
- * step, in a bounded cache shared by all connections.  Thread-safe but for new and
- * free.  A reference is stored twice where it matters: either copy that verifies
- * serves.
+ * The blocks of a stored catalog (vitrine-format(5), CATALOG BLOCKS): the map
+ * read by levels, each block decoded from its chain key -> L1 -> L2 and
+ * checked after every step, in a bounded cache shared by all connections.
+ * Thread-safe but for new and free.  A reference is stored twice where it
+ * matters: either copy that verifies serves.
  */
 #define CHAIN_MAX	3
 
@@ -25,8 +25,8 @@ struct blocks {
 	struct blocks_state *s;		/* private */
 };
 
-/* cache: the directory of the lineage's local cache (borrowed during the call), or
- * NULL.  Reads the pack list and the map's root. */
+/* cache: the directory of the lineage's local cache (borrowed during the
+ * call), or NULL.  Reads the pack list and the map's root. */
 int blocks_new(struct blocks **out, struct fetch *, const struct keyring *,
     uint32_t domain, const struct catalog_root *, size_t cache_bytes,
     const char *cache, struct err *);

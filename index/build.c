@@ -1,11 +1,13 @@
 /*
- * A catalog being built: opening over the parent or over nothing, its connection and
- * statements, and the small tables.
+ * A catalog being built: opening over the parent or over nothing, its
+ * connection and statements, and the small tables.
  *
  * Invariants:
- *  1. Nothing writes to the database before build_begin(), and what is as it was is not
- *     written: a snapshot without change dirties no page, and refers to the parent's map.
- *  2. Numbers (inodes, frames, packs, sets) are given in the order of the calls.
+ *  1. Nothing writes to the database before build_begin(), and what is as it
+ *     was is not written: a snapshot without change dirties no page, and
+ *     refers to the parent's map.
+ *  2. Numbers (inodes, frames, packs, sets) are given in the order of the
+ *     calls.
  */
 #include "index/build.h"
 
@@ -258,7 +260,8 @@ ban_one(void *ctx, const struct pack_id *id, struct err *e)
 	return (0);
 }
 
-/* The parent's packs that don't count; the catalog's own among them: no parent. */
+/* The parent's packs that don't count; the catalog's own among them: no parent.
+ */
 static int
 find_banned(struct build *b, struct err *e)
 {

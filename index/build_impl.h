@@ -20,8 +20,8 @@ enum bstmt {
 };
 enum sstmt { S_LINK_GET, S_LINK_PUT, S_RUN_GET, S_RUN_PUT, S_COUNT };
 
-/* A node on its way to its row.  Rows are gathered so that a new entry, its names
- * and its extents cost one insert. */
+/* A node on its way to its row.  Rows are gathered so that a new entry, its
+ * names and its extents cost one insert. */
 #define WINDOW	512
 struct row {
 	struct entry e;
@@ -101,13 +101,13 @@ struct build {
 	uint32_t memo_pack_frame, memo_pack_no;
 
 	bool emitting;
-	uint32_t first_meta;		/* run's number of the first such frame */
+	uint32_t first_meta;		/* the run's number of frames[0] */
 	struct meta_frame *frames;	/* from first_meta on */
 	size_t nframes;
 	struct meta_pack *metas;
 	size_t nmetas;
-	uint32_t meta_base;		/* number of metas[0] in the pack list */
-	uint8_t *depth;			/* a byte a block: its new chain's depth,
+	uint32_t meta_base;		/* metas[0] in the pack list */
+	uint8_t *depth;			/* a byte a block: its new depth,
 					 * 0 where it is as it was; owned */
 	uint64_t nblocks;
 	struct catalog_root result;	/* for build_packs */

@@ -1,7 +1,7 @@
 /*
- * The local cache of catalogs: where it lies, and how a build that was committed
- * goes into it.  Writing is not atomic and need not be: a block that doesn't verify is
- * fetched from the store.
+ * The local cache of catalogs: where it lies, and how a build that was
+ * committed goes into it.  Writing is not atomic and need not be: a block that
+ * doesn't verify is fetched from the store.
  */
 #include "index/cache.h"
 

@@ -1,6 +1,6 @@
 /*
- * Entries of a catalog: by number, by name, by path; targets and owners.  What a row
- * says is checked here, once, for all readers.
+ * Entries of a catalog: by number, by name, by path; targets and owners.  What
+ * a row says is checked here, once, for all readers.
  */
 #include "index/catalog.h"
 
@@ -105,7 +105,8 @@ catalog_get(struct catalog *c, uint64_t ino, struct entry *x, struct err *e)
 	return (r);
 }
 
-/* A directory's row says its own place: parent and name.  So it has one only. */
+/* A directory's row says its own place: parent and name.  So it has one only.
+ */
 static bool
 is_there(const struct entry *x, uint64_t dir, const char *name, size_t len,
     sqlite3_stmt *st, int target)

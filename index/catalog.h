@@ -6,11 +6,11 @@
 #include "engine/repo/repo.h"
 
 /*
- * Reading a snapshot's catalog: path -> entry -> chunk list, opened in place over
- * sealed blocks (vitrine-catalog(5)).  A struct catalog is thread-safe: it keeps a
- * bounded pool of read-only SQLite connections, one a calling thread at a time.
- * The bytes are hostile even when authenticated: what doesn't add up is
- * ERR_CORRUPT; only CATALOG_ABSENT is proven absence.
+ * Reading a snapshot's catalog: path -> entry -> chunk list, opened in place
+ * over sealed blocks (vitrine-catalog(5)).  A struct catalog is thread-safe:
+ * it keeps a bounded pool of read-only SQLite connections, one a calling
+ * thread at a time. The bytes are hostile even when authenticated: what
+ * doesn't add up is ERR_CORRUPT; only CATALOG_ABSENT is proven absence.
  */
 #define CATALOG_ABSENT	1
 #define CATALOG_STOP	2	/* a callback asked to stop */
@@ -25,8 +25,8 @@ enum entry_kind {
 	ENTRY_FILE = 1, ENTRY_DIR = 2, ENTRY_SYMLINK = 3, ENTRY_FIFO = 4,
 	ENTRY_SOCKET = 5, ENTRY_CHAR = 6, ENTRY_BLOCK = 7
 };
-#define ENTRY_IMPLIED	1	/* an ancestor of a root, not itself backed up */
-#define ENTRY_UNREAD	2	/* could not be read: content or children missing */
+#define ENTRY_IMPLIED	1	/* an ancestor of a root, not backed up */
+#define ENTRY_UNREAD	2	/* content or children are missing */
 #define ENTRY_CHANGED	4	/* changed while it was read */
 #define ENTRY_RECENT	8	/* too fresh then to be trusted as unchanged */
 #define ENTRY_SPARSE	16	/* has holes: set by build_content_end */
@@ -38,7 +38,7 @@ struct entry {
 	uint8_t flags;			/* ENTRY_x */
 	uint16_t mode;			/* 07777 */
 	uint32_t uid, gid;
-	uint32_t nlink;			/* names in this snapshot; 1 for a directory */
+	uint32_t nlink;			/* names here; 1 for a directory */
 	uint64_t size;			/* of a file; else 0 */
 	struct stamp mtime, ctime;
 	uint32_t rdev_major, rdev_minor;
@@ -71,9 +71,9 @@ void catalog_close(struct catalog *);
 int catalog_get(struct catalog *, uint64_t ino, struct entry *, struct err *);
 int catalog_lookup(struct catalog *, uint64_t dir, const char *name, size_t len,
     struct entry *, struct err *);
-/* An absolute path (or one of any "/"-separated form; "" and "/" are the root);
- * no ".." and no following of links.  CATALOG_ABSENT; *known (may be NULL) is then
- * the length of the longest leading part that exists. */
+/* An absolute path (or one of any "/"-separated form; "" and "/" are the
+ * root); no ".." and no following of links.  CATALOG_ABSENT; *known (may be
+ * NULL) is then the length of the longest leading part that exists. */
 int catalog_resolve(struct catalog *, const char *path, size_t len,
     struct entry *, size_t *known, struct err *);
 
@@ -83,8 +83,8 @@ typedef int catalog_dir_fn(void *ctx, const char *name, size_t len,
     const struct entry *, struct err *);
 int catalog_readdir(struct catalog *, uint64_t dir, const char *after,
     size_t after_len, catalog_dir_fn *, void *ctx, struct err *);
-/* Depth first, directories before their children; path has no leading '/' and is
- * relative to `dir'.  fn may return CATALOG_SKIP for a directory. */
+/* Depth first, directories before their children; path has no leading '/' and
+ * is relative to `dir'.  fn may return CATALOG_SKIP for a directory. */
 #define CATALOG_SKIP	3
 typedef int catalog_walk_fn(void *ctx, const char *path, size_t len,
     const struct entry *, struct err *);
@@ -110,7 +110,8 @@ int catalog_xattrs(struct catalog *, uint64_t set, catalog_xattr_fn *,
 int catalog_owner(struct catalog *, bool group, uint32_t id, char *dst,
     size_t size, struct err *);
 
-/* Every pack of the catalog: its data packs and the metadata packs it lies in. */
+/* Every pack of the catalog: its data packs and the metadata packs it lies in.
+ */
 typedef int catalog_pack_fn(void *ctx, const struct pack_info *, struct err *);
 int catalog_packs(struct catalog *, catalog_pack_fn *, void *ctx, struct err *);
 
@@ -125,9 +126,9 @@ int catalog_sql(struct catalog *, const char *sql, catalog_sql_fn *, void *ctx,
     struct err *);
 
 /*
- * Check a catalog's own structure: SQLite's integrity, that each name has a node,
- * each node a name, sizes equal the extents' sum, places lie within their pack's
- * frames, nlink counts.  fn gets a sentence per finding.
+ * Check a catalog's own structure: SQLite's integrity, that each name has a
+ * node, each node a name, sizes equal the extents' sum, places lie within
+ * their pack's frames, nlink counts.  fn gets a sentence per finding.
  */
 typedef void catalog_fault_fn(void *ctx, const char *path, const char *text);
 int catalog_verify(struct catalog *, catalog_fault_fn *, void *ctx,

@@ -49,7 +49,8 @@ int conn_stmt(struct conn *, enum stmt, sqlite3_stmt **out, struct err *);
 /* 1 for a row, 0 for none, -1. */
 int conn_step(struct conn *, sqlite3_stmt *, struct err *);
 
-/* Integers and bytes out of a row: any other type, or more than max, sets *bad. */
+/* Integers and bytes out of a row: any other type, or more than max, sets *bad.
+ */
 uint64_t col_u64(sqlite3_stmt *, int col, uint64_t max, bool *bad);
 int64_t col_i64(sqlite3_stmt *, int col, bool *bad);
 const void *col_blob(sqlite3_stmt *, int col, size_t max, size_t *len,
@@ -66,7 +67,8 @@ const void *col_blob(sqlite3_stmt *, int col, size_t max, size_t *len,
 /* false when a value can't be. */
 bool entry_columns(struct entry *, sqlite3_stmt *, int first);
 
-/* A pack row of "no, id, size, domain, writer, run, salt, wrap_kind, wrapped". */
+/* A pack row of "no, id, size, domain, writer, run, salt, wrap_kind, wrapped".
+ */
 #define PACK_COLUMNS(t) \
 	t "id, " t "size, " t "domain, " t "writer, " t "run, " t "salt, " \
 	t "wrap_kind, " t "wrapped"
@@ -96,8 +98,8 @@ void batch_fini(struct batch *);
 int batch_load(struct batch *, struct catalog *, uint64_t dir,
     const char *after, size_t after_len, struct err *);
 
-/* The extents of one BLOB, beginning at off: at most max, appended to v from *n on;
- * *end is where they end.  false when malformed. */
+/* The extents of one BLOB, beginning at off: at most max, appended to v from
+ * *n on; *end is where they end.  false when malformed. */
 bool extents_parse(struct extent *v, size_t max, size_t *n, const void *,
     size_t len, uint64_t off, uint64_t *end);
 

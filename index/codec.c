@@ -1,6 +1,6 @@
 /*
- * Extent lists and xattr sets as bytes.  They stand in BLOBs and not in rows of their
- * own because a row costs more than what it would hold.
+ * Extent lists and xattr sets as bytes.  They stand in BLOBs and not in rows
+ * of their own because a row costs more than what it would hold.
  */
 #include "index/codec.h"
 

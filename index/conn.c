@@ -1,7 +1,7 @@
 /*
- * The pool of connections.  A connection costs a page cache and a parsed schema, so
- * there are few, whatever the number of threads; each keeps its read transaction
- * open, since the bytes never change.
+ * The pool of connections.  A connection costs a page cache and a parsed
+ * schema, so there are few, whatever the number of threads; each keeps its
+ * read transaction open, since the bytes never change.
  */
 #include "index/catalog_impl.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a file is made of, while a catalog is built: extents into the node's row or into
- * segment rows, and the counts of the frames that they lie in.
+ * What a file is made of, while a catalog is built: extents into the node's
+ * row or into segment rows, and the counts of the frames that they lie in.
  */
 #include "index/build_impl.h"
 

@@ -6,8 +6,8 @@
 #include "engine/base/buf.h"
 
 /*
- * How a changed block is stored (vitrine-catalog(5), WRITING): deltas made with a
- * prefix.  Confined.
+ * How a changed block is stored (vitrine-catalog(5), WRITING): deltas made
+ * with a prefix.  Confined.
  */
 struct delta;
 int delta_new(struct delta **out, struct err *);
@@ -16,8 +16,8 @@ void delta_free(struct delta *);
 /* What the block takes when it is compressed by itself. */
 int delta_full_bytes(struct delta *, const void *block, size_t len,
     size_t *bytes, struct err *);
-/* The delta that makes block out of prefix, into `out' (emptied first); decoded again
- * and compared. */
+/* The delta that makes block out of prefix, into `out' (emptied first);
+ * decoded again and compared. */
 int delta_make(struct delta *, struct buf *out, const void *prefix,
     size_t prefix_len, const void *block, size_t len, struct err *);
 

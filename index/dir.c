@@ -3,9 +3,9 @@
  * connection is held while a callback runs (it may ask the catalog itself, and
  * the pool is bounded).
  *
- * A walk ends whatever the bytes say: names rise strictly within a directory, and a
- * directory's row names the one place where it stands (checked in batch_load), so
- * no directory is met twice.
+ * A walk ends whatever the bytes say: names rise strictly within a directory,
+ * and a directory's row names the one place where it stands (checked in
+ * batch_load), so no directory is met twice.
  */
 #include "index/catalog_impl.h"
 
@@ -153,8 +153,8 @@ catalog_readdir(struct catalog *c, uint64_t dir, const char *after,
 	return (r);
 }
 
-/* A directory on the way down.  Its path is the walk's, up to path_len; the name
- * that was met last stands behind it. */
+/* A directory on the way down.  Its path is the walk's, up to path_len; the
+ * name that was met last stands behind it. */
 struct level {
 	uint64_t ino;
 	size_t path_len;

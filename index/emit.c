@@ -1,11 +1,11 @@
 /*
- * Storing a catalog: its changed blocks as keys or deltas, the pages of the map above
- * them from the bottom up, the pack list, the root.
+ * Storing a catalog: its changed blocks as keys or deltas, the pages of the
+ * map above them from the bottom up, the pack list, the root.
  *
- * A reference needs the place of what it names, which is known only after a flush; so
- * each level waits for the one below.  What did not change keeps the parent's
- * reference, and with it the numbers in the pack list: the list only grows until
- * everything is stored anew.
+ * A reference needs the place of what it names, which is known only after a
+ * flush; so each level waits for the one below.  What did not change keeps the
+ * parent's reference, and with it the numbers in the pack list: the list only
+ * grows until everything is stored anew.
  */
 #include "index/build_impl.h"
 

@@ -1,6 +1,7 @@
 /*
- * What files are made of: extents, frames, packs, xattr sets.  A list that doesn't add
- * up to the file's size is damage: a short answer would truncate somebody's file.
+ * What files are made of: extents, frames, packs, xattr sets.  A list that
+ * doesn't add up to the file's size is damage: a short answer would truncate
+ * somebody's file.
  */
 #include "index/catalog_impl.h"
 

@@ -1,6 +1,6 @@
 /*
- * The end of a build: what is still on its way goes into the tables, the transaction
- * ends, and what changed is stored.
+ * The end of a build: what is still on its way goes into the tables, the
+ * transaction ends, and what changed is stored.
  */
 #include "index/build_impl.h"
 

@@ -1,10 +1,11 @@
 /*
  * Frames and packs of a catalog being built.
  *
- * A frame gets its number here at first sight: when an extent names it, or when the put
- * tells where it lies, whichever comes first.  Its row counts the extents that name it,
- * so that a frame, and then a pack, that nothing needs any more leaves the catalog,
- * and the list of packs that the snapshot needs is exact.
+ * A frame gets its number here at first sight: when an extent names it, or
+ * when the put tells where it lies, whichever comes first.  Its row counts the
+ * extents that name it, so that a frame, and then a pack, that nothing needs
+ * any more leaves the catalog, and the list of packs that the snapshot needs
+ * is exact.
  */
 #include "index/build_impl.h"
 
@@ -29,7 +30,8 @@ by_frame(const void *a, const void *b)
 	return (x->frame < y->frame ? -1 : x->frame > y->frame);
 }
 
-/* Write the counts of the frames that have a row; keep the rest, *left of them. */
+/* Write the counts of the frames that have a row; keep the rest, *left of them.
+ */
 static int
 refs_flush(struct build *b, size_t *left, struct err *e)
 {

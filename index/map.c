@@ -1,6 +1,6 @@
 /*
- * The block map's pages as bytes, and its arithmetic (vitrine-format(5), CATALOG
- * BLOCKS).  No I/O.
+ * The block map's pages as bytes, and its arithmetic (vitrine-format(5),
+ * CATALOG BLOCKS).  No I/O.
  */
 #include "index/blocks.h"
 

@@ -1,11 +1,11 @@
 /*
  * Nodes and names of a catalog being built.
  *
- * Rows pass through a window of slots by inode number; when a slot is wanted by another
- * number, all changed rows are written, in order of their numbers, so that new ones
- * are appended to the table.  A node whose last name went is only marked by its count
- * of 0 (the index node_orphan finds it) and removed at the end, so that a name given
- * later in the same run still finds it.
+ * Rows pass through a window of slots by inode number; when a slot is wanted
+ * by another number, all changed rows are written, in order of their numbers,
+ * so that new ones are appended to the table.  A node whose last name went is
+ * only marked by its count of 0 (the index node_orphan finds it) and removed
+ * at the end, so that a name given later in the same run still finds it.
  */
 #include "index/build_impl.h"
 

@@ -2,8 +2,8 @@
  * The copy-on-write file under a catalog that is being built.
  *
  * Invariants:
- *  1. A page whose bit is set is read from the temporary file; one whose bit isn't set
- *     lies in the base below base_size, or reads as zeros.
+ *  1. A page whose bit is set is read from the temporary file; one whose bit
+ *     isn't set lies in the base below base_size, or reads as zeros.
  *  2. base_size never grows: what was cut off does not come back.
  */
 #include "index/overlay.h"
@@ -106,7 +106,8 @@ overlay_write(struct pages *p, const void *src, size_t len, uint64_t off,
 {
 	struct overlay *o = (struct overlay *)p;
 
-	/* SQLite writes whole pages; a part would need the rest from the base. */
+	/* SQLite writes whole pages; a part would need the rest from the base.
+	 */
 	if (off % PAGE != 0 || len % PAGE != 0)
 		return (err_set(e, ERR_SYS, "a write of part of a page"));
 	if (io_pwrite_all(o->fd, src, len, off, e) != 0)

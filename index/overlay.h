@@ -6,10 +6,10 @@
 #include "index/pages.h"
 
 /*
- * A writable file over a read-only one: written pages lie in a temporary sparse
- * file (0600, without a name), the others are read from the base.  It knows what
- * was written, so nothing is copied or compared to find it.  Confined to one
- * thread.
+ * A writable file over a read-only one: written pages lie in a temporary
+ * sparse file (0600, without a name), the others are read from the base.  It
+ * knows what was written, so nothing is copied or compared to find it.
+ * Confined to one thread.
  */
 struct overlay;
 

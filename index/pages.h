@@ -8,10 +8,10 @@
 #include "engine/base/err.h"
 
 /*
- * What a SQLite file's bytes come from: the blocks of a stored catalog (blocks.h),
- * an overlay over them (overlay.h), or memory in a test.  Embedded as first member
- * by whoever implements it.  read must be thread-safe where several connections
- * share the object.
+ * What a SQLite file's bytes come from: the blocks of a stored catalog
+ * (blocks.h), an overlay over them (overlay.h), or memory in a test.  Embedded
+ * as first member by whoever implements it.  read must be thread-safe where
+ * several connections share the object.
  */
 struct pages;
 struct pages_ops {
@@ -29,9 +29,9 @@ struct pages {
 };
 
 /*
- * Open a connection over them: read-only (immutable, no locks, no journal) where
- * they can't be written.  Borrows the pages until sqlite3_close.  Confined to one
- * thread at a time.
+ * Open a connection over them: read-only (immutable, no locks, no journal)
+ * where they can't be written.  Borrows the pages until sqlite3_close.
+ * Confined to one thread at a time.
  */
 int vfs_open(sqlite3 **out, struct pages *, struct err *);
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In the order of sqlite_schema's rows: tables first, which is the order that VACUUM
- * leaves. */
+/* In the order of sqlite_schema's rows: tables first, which is the order that
+ * VACUUM leaves. */
 static const struct object {
 	const char *type, *name, *table, *sql;
 } objects[] = {

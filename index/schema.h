@@ -7,8 +7,8 @@
 #include "index/pages.h"
 
 /* The catalog's schema (vitrine-catalog(5), SCHEMA): made, and compared word
- * for word when a stored catalog is opened, so that no view, trigger or odd table
- * in hostile bytes is ever used. */
+ * for word when a stored catalog is opened, so that no view, trigger or odd
+ * table in hostile bytes is ever used. */
 #define SCHEMA_VERSION		1
 #define SCHEMA_APPLICATION	0x76747263	/* "vtrc" */
 

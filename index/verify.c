@@ -1,7 +1,8 @@
 /*
- * Does a catalog agree with itself?  SQLite's own check first; then every row is
- * looked at three ways: down the tree (so that a finding has a path), along the nodes
- * beside the names (what has no name, or too few), and the small tables.
+ * Does a catalog agree with itself?  SQLite's own check first; then every row
+ * is looked at three ways: down the tree (so that a finding has a path), along
+ * the nodes beside the names (what has no name, or too few), and the small
+ * tables.
  */
 #include "index/catalog_impl.h"
 
@@ -34,7 +35,8 @@ fault(struct verify *v, const char *path, const char *fmt, ...)
 	v->fn(v->ctx, path, text);
 }
 
-/* An error that is the catalog's fault becomes a finding; others are passed on. */
+/* An error that is the catalog's fault becomes a finding; others are passed on.
+ */
 static int
 found(struct verify *v, const char *path, struct err *e)
 {

@@ -1,13 +1,13 @@
 /*
- * The SQLite VFS between SQLite and the blocks of a catalog.  It exists so that a
- * catalog is read in place, block by block, and written as an overlay: SQLite
- * sees an ordinary file.
+ * The SQLite VFS between SQLite and the blocks of a catalog.  It exists so
+ * that a catalog is read in place, block by block, and written as an overlay:
+ * SQLite sees an ordinary file.
  *
- * One VFS is registered for the process, "vitrine".  The name of a main database is a
- * number under which vfs_open() has put the pages for the length of the call; what
- * else SQLite opens (files for sorting, or VACUUM) goes to the system's own VFS.
- * No lock and no journal: a stored catalog never changes, and one that is being
- * built has one connection.
+ * One VFS is registered for the process, "vitrine".  The name of a main
+ * database is a number under which vfs_open() has put the pages for the length
+ * of the call; what else SQLite opens (files for sorting, or VACUUM) goes to
+ * the system's own VFS. No lock and no journal: a stored catalog never
+ * changes, and one that is being built has one connection.
  */
 #include "index/pages.h"
 
@@ -25,7 +25,7 @@ struct file {
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool registered;		/* under registry_lock */
-static struct pages *opening;	/* what the open in progress is for; same lock */
+static struct pages *opening;	/* by the open in progress; same lock */
 static sqlite3_vfs *system_vfs;
 static sqlite3_vfs our_vfs;
 

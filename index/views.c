@@ -1,7 +1,7 @@
 /*
- * A catalog for people: names, paths and hexadecimal ids in place of numbers and BLOBs.
- * Paths come from a function that climbs the directories, extents from a virtual
- * table that decodes the BLOBs of one file.
+ * A catalog for people: names, paths and hexadecimal ids in place of numbers
+ * and BLOBs. Paths come from a function that climbs the directories, extents
+ * from a virtual table that decodes the BLOBs of one file.
  */
 #include "index/views.h"
 
@@ -270,8 +270,8 @@ views_create(struct views *v, struct err *e)
 		    &extents_module, v);
 	if (rc != SQLITE_OK)
 		return (vfs_error(db, rc, e, "catalog"));
-	if (sql_exec(db, "COMMIT; PRAGMA query_only=OFF; PRAGMA temp_store=FILE",
-	    e) != 0)
+	if (sql_exec(db, "COMMIT; PRAGMA query_only=OFF; "
+	    "PRAGMA temp_store=FILE", e) != 0)
 		return (-1);
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)
 		if (sql_exec(db, sql[i], e) != 0)

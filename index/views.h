@@ -4,12 +4,12 @@
 #include "index/catalog_impl.h"
 
 /*
- * The views files, chunks and packs (vitrine-catalog(5), VIEWS) on one connection, with
- * the function and the virtual table that they need.
+ * The views files, chunks and packs (vitrine-catalog(5), VIEWS) on one
+ * connection, with the function and the virtual table that they need.
  */
 struct views {
 	struct conn conn;
-	uint64_t memo_dir;		/* the directory whose path is in memo */
+	uint64_t memo_dir;		/* whose path is in memo */
 	struct buf memo;
 };
 /* On the connection that is in v->conn.db; v outlives it. */

@@ -1,7 +1,7 @@
 /*
- * The reader over a catalog with changed bytes.  The input is a row of patches over a
- * small database that is right: u24 offset, u8 n (at most 64), n bytes.  Whatever
- * comes of it, the walk ends and nothing is touched that isn't there.
+ * The reader over a catalog with changed bytes.  The input is a row of patches
+ * over a small database that is right: u24 offset, u8 n (at most 64), n bytes.
+ * Whatever comes of it, the walk ends and nothing is touched that isn't there.
  */
 #include "tests/unit/memory_pages.h"
 

@@ -1,6 +1,7 @@
 /*
- * Pages of a catalog's map: the first byte chooses the kind and how many entries
- * there should be; what is accepted is emitted again as the same bytes.
+ * Pages of a catalog's map: the first byte chooses the kind and how many
+ * entries there should be; what is accepted is emitted again as the same
+ * bytes.
  */
 #include "index/blocks.h"
 

@@ -1,4 +1,5 @@
-/* Sets of extended attributes: what is accepted is emitted again as the same bytes. */
+/* Sets of extended attributes: what is accepted is emitted again as the same
+ * bytes. */
 #include "index/codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);

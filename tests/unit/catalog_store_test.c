@@ -1,6 +1,6 @@
 /*
- * Catalogs over a store and a cache that lose, tear and turn bytes: what is served is
- * right or an error.  And how catalogs are stored anew.
+ * Catalogs over a store and a cache that lose, tear and turn bytes: what is
+ * served is right or an error.  And how catalogs are stored anew.
  */
 #include "tests/unit/catalog_fixture.h"
 
@@ -279,7 +279,8 @@ count_pack(void *ctx, const struct pack_id *id, struct err *e)
 	return (0);
 }
 
-/* Much goes: everything is stored anew, and the packs that held it are let go. */
+/* Much goes: everything is stored anew, and the packs that held it are let go.
+ */
 static void
 test_anew(void **state)
 {
@@ -323,8 +324,8 @@ test_anew(void **state)
 	fixture_fini(&f);
 }
 
-/* The same calls make the same database.  Without chunks: a second run would find
- * those of the first, and say other places. */
+/* The same calls make the same database.  Without chunks: a second run would
+ * find those of the first, and say other places. */
 static void
 test_same_bytes(void **state)
 {

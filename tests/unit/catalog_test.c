@@ -1,6 +1,6 @@
 /*
- * Catalogs against a model in memory: many generations of random changes, each stored
- * and read back out of the store.
+ * Catalogs against a model in memory: many generations of random changes, each
+ * stored and read back out of the store.
  */
 #include "tests/unit/catalog_fixture.h"
 

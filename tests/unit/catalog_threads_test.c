@@ -1,5 +1,6 @@
 /*
- * One catalog read by many threads, with fewer connections and blocks than they want.
+ * One catalog read by many threads, with fewer connections and blocks than
+ * they want.
  */
 #include "tests/unit/catalog_fixture.h"
 

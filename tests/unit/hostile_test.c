@@ -1,6 +1,6 @@
 /*
- * Catalogs that lie: authenticated bytes whose rows can't be.  Each is damage, none
- * is absence, none is believed.  And what sql refuses.
+ * Catalogs that lie: authenticated bytes whose rows can't be.  Each is damage,
+ * none is absence, none is believed.  And what sql refuses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
