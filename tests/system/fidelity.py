@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run: also=address
 """Random trees with every oddity: backup, then mount and restore; nothing differs."""
 import os
 
