@@ -164,13 +164,17 @@ progress_text(struct ui *ui, const struct event_progress *p, struct buf *b)
 	uint64_t ms = clock_mono_ms() - ui->began_ms;
 	uint64_t speed = ms > 0 ? p->bytes * 1000 / ms : 0;
 
-	buf_bytes(b, text_count(t1, p->files), strlen(t1));
-	if (p->files_total > 0) {
-		(void)snprintf(line, sizeof(line), " / %s",
-		    text_count(t1, p->files_total));
-		buf_bytes(b, line, strlen(line));
-	}
-	(void)snprintf(line, sizeof(line), " files, %s, %s/s",
+	/* A job that knows no files counts bytes only. */
+	if (p->files_total > 0)
+		(void)snprintf(line, sizeof(line), "%s / %s files, ",
+		    text_count(t1, p->files), text_count(t2, p->files_total));
+	else if (p->files > 0)
+		(void)snprintf(line, sizeof(line), "%s, ",
+		    text_n(t1, p->files, "file", "files"));
+	else
+		line[0] = '\0';
+	buf_bytes(b, line, strlen(line));
+	(void)snprintf(line, sizeof(line), "%s, %s/s",
 	    text_size(t1, p->bytes), text_size(t2, speed));
 	buf_bytes(b, line, strlen(line));
 	if (p->bytes_total > p->bytes && speed > 0) {
