@@ -22,6 +22,7 @@ struct keyring {
 	uint8_t secret_key[32];			/* full only: X25519 */
 	uint8_t writer_key[KEY_BYTES];		/* put-only only */
 	uint8_t domain_secret[KEY_BYTES];	/* put-only only */
+	char host[KEYRING_HOST_MAX + 1];	/* put-only only */
 };
 
 static struct keyring *
@@ -75,6 +76,8 @@ keyring_new_put_only(struct keyring **out, const struct repo_id *repo,
 	memcpy(k->public_key, s->public_key, sizeof(k->public_key));
 	memcpy(k->writer_key, s->writer_key, KEY_BYTES);
 	memcpy(k->domain_secret, s->domain_secret, KEY_BYTES);
+	memcpy(k->host, s->host, sizeof(k->host));
+	k->host[KEYRING_HOST_MAX] = '\0';
 	(void)sodium_mprotect_readonly(k);
 	*out = k;
 	return (0);
@@ -114,6 +117,12 @@ const uint8_t *
 keyring_public_key(const struct keyring *k)
 {
 	return (k->public_key);
+}
+
+const char *
+keyring_host(const struct keyring *k)
+{
+	return (k->host);
 }
 
 const uint8_t *
@@ -221,6 +230,7 @@ keyring_put_only(const struct keyring *k, uint32_t writer, uint32_t domain,
 	derive_u32(out->writer_key, k->master, "writer", writer);
 	derive_u32(out->domain_secret, k->master, "domain", domain);
 	memcpy(out->public_key, k->public_key, sizeof(out->public_key));
+	memset(out->host, 0, sizeof(out->host));
 	return (0);
 }
 

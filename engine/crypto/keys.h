@@ -24,12 +24,14 @@ enum key_role {
 };
 
 /* What a put-only slot seals. */
+#define KEYRING_HOST_MAX	255
 struct put_only_secrets {
 	uint32_t writer;
 	uint32_t domain;
 	uint8_t writer_key[KEY_BYTES];		/* K_w */
 	uint8_t domain_secret[KEY_BYTES];
 	uint8_t public_key[32];			/* X25519 */
+	char host[KEYRING_HOST_MAX + 1];	/* the only one it may name */
 };
 
 int keyring_new_full(struct keyring **out, const struct repo_id *,
@@ -43,6 +45,8 @@ const struct repo_id *keyring_repo(const struct keyring *);
 uint32_t keyring_writer(const struct keyring *);	/* 0 for a full key */
 uint32_t keyring_domain(const struct keyring *);	/* 0 for a full key */
 const uint8_t *keyring_public_key(const struct keyring *);	/* 32 bytes */
+/* The host name that this writer's snapshots must carry; "" for a full key. */
+const char *keyring_host(const struct keyring *);
 /* The master secret; NULL for a put-only keyring. */
 const uint8_t *keyring_master(const struct keyring *);
 
@@ -59,7 +63,8 @@ int keyring_domain_table_key(const struct keyring *, uint32_t domain,
 /* Full only: "header", "registry". */
 int keyring_subkey(const struct keyring *, const char *label,
     uint8_t out[KEY_BYTES], struct err *);
-/* Full only: what a new put-only writer gets. */
+/* Full only: what a new put-only writer gets; the host is left empty, for the
+ * caller to fill in. */
 int keyring_put_only(const struct keyring *, uint32_t writer, uint32_t domain,
     struct put_only_secrets *out, struct err *);
 

@@ -16,7 +16,8 @@
 #define FIXED_BYTES	72
 #define SALT16		16
 #define FULL_BYTES	KEY_BYTES
-#define PUT_ONLY_BYTES	(4 + 4 + 3 * 32)
+#define PUT_ONLY_LEAST	(4 + 4 + 3 * 32 + 2 + 1)
+#define PUT_ONLY_MOST	(PUT_ONLY_LEAST - 1 + SLOT_HOST_MAX)
 #define RECORD_LEAST	(1 + 4 + 4 + 12 + 2 + 2)
 #define RECORD_MOST	(RECORD_LEAST + SLOT_HOST_MAX + SLOT_LABEL_MAX)
 #define KEY_FILE_LEAST	16
@@ -144,11 +145,12 @@ slot_record_emit(struct buf *b, const struct slot_record *r)
 
 /* The secrets that the slot will seal, into out; their length. */
 static int
-secrets_emit(uint8_t out[PUT_ONLY_BYTES], size_t *len,
+secrets_emit(uint8_t out[PUT_ONLY_MOST], size_t *len,
     const struct keyring *ring, const struct slot_record *r, struct err *e)
 {
 	struct put_only_secrets s;
 	const uint8_t *master = keyring_master(ring);
+	size_t host;
 
 	if (master == NULL)
 		return (err_set(e, ERR_AUTH, "making a key needs a full key"));
@@ -165,7 +167,10 @@ secrets_emit(uint8_t out[PUT_ONLY_BYTES], size_t *len,
 	memcpy(out + 40, s.domain_secret, 32);
 	memcpy(out + 72, s.public_key, 32);
 	sodium_memzero(&s, sizeof(s));
-	*len = PUT_ONLY_BYTES;
+	host = strlen(r->host);
+	le_put16(out + 104, (uint16_t)host);
+	memcpy(out + 106, r->host, host);
+	*len = 106 + host;
 	return (0);
 }
 
@@ -194,7 +199,7 @@ emit(struct buf *out, const struct keyring *ring, const struct slot_params *p,
     struct err *e)
 {
 	uint8_t key[KEY_BYTES], rkey[KEY_BYTES], salt[SALT16];
-	uint8_t secrets[PUT_ONLY_BYTES], sealed[PUT_ONLY_BYTES + 16];
+	uint8_t secrets[PUT_ONLY_MOST], sealed[PUT_ONLY_MOST + 16];
 	uint8_t sealed_record[RECORD_MOST + AEAD_TAG_BYTES];
 	struct buf rec = BUF_INIT;
 	size_t len = 0;
@@ -269,7 +274,7 @@ parse(struct slot *s, const void *object, size_t len,
 	struct head head;
 	struct rd r;
 	uint8_t how, role;
-	size_t want;
+	size_t least, most;
 
 	rd_init(&r, object, len);
 	if (head_parse(&head, &r, &kind, repo, e) < 0)
@@ -289,8 +294,10 @@ parse(struct slot *s, const void *object, size_t len,
 	    role > ROLE_PUT_ONLY || !params_are_good(&s->params))
 		return (err_set(e, ERR_CORRUPT, "the key slot makes no sense"));
 	s->role = (enum key_role)role;
-	want = role == ROLE_FULL ? FULL_BYTES : PUT_ONLY_BYTES;
-	if (s->secrets_len != want + AEAD_TAG_BYTES ||
+	least = role == ROLE_FULL ? FULL_BYTES : PUT_ONLY_LEAST;
+	most = role == ROLE_FULL ? FULL_BYTES : PUT_ONLY_MOST;
+	if (s->secrets_len < least + AEAD_TAG_BYTES ||
+	    s->secrets_len > most + AEAD_TAG_BYTES ||
 	    s->record_len < RECORD_LEAST + AEAD_TAG_BYTES ||
 	    s->record_len > RECORD_MOST + AEAD_TAG_BYTES)
 		return (err_set(e, ERR_CORRUPT,
@@ -311,6 +318,22 @@ slot_kind_of(const void *object, size_t len, const struct repo_id *repo,
 	return (0);
 }
 
+/* A text without NUL bytes, so that what is read is what was written. */
+static void
+text_parse(char *dst, size_t max, struct rd *r)
+{
+	uint16_t n = rd_u16(r);
+
+	if (n > max)
+		r->bad = true;
+	if (r->bad)
+		n = 0;
+	rd_bytes(r, dst, n);
+	if (memchr(dst, '\0', n) != NULL)
+		r->bad = true;
+	dst[n] = '\0';
+}
+
 /* A keyring from the opened secrets. */
 static int
 ring_of(struct keyring **out, const struct slot *s, const uint8_t *plain,
@@ -322,13 +345,18 @@ ring_of(struct keyring **out, const struct slot *s, const uint8_t *plain,
 
 	if (s->role == ROLE_FULL)
 		return (keyring_new_full(out, repo, plain, e));
-	rd_init(&r, plain, PUT_ONLY_BYTES);
+	rd_init(&r, plain, s->secrets_len - AEAD_TAG_BYTES);
 	p.writer = rd_u32(&r);
 	p.domain = rd_u32(&r);
 	rd_bytes(&r, p.writer_key, KEY_BYTES);
 	rd_bytes(&r, p.domain_secret, KEY_BYTES);
 	rd_bytes(&r, p.public_key, sizeof(p.public_key));
-	rv = keyring_new_put_only(out, repo, &p, e);
+	text_parse(p.host, SLOT_HOST_MAX, &r);
+	if (!rd_end(&r) || p.host[0] == '\0')
+		rv = err_set(e, ERR_CORRUPT,
+		    "the key slot's secrets make no sense");
+	else
+		rv = keyring_new_put_only(out, repo, &p, e);
 	sodium_memzero(&p, sizeof(p));
 	return (rv);
 }
@@ -338,7 +366,7 @@ slot_unlock(struct keyring **out, const void *object, size_t len,
     const struct repo_id *repo, enum slot_kind kind,
     const struct secret *secret, struct err *e)
 {
-	uint8_t key[KEY_BYTES], plain[PUT_ONLY_BYTES];
+	uint8_t key[KEY_BYTES], plain[PUT_ONLY_MOST];
 	struct slot s;
 	int r;
 
@@ -355,22 +383,6 @@ slot_unlock(struct keyring **out, const void *object, size_t len,
 	sodium_memzero(key, sizeof(key));
 	sodium_memzero(plain, sizeof(plain));
 	return (r);
-}
-
-/* A text without NUL bytes, so that what is read is what was written. */
-static void
-text_parse(char *dst, size_t max, struct rd *r)
-{
-	uint16_t n = rd_u16(r);
-
-	if (n > max)
-		r->bad = true;
-	if (r->bad)
-		n = 0;
-	rd_bytes(r, dst, n);
-	if (memchr(dst, '\0', n) != NULL)
-		r->bad = true;
-	dst[n] = '\0';
 }
 
 void

@@ -13,7 +13,7 @@
 enum slot_kind { SLOT_PASSPHRASE = 1, SLOT_KEY_FILE = 2 };
 
 #define SLOT_LABEL_MAX	255
-#define SLOT_HOST_MAX	255
+#define SLOT_HOST_MAX	KEYRING_HOST_MAX
 #define SLOT_OBJECT_MAX	4096
 /* Argon2id as read from a slot: refused above these. */
 #define SLOT_OPS_MAX	64

@@ -80,7 +80,9 @@ step "a put-only key backs up and reads nothing"
 head -c 40 /dev/urandom >"$T/web"
 ok vitrine --key-file "$T/key" key add --new-key-file "$T/web" --put-only \
     --host web
-ok vitrine --key-file "$T/web" backup --host web "$T/src"
+fails 2 vitrine --key-file "$T/web" backup --host mail "$T/src"
+says 'for the host "web"'
+ok vitrine --key-file "$T/web" backup "$T/src"
 fails 12 vitrine --key-file "$T/web" snapshots
 fails 12 vitrine --key-file "$T/web" cat "latest:$T/src/d/file"
 ok vitrine --key-file "$T/key" cat --host web "latest:$T/src/d/file"

@@ -111,6 +111,8 @@ test_round_trip(void **state)
 	assert_int_equal(keyring_role(w), ROLE_PUT_ONLY);
 	assert_int_equal(keyring_writer(w), 77);
 	assert_int_equal(keyring_domain(w), 78);
+	assert_string_equal(keyring_host(w), "laptop");
+	assert_string_equal(keyring_host(k), "");
 	assert_int_equal(keyring_put_only(k, 77, 78, &p, &e), 0);
 	assert_memory_equal(keyring_public_key(w), p.public_key, 32);
 	assert_int_equal(keyring_domain_id_key(w, 78, key, &e), 0);

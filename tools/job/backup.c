@@ -163,6 +163,32 @@ prepare(struct backup *b, struct err *e)
 	return (rc);
 }
 
+/* Which host the snapshot is of: as asked, else the one that a put-only key is
+ * bound to, else this machine. */
+static int
+choose_host(struct backup *b, char *dst, size_t size, struct err *e)
+{
+	const char *bound = keyring_host(repo_keyring(b->repo));
+	const char *asked = b->env->host;
+
+	if (asked != NULL && bound[0] != '\0' && strcmp(asked, bound) != 0)
+		return (err_set(e, ERR_USAGE, "this put-only key is for the "
+		    "host \"%s\": as \"%s\" its snapshots would be refused",
+		    bound, asked));
+	if (asked == NULL && bound[0] != '\0')
+		asked = bound;
+	if (asked != NULL) {
+		if (strlen(asked) >= size)
+			return (err_set(e, ERR_USAGE,
+			    "a host name of more than %zu bytes", size - 1));
+		memcpy(dst, asked, strlen(asked) + 1);
+	} else if (gethostname(dst, size) != 0) {
+		dst[0] = '\0';
+	}
+	dst[size - 1] = '\0';
+	return (0);
+}
+
 /* The manifest as far as it is known before the work. */
 static int
 describe(struct backup *b, struct manifest *m, struct err *e)
@@ -172,14 +198,12 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 	struct passwd pw, *found = NULL;
 	struct strings *roots = &m->roots;
 
-	if (gethostname(host, sizeof(host)) != 0)
-		host[0] = '\0';
-	host[sizeof(host) - 1] = '\0';
+	if (choose_host(b, host, sizeof(host), e) != 0)
+		return (-1);
 	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 &&
 	    found != NULL)
 		(void)snprintf(user, sizeof(user), "%s", pw.pw_name);
-	if (bytes_set(&m->host, env->host != NULL ? env->host : host,
-	    strlen(env->host != NULL ? env->host : host), e) != 0 ||
+	if (bytes_set(&m->host, host, strlen(host), e) != 0 ||
 	    bytes_set(&m->user, user, strlen(user), e) != 0 ||
 	    bytes_set(&m->program, "vitrine " VITRINE_VERSION,
 	    strlen("vitrine " VITRINE_VERSION), e) != 0)
