@@ -168,8 +168,6 @@ names_list(struct names *ns, int fd, const char *after, size_t max_bytes)
 	page = malloc(sizeof(*page));
 	if (page == NULL)
 		return (ENOMEM);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		error = errno;
 	while (error == 0) {
 		ssize_t got = getdents64(fd, page, sizeof(*page));
 

@@ -36,7 +36,8 @@ names_text(const struct names *ns, size_t i)
 int names_add(struct names *, const char *name, size_t len, uint8_t type);
 void names_sort(struct names *);
 /*
- * List a directory (not "." and "..") from its beginning: the names after `after'
+ * List a directory (not "." and "..") from where the descriptor stands, which is to
+ * be its beginning: the names after `after'
  * (NULL: all), at most about max_bytes of memory, sorted.  0 or errno; what could
  * be listed before an error is there.
  */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct visit *
 visit_new(const struct walk_env *env, struct walk_dir *dir)
@@ -162,6 +163,8 @@ open_and_list(struct visit *v)
 		return (0);
 	if (v->first)
 		error = walk_dir_open(d);
+	else if (v->list && !d->implied && lseek(d->fd, 0, SEEK_SET) < 0)
+		error = errno;
 	if (error == 0 && v->list)
 		error = d->implied ? list_implied(v) :
 		    names_list(&v->names, d->fd, v->after, v->names_max);
