@@ -236,7 +236,8 @@ ban_pack(void *ctx, const struct pack_info *p, struct err *e)
 	struct build *b = ban->b;
 	struct pack_id *v;
 
-	if (!session_is_banned(b->session, &p->id))
+	if (!session_is_banned(b->session, &p->id) &&
+	    session_has_pack(b->session, &p->id))
 		return (0);
 	if (p->kind == OBJECT_PACK_META) {
 		ban->meta = true;
@@ -253,25 +254,13 @@ ban_pack(void *ctx, const struct pack_info *p, struct err *e)
 	return (0);
 }
 
-static int
-ban_one(void *ctx, const struct pack_id *id, struct err *e)
-{
-	*(bool *)ctx = true;
-	return (0);
-}
-
-/* The parent's packs that don't count; the catalog's own among them: no parent.
- */
+/* The parent's packs that don't count, or aren't there; the catalog's own among
+ * them: no parent. */
 static int
 find_banned(struct build *b, struct err *e)
 {
 	struct ban ban = { .b = b };
-	bool any = false;
 
-	if (session_each_banned(b->session, ban_one, &any, e) != 0)
-		return (-1);
-	if (!any)
-		return (0);
 	if (catalog_packs(b->parent_catalog, ban_pack, &ban, e) != 0)
 		return (-1);
 	return (ban.meta ? BUILD_NO_PARENT : 0);

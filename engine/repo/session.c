@@ -157,7 +157,8 @@ session_begin(struct session **out, struct repo *repo, struct err *e)
 		return (-1);
 	}
 	if (condemned_load(repo, CONDEMNED, &s->banned, e) != 0 ||
-	    damaged_load(repo, &s->banned, e) != 0) {
+	    damaged_load(repo, &s->banned, e) != 0 ||
+	    present_load(&s->present, repo->store, e) != 0) {
 		session_end(s);
 		return (-1);
 	}
@@ -172,6 +173,7 @@ session_end(struct session *s)
 		return;
 	lease_end(s);
 	ids_fini(&s->banned);
+	present_fini(&s->present);
 	snapshots_fini(&s->snaps);
 	free(s);
 }

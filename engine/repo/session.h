@@ -6,7 +6,7 @@
 /*
  * A writing session: the writer's side of DESIGN section 8.
  *
- *	session_begin	put lease, list condemned and damaged
+ *	session_begin	put lease, list condemned, damaged and packs
  *	   work		(struct put; the lease is renewed by a thread of ours)
  *	session_commit	put pending, list condemned again, put the snapshot only if
  *			none of its packs is being deleted, see that pending still
@@ -14,7 +14,8 @@
  *	session_end	remove the lease
  *
  * A session that dies leaves a lease and perhaps a pending object, which expire.
- * Confined to one thread but for session_run and session_is_banned.
+ * Confined to one thread but for session_run, session_is_banned and
+ * session_has_pack.
  */
 struct session;
 
@@ -25,6 +26,9 @@ const struct run_id *session_run(const struct session *);
 struct repo *session_repo(const struct session *);
 /* Does this pack not count as known (condemned, deleting or damaged)? */
 bool session_is_banned(const struct session *, const struct pack_id *);
+/* Was this pack in the store when the session began?  What is not (a lost file, a
+ * collection since) can't be relied on, whoever names it. */
+bool session_has_pack(const struct session *, const struct pack_id *);
 typedef int session_banned_fn(void *ctx, const struct pack_id *, struct err *);
 int session_each_banned(const struct session *, session_banned_fn *, void *ctx,
     struct err *);

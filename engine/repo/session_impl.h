@@ -9,11 +9,20 @@
 
 /* What session.c, lease.c and commit.c share. */
 
+/* The packs of the store, by the first bytes of their ids; present.c. */
+struct present {
+	uint64_t *v;			/* owned; sorted */
+	size_t n, cap;
+};
+int present_load(struct present *, struct store *, struct err *);
+void present_fini(struct present *);
+
 struct session {
 	struct repo *repo;		/* borrowed */
 	struct run_id run;
 	uint64_t counter;
 	struct ids banned;		/* sorted; immutable after begin */
+	struct present present;		/* immutable after begin */
 	struct snapshots snaps;		/* full keys: as of the last refresh */
 	bool listed;			/* snaps is filled */
 
