@@ -28,7 +28,7 @@ tables() { find "$R/index" -type f | wc -l; }
 n=$(tables)
 ok vitrine backup "$S"
 # (/tmp itself may have changed: some bytes of catalog.)
-says ' 0 new, 0 changed, 0 removed; [0-9.]+ (bytes|KiB) added'
+says ' 0 new, 0 changed, 0 removed; [0-9.]+ (B|KiB) added'
 is "$(tables)" "$n"
 same_as_restored
 
