@@ -19,6 +19,9 @@
  *		last half without an error
  * Of a plan's entries for one call the first counts.  An entry that makes no
  * sense is ERR_USAGE.
+ *
+ * In a test build store_open() takes the plan from VITRINE_TEST_FAULTS, and the
+ * file that VITRINE_TEST_FAULTS_HIT names is made once an entry has come true.
  */
 int store_fault_open(struct store **out, struct store *inner, const char *plan,
     struct err *);
