@@ -33,10 +33,11 @@ join_options(const struct opt_value *v, struct buf *b, struct err *e)
 }
 
 static int
-serve(struct cmd *c, struct store *store, struct mount_env *env,
+serve(struct cmd *c, struct store *store, const struct mount_env *env,
     const char *snapshot, struct err *e)
 {
 	struct mount_parent parent = { .fd = -1 };
+	struct mount_env one = *env;
 	struct chosen chosen;
 	struct snapshots snaps;
 	struct repo *repo;
@@ -51,15 +52,15 @@ serve(struct cmd *c, struct store *store, struct mount_env *env,
 		return (-1);
 	if (snapshot != NULL) {
 		if ((r = cmd_choose(c, repo, snapshot, &chosen, e)) == 0) {
-			env->snapshot = &chosen.id;
-			env->subtree = chosen.has_path ? chosen.path : NULL;
+			one.snapshot = &chosen.id;
+			one.subtree = chosen.has_path ? chosen.path : NULL;
 		}
 	} else if ((r = cmd_snapshots(c, repo, &snaps, e)) == 0)
 		snapshots_fini(&snaps);
 	if (r == 0) {
 		/* The mount ends by signals of its own. */
 		signals_default();
-		r = mount_serve(repo, env, env->foreground ? NULL : &parent,
+		r = mount_serve(repo, &one, env->foreground ? NULL : &parent,
 		    e);
 	}
 	repo_close(repo);
@@ -76,7 +77,8 @@ run_mount(struct cmd *c, struct err *e)
 
 	env.mountpoint = c->args[c->nargs - 1];
 	env.foreground = opts_given(&c->own, "foreground");
-	env.threads = c->env.threads;
+	if (opts_given(&c->global, "threads"))
+		env.threads = c->env.threads;
 	if (opts_given(&c->global, "memory"))
 		env.memory_bytes = c->env.memory_bytes;
 	if (join_options(opts_get(&c->own, "options"), &options, e) < 0)

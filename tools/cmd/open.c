@@ -37,21 +37,22 @@ cmd_unlock(struct cmd *c, struct store *store, struct repo **out,
 		return (-1);
 	}
 	for (int i = 1;; i++) {
-		if (secret_obtain(&from, prompt, false, &secret, &kind,
-		    e) < 0) {
-			store_close(store);
-			return (-1);
+		r = secret_obtain(&from, prompt, false, &secret, &kind, e);
+		if (r == 0) {
+			r = repo_open(out, store, kind, &secret, &c->env, e);
+			store = NULL;
+			secret_fini(&secret);
 		}
-		r = repo_open(out, store, kind, &secret, &c->env, e);
-		secret_fini(&secret);
 		if (r == 0 || e->code != ERR_AUTH ||
 		    from.from != SECRET_PROMPT || i == PROMPTS)
-			return (r);
+			break;
 		ui_warn(&c->ui, "%s", err_text(e));
 		err_init(e);
-		if (cmd_store(c, false, &store, e) < 0)
+		if (store == NULL && cmd_store(c, false, &store, e) < 0)
 			return (-1);
 	}
+	store_close(store);
+	return (r);
 }
 
 int

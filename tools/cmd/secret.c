@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "tools/cmd/text.h"
+#include "tools/cmd/ui.h"
 
 #define SECRET_MAX	65536
 #define KEY_FILE_MIN	16
@@ -167,18 +171,74 @@ read_env(const char *name, struct secret *out, struct err *e)
 	return (r);
 }
 
+/*
+ * One byte; 0: the end; -1, EINTR: a signal asks us to end.  Such signals come
+ * in while ppoll() waits and at no other time, so that none is missed and the
+ * terminal is never left without echo.
+ */
+static ssize_t
+read_key(int tty, uint8_t *c, const sigset_t *open_mask)
+{
+	struct pollfd fd = { .fd = tty, .events = POLLIN };
+
+	if (atomic_load(signals_flag())) {
+		errno = EINTR;
+		return (-1);
+	}
+	while (ppoll(&fd, 1, NULL, open_mask) < 0)
+		if (errno != EINTR || atomic_load(signals_flag()))
+			return (-1);
+	return (read(tty, c, 1));
+}
+
+/* A line, into p.  0 and *n. */
+static int
+read_line(int tty, const sigset_t *open_mask, uint8_t *p, size_t *n,
+    struct err *e)
+{
+	ssize_t got = 0;
+
+	*n = 0;
+	while (*n < SECRET_MAX &&
+	    (got = read_key(tty, p + *n, open_mask)) == 1 && p[*n] != '\n')
+		(*n)++;
+	if (*n == SECRET_MAX)
+		return (err_set(e, ERR_LIMIT, "the passphrase is too long"));
+	if (got < 0 && errno == EINTR)
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if (got < 0)
+		return (err_sys(e, errno, "/dev/tty"));
+	if (got == 0 && *n == 0)
+		return (err_set(e, ERR_USAGE, "no passphrase was given"));
+	return (0);
+}
+
+static void
+hold_signals(sigset_t *open_mask)
+{
+	sigset_t ending;
+
+	(void)sigemptyset(&ending);
+	(void)sigaddset(&ending, SIGINT);
+	(void)sigaddset(&ending, SIGTERM);
+	(void)sigaddset(&ending, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &ending, open_mask);
+}
+
 /* A line from the terminal, without echo; a signal ends it. */
 static int
 ask(int tty, const char *prompt, struct secret *out, struct err *e)
 {
 	struct termios old, raw;
+	struct buf line = BUF_INIT;
+	sigset_t open_mask;
 	uint8_t *p;
-	size_t n = 0;
-	ssize_t got;
+	size_t n;
 	int r = -1;
 
 	if ((p = sodium_malloc(SECRET_MAX)) == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory that can be locked"));
+	hold_signals(&open_mask);
 	if (tcgetattr(tty, &old) < 0) {
 		(void)err_sys(e, errno, "/dev/tty");
 		goto out;
@@ -189,21 +249,15 @@ ask(int tty, const char *prompt, struct secret *out, struct err *e)
 		(void)err_sys(e, errno, "/dev/tty");
 		goto out;
 	}
-	(void)dprintf(tty, "%s: ", prompt);
-	while (n < SECRET_MAX && (got = read(tty, p + n, 1)) == 1 &&
-	    p[n] != '\n')
-		n++;
-	if (n == SECRET_MAX)
-		(void)err_set(e, ERR_LIMIT, "the passphrase is too long");
-	else if (got < 0 && errno == EINTR)
-		(void)err_set(e, ERR_CANCELED, "interrupted");
-	else if (got < 0)
-		(void)err_sys(e, errno, "/dev/tty");
-	else
+	text_escape(&line, prompt, strlen(prompt));
+	(void)dprintf(tty, "%.*s: ", (int)line.len, (char *)line.data);
+	if (read_line(tty, &open_mask, p, &n, e) == 0)
 		r = secret_copy(out, p, n, e);
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	(void)dprintf(tty, "\n");
 out:
+	(void)pthread_sigmask(SIG_SETMASK, &open_mask, NULL);
+	buf_fini(&line);
 	sodium_free(p);
 	return (r);
 }
@@ -220,12 +274,18 @@ prompt_for(const char *prompt, bool twice, struct secret *out, struct err *e)
 		    "terminal to ask on; give --password-file, "
 		    "--password-command, --key-file or VITRINE_PASSWORD"));
 	r = ask(tty, prompt, out, e);
+	/* One who opens a repository may try again: a wrong one, so to speak. */
+	if (r == 0 && out->len == 0) {
+		secret_fini(out);
+		r = err_set(e, twice ? ERR_USAGE : ERR_AUTH,
+		    "the passphrase is empty");
+	}
 	if (r == 0 && twice) {
 		r = ask(tty, "The same again", &again, e);
 		if (r == 0 && (again.len != out->len ||
 		    (out->len > 0 &&
 		    sodium_memcmp(again.bytes, out->bytes, out->len) != 0)))
-			r = err_set(e, ERR_USAGE, "the two differ");
+			r = err_set(e, ERR_USAGE, "the two passphrases differ");
 		secret_fini(&again);
 		if (r < 0)
 			secret_fini(out);
