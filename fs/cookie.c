@@ -65,7 +65,8 @@ cookies_note(struct cookies *c, uint64_t node, uint64_t off,
 			break;
 	if (i == c->n) {
 		i = c->next;
-		c->next = (c->next + 1) % c->n;
+		if (++c->next == c->n)
+			c->next = 0;
 	}
 	c->keys[i].node = node;
 	c->keys[i].off = off;

@@ -34,8 +34,8 @@ unescape(char *s)
 static bool
 parse_line(char *line, struct point *p)
 {
-	unsigned major, minor;
-	char *field[5], *dash, *save, *s = line;
+	unsigned long major, minor;
+	char *field[5], *end, *dash, *save, *s = line;
 
 	for (size_t i = 0; i < 5; i++) {
 		field[i] = strsep(&s, " ");
@@ -43,11 +43,14 @@ parse_line(char *line, struct point *p)
 			return (false);
 	}
 	dash = strstr(s, " - ");
-	if (dash == NULL ||
-	    sscanf(field[2], "%u:%u", &major, &minor) != 2)
+	major = strtoul(field[2], &end, 10);
+	if (dash == NULL || *end != ':')
+		return (false);
+	minor = strtoul(end + 1, &end, 10);
+	if (*end != '\0')
 		return (false);
 	p->id = (int)strtol(field[0], NULL, 10);
-	p->dev = makedev(major, minor);
+	p->dev = makedev((unsigned)major, (unsigned)minor);
 	unescape(field[4]);
 	p->path = field[4];
 	save = dash + 3;

@@ -19,7 +19,7 @@
 #include "index/cache.h"
 
 #define BUILD_CACHE_KIB		16384
-#define SCRATCH_CACHE_KIB	1024
+#define SCRATCH_CACHE_KIB	1024U
 #define PARENT_CACHE_BYTES	(16U << 20)
 
 #define NODE_SET \

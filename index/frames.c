@@ -231,7 +231,7 @@ known_frame(struct build *b, const struct map_hit *hit, uint32_t *out,
     struct err *e)
 {
 	sqlite3_stmt *st;
-	uint32_t pack;
+	uint32_t pack = 0;
 	int r;
 
 	if (b->memo_pack_no != 0 && hit->frame.no == b->memo_pack_frame &&

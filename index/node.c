@@ -322,7 +322,7 @@ build_name(struct build *b, uint64_t dir, const char *name, size_t len,
 {
 	sqlite3_stmt *st;
 	struct row *w;
-	uint64_t old;
+	uint64_t old = 0;
 	int r;
 
 	if (!name_is_valid(name, len))

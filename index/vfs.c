@@ -252,7 +252,7 @@ out:
 }
 
 int
-vfs_error(sqlite3 *db, int rc, struct err *e, const char *what)
+(vfs_error)(sqlite3 *db, int rc, struct err *e, const char *what)
 {
 	sqlite3_file *f = NULL;
 

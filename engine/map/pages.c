@@ -90,6 +90,7 @@ unlink_page(struct shard *s, struct page **link)
 {
 	struct page *page = *link;
 
+	BUG_ON(page == NULL);
 	*link = page->next;
 	if (page->ring_next == page)
 		s->hand = NULL;
@@ -162,6 +163,7 @@ evict(struct shard *s)
 	while (s->n >= s->cap) {
 		struct page *page = s->hand;
 
+		BUG_ON(page == NULL);
 		if (page->chances > 0) {
 			page->chances--;
 			s->hand = page->ring_next;

@@ -358,7 +358,7 @@ add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
     const struct snapshot_id *id, struct err *e)
 {
 	struct err why = ERR_INIT;
-	struct manifest m;
+	struct manifest m = { 0 };
 	char hex[ID_HEX];
 	int ret;
 

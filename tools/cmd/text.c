@@ -5,6 +5,7 @@
 #include "tools/cmd/text.h"
 
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 #include <wctype.h>
 

@@ -5,6 +5,7 @@
 #include "tools/cmd/value.h"
 
 #include <string.h>
+#include <time.h>
 
 #define SIZE_VALUE_MAX	(1ULL << 62)
 

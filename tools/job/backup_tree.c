@@ -260,7 +260,8 @@ find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
 	int rc;
 
 	*moved = false;
-	if (b->build == NULL || b->parent == NULL || b->moved.n >= MOVED_MAX)
+	if (b->build == NULL || b->parent == NULL || dir->parent == NULL ||
+	    b->moved.n >= MOVED_MAX)
 		return (0);
 	path[0] = '/';
 	rc = build_find_dir(b->build, en->st.dev, en->st.ino, &old, path + 1,
@@ -333,7 +334,7 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
 	struct node nd = { .st = &dir->st, .meta = first->meta,
 	    .now = in != NULL ? &in->now : &first->now };
 	int error = first->error;
-	bool same = en != NULL && en->same, named;
+	bool same, named;
 	struct entry old;
 
 	if (backup_tick(b, dir->parent, en != NULL ? en->name : NULL, e) != 0)

@@ -138,6 +138,7 @@ open_from_above(const struct walk_dir *d)
 	size_t n = 0;
 	int at, fd;
 
+	BUG_ON(d == NULL);
 	for (; up != NULL && (up == d || up->fd < 0); up = up->parent)
 		n++;
 	chain = calloc(n, sizeof(const struct walk_dir *));
