@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Identifiers: each kind is a struct of its own, so that two can't be swapped. */
+/* Identifiers: each kind is a struct of its own, so that two can't be
+ * swapped. */
 #define ID_BYTES	32
 #define ID_HEX		(2 * ID_BYTES + 1)	/* with the final NUL */
 #define RUN_BYTES	16
@@ -14,11 +15,11 @@
 
 struct repo_id { uint8_t b[16]; };
 struct run_id { uint8_t b[RUN_BYTES]; };	/* one run of one writer */
-struct chunk_id { uint8_t b[ID_BYTES]; };	/* keyed hash of a chunk's bytes */
-struct object_id { uint8_t b[ID_BYTES]; };	/* hash of a stored object's bytes */
-struct pack_id { uint8_t b[ID_BYTES]; };	/* ... when the object is a pack */
+struct chunk_id { uint8_t b[ID_BYTES]; }; /* keyed hash of a chunk's bytes */
+struct object_id { uint8_t b[ID_BYTES]; }; /* hash of a stored object's bytes */
+struct pack_id { uint8_t b[ID_BYTES]; }; /* ... when the object is a pack */
 struct snapshot_id { uint8_t b[ID_BYTES]; };	/* ... when it is a manifest */
-struct lineage_id { uint8_t b[ID_BYTES]; };	/* writer, host, name and root set */
+struct lineage_id { uint8_t b[ID_BYTES]; };	/* writer, host, name, roots */
 
 static inline bool
 id_equal(const uint8_t a[ID_BYTES], const uint8_t b[ID_BYTES])

@@ -1,8 +1,9 @@
 /*
- * The cutter.  A rolling gear hash decides by content where a chunk ends, so that
- * an insertion moves the cuts with the content and only the chunks it touches are
- * new.  Two masks keep sizes near the average (normalised chunking), and the
- * minimum is skipped unread, which is where half of the speed comes from.
+ * The cutter.  A rolling gear hash decides by content where a chunk ends, so
+ * that an insertion moves the cuts with the content and only the chunks it
+ * touches are new.  Two masks keep sizes near the average (normalised
+ * chunking), and the minimum is skipped unread, which is where half of the
+ * speed comes from.
  */
 #include "engine/chunk/cutter.h"
 
@@ -13,8 +14,8 @@
 #define AVG_HIGHEST	(8U << 20)
 /*
  * Bits by which the masks differ from the average's.  Few chunks end before the
- * average, most soon after it, and hardly any at the maximum, where a cut doesn't
- * follow the content: after that an edit costs about one chunk.
+ * average, most soon after it, and hardly any at the maximum, where a cut
+ * doesn't follow the content: after that an edit costs about one chunk.
  */
 #define HARDER		1
 #define EASIER		4
@@ -62,9 +63,10 @@ cutter_init(struct cutter *c, const struct cutter_params *p,
 }
 
 /*
- * Hash bytes [at, end); the offset after the first byte at which the masked hash
- * is 0, or 0 when there's none (a cut is never at 0).  Two bytes at a time: the
- * chain from one hash to the next is then one shift and one addition long.
+ * Hash bytes [at, end); the offset after the first byte at which the masked
+ * hash is 0, or 0 when there's none (a cut is never at 0).  Two bytes at a
+ * time: the chain from one hash to the next is then one shift and one addition
+ * long.
  */
 static size_t
 scan(const struct cutter *c, const uint8_t *p, size_t at, size_t end,

@@ -9,11 +9,12 @@
 #include "engine/crypto/hash.h"
 
 /*
- * Content-defined cutting with a keyed gear table (FastCDC: Xia et al., USENIX ATC
- * 2016, with normalised chunking).  Where cuts fall depends on the domain's chunker
- * key, so that chunk sizes tell an observer nothing about content without it.
- * The table and masks are part of the format (vitrine-format(5), CUTTING) in so
- * far as writers that share them dedup against each other; a reader needs none.
+ * Content-defined cutting with a keyed gear table (FastCDC: Xia et al., USENIX
+ * ATC 2016, with normalised chunking).  Where cuts fall depends on the domain's
+ * chunker key, so that chunk sizes tell an observer nothing about content
+ * without it.  The table and masks are part of the format (vitrine-format(5),
+ * CUTTING) in so far as writers that share them dedup against each other; a
+ * reader needs none.
  *
  * A cutter is immutable after cutter_init and may be shared by threads.
  */
@@ -32,16 +33,18 @@ struct cutter {
 	struct cutter_params params;
 };
 
-/* avg 64 KiB -> 32, 64, 96 KiB: half of, and one and a half times, the average. */
+/* avg 64 KiB -> 32, 64, 96 KiB: half of, and one and a half times, the
+ * average. */
 struct cutter_params cutter_params_for(uint32_t avg_bytes);
 int cutter_init(struct cutter *, const struct cutter_params *,
     const uint8_t key[KEY_BYTES], struct err *);
 
 /*
- * The length of the first chunk in len bytes (len > 0).  `last' says that no byte
- * follows these.  Returns 0 when more bytes are needed to decide (len < max
- * and not last), else 1 .. max.
+ * The length of the first chunk in len bytes (len > 0).  `last' says that no
+ * byte follows these.  Returns 0 when more bytes are needed to decide (len <
+ * max and not last), else 1 .. max.
  */
-size_t cutter_cut(const struct cutter *, const uint8_t *, size_t len, bool last);
+size_t cutter_cut(const struct cutter *, const uint8_t *, size_t len,
+    bool last);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * ChaCha20-Poly1305, the one cipher for everything that is stored.  Libsodium is
- * the reference; libcrypto's assembly gives the same bytes faster and is used
- * where the build found it.  A context of libcrypto's is kept for each thread:
- * making one costs as much as sealing some KiB, and table pages are 16 KiB.
- * Whatever libcrypto can't do (no memory for a context, a length beyond int)
- * libsodium does, so that sealing can't fail.
+ * ChaCha20-Poly1305, the one cipher for everything that is stored.  Libsodium
+ * is the reference; libcrypto's assembly gives the same bytes faster and is
+ * used where the build found it.  A context of libcrypto's is kept for each
+ * thread: making one costs as much as sealing some KiB, and table pages are 16
+ * KiB.  Whatever libcrypto can't do (no memory for a context, a length beyond
+ * int) libsodium does, so that sealing can't fail.
  */
 #include "engine/crypto/aead.h"
 

@@ -9,8 +9,8 @@
 /*
  * ChaCha20-Poly1305 (RFC 8439).  The 12-byte nonce is four zero bytes and the
  * number as 64 bits little-endian.  A key and number seal once, ever.
- * libcrypto's when the build found it (2.5 x faster), else libsodium's: the same
- * bytes.  Thread-safe.
+ * libcrypto's when the build found it (2.5 x faster), else libsodium's: the
+ * same bytes.  Thread-safe.
  */
 #define AEAD_TAG_BYTES	16
 

@@ -1,8 +1,8 @@
 /*
  * BLAKE2b in the three roles that the format gives it: plain digest (names of
- * objects), keyed digest (names of chunks), and derive(), the one key derivation
- * and MAC.  It exists so that no other module knows libsodium's parameters, and
- * that two uses of a key can differ in nothing but their label.
+ * objects), keyed digest (names of chunks), and derive(), the one key
+ * derivation and MAC.  It exists so that no other module knows libsodium's
+ * parameters, and that two uses of a key can differ in nothing but their label.
  */
 #include "engine/crypto/hash.h"
 

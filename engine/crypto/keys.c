@@ -1,7 +1,7 @@
 /*
  * The key hierarchy and session keys.  A keyring holds the roots only (the
- * master, or a put-only writer's few keys); everything else is derived when asked
- * for, which takes a microsecond.  Its pages are locked, guarded and
+ * master, or a put-only writer's few keys); everything else is derived when
+ * asked for, which takes a microsecond.  Its pages are locked, guarded and
  * read-only once it is made.
  */
 #include "engine/crypto/keys.h"

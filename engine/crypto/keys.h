@@ -10,11 +10,11 @@
 #include "engine/crypto/hash.h"
 
 /*
- * The key hierarchy (vitrine-format(5), KEYS).  A keyring is what an unlocked slot
- * gives: either the master secret, from which all else is derived, or the few
- * keys of a put-only writer.  Its memory is sodium_malloc'ed, wiped when freed,
- * and read-only after keyring_new: so it is immutable and may be shared by
- * threads.
+ * The key hierarchy (vitrine-format(5), KEYS).  A keyring is what an unlocked
+ * slot gives: either the master secret, from which all else is derived, or the
+ * few keys of a put-only writer.  Its memory is sodium_malloc'ed, wiped when
+ * freed, and read-only after keyring_new: so it is immutable and may be shared
+ * by threads.
  */
 struct keyring;
 

@@ -1,8 +1,8 @@
 /*
  * The random source, in one place so that a test build can replace it: with
- * VITRINE_TEST_SEED set, call number i yields the ChaCha20 stream under
- * H(seed) with nonce i.  Then two runs that ask in the same order write the same
- * bytes.  A release build doesn't contain that path.
+ * VITRINE_TEST_SEED set, call number i yields the ChaCha20 stream under H(seed)
+ * with nonce i.  Then two runs that ask in the same order write the same bytes.
+ * A release build doesn't contain that path.
  */
 #include "engine/crypto/rnd.h"
 

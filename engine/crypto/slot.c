@@ -1,8 +1,8 @@
 /*
- * Key slots: what a passphrase or key file opens.  A slot's fixed part, Argon2id's
- * parameters included, is the associated data of what it seals, so that a store
- * can't weaken it; and it is checked against limits before any work is done by it,
- * so that a store can't make us eat all memory.
+ * Key slots: what a passphrase or key file opens.  A slot's fixed part,
+ * Argon2id's parameters included, is the associated data of what it seals, so
+ * that a store can't weaken it; and it is checked against limits before any
+ * work is done by it, so that a store can't make us eat all memory.
  */
 #include "engine/crypto/slot.h"
 

@@ -19,7 +19,8 @@ enum slot_kind { SLOT_PASSPHRASE = 1, SLOT_KEY_FILE = 2 };
 #define SLOT_OPS_MAX	64
 #define SLOT_MEM_MAX	(4ULL << 30)
 
-/* A secret given by a person: passphrase or key file bytes, sodium_malloc'ed. */
+/* A secret given by a person: passphrase or key file bytes,
+ * sodium_malloc'ed. */
 struct secret {
 	uint8_t *bytes;		/* owned; NULL when none */
 	size_t len;
@@ -41,12 +42,12 @@ struct slot_record {
 	uint32_t writer;		/* 0 for full */
 	uint32_t domain;
 	struct stamp created;
-	char host[SLOT_HOST_MAX + 1];	/* the host a put-only writer may name */
+	char host[SLOT_HOST_MAX + 1]; /* the host a put-only writer may name */
 	char label[SLOT_LABEL_MAX + 1];
 };
 
-/* The record's bytes, R of the format page; a revocation holds them, too.  Parsing
- * sets rd->bad for what makes no sense. */
+/* The record's bytes, R of the format page; a revocation holds them, too.
+ * Parsing sets rd->bad for what makes no sense. */
 void slot_record_emit(struct buf *, const struct slot_record *);
 void slot_record_parse(struct slot_record *, struct rd *);
 

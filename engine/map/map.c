@@ -2,10 +2,12 @@
  * The map: all live tables of a domain, asked in turn.
  *
  * Invariants:
- *  1. A table that another open table names as replaced is kept but never asked.
+ *  1. A table that another open table names as replaced is kept but never
+ *     asked.
  *  2. No answer names an excluded pack.
- *  3. A look-up takes the map's lock for reading only, and a shard's mutex of the page
- *     cache for moments: no look-up waits for another's read of the store.
+ *  3. A look-up takes the map's lock for reading only, and a shard's mutex of
+ *     the page cache for moments: no look-up waits for another's read of the
+ *     store.
  */
 #include "engine/map/map_impl.h"
 

@@ -7,8 +7,8 @@
 
 /*
  * The map: chunk id -> place, in sorted immutable sealed tables under index/
- * (vitrine-format(5), TABLES).  Data chunks of one domain.  A table answers "no"
- * from its filter pages; entries and filters are read by pages through one
+ * (vitrine-format(5), TABLES).  Data chunks of one domain.  A table answers
+ * "no" from its filter pages; entries and filters are read by pages through one
  * bounded cache.  Nothing here is the truth: all can be rebuilt from the packs'
  * directories.
  */
@@ -26,8 +26,8 @@ struct map_pack {			/* a pack of a table being written */
 	uint32_t nframes;
 };
 
-/* Emit a table object; entries are sorted by this call.  Streams to the store and
- * gives the object's id.  `replaces' are ids of tables merged into it. */
+/* Emit a table object; entries are sorted by this call.  Streams to the store
+ * and gives the object's id.  `replaces' are ids of tables merged into it. */
 int table_write(struct object_id *out, struct store *, const struct keyring *,
     const struct run_id *, uint64_t counter, struct map_entry *, size_t n,
     const struct map_pack *, size_t npacks, const struct object_id *replaces,
@@ -36,10 +36,11 @@ int table_write(struct object_id *out, struct store *, const struct keyring *,
 struct map;
 /*
  * Open the map of a domain: lists index/, reads headers; tables that another
- * present table replaces are left out.  A damaged or forged table is said in the
- * log and left out.  Borrows store, keyring and log.  `cache_bytes' bounds the
- * pages held.  Immutable but for map_add/map_exclude (ordered code, before or
- * between look-ups: they take the map's write lock); look-ups are thread-safe.
+ * present table replaces are left out.  A damaged or forged table is said in
+ * the log and left out.  Borrows store, keyring and log.  `cache_bytes' bounds
+ * the pages held.  Immutable but for map_add/map_exclude (ordered code, before
+ * or between look-ups: they take the map's write lock); look-ups are
+ * thread-safe.
  */
 int map_open(struct map **out, struct store *, const struct keyring *,
     uint32_t domain, size_t cache_bytes, const struct log *, struct err *);
@@ -56,15 +57,15 @@ struct map_hit {
 	uint32_t slot;
 };
 #define MAP_UNKNOWN	1
-/* 0 and the place; MAP_UNKNOWN.  Damage in a table counts as unknown (the chunk is
- * stored again), said once in the log. */
+/* 0 and the place; MAP_UNKNOWN.  Damage in a table counts as unknown (the chunk
+ * is stored again), said once in the log. */
 int map_find(struct map *, const struct chunk_id *, struct map_hit *,
     struct err *);
 /* Counts tables and entries, for merging and for stats. */
 void map_stats(struct map *, uint64_t *tables, uint64_t *entries);
 /*
- * Merge small tables (DESIGN section 3): when there are four or more tables of at
- * most eight times `entries', write one that replaces them, streaming in
+ * Merge small tables (DESIGN section 3): when there are four or more tables of
+ * at most eight times `entries', write one that replaces them, streaming in
  * bounded memory.  Never deletes.  `added' (may be NULL) tells whether.
  */
 int map_merge(struct map *, const struct run_id *, uint64_t counter,

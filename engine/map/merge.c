@@ -1,10 +1,12 @@
 /*
- * Merging small tables into one, so that a look-up touches few.  A merge streams: one page of
- * each source, the new filter (10 bits an entry) and some bytes a pack are all that is
- * held, and the number of entries and packs merged at once is bounded.
+ * Merging small tables into one, so that a look-up touches few.  A merge
+ * streams: one page of each source, the new filter (10 bits an entry) and some
+ * bytes a pack are all that is held, and the number of entries and packs merged
+ * at once is bounded.
  *
- * Entries with one id but different places all stay: which of them holds is not known
- * here.  The sources are not deleted; the new table names them as replaced.
+ * Entries with one id but different places all stay: which of them holds is not
+ * known here.  The sources are not deleted; the new table names them as
+ * replaced.
  */
 #include "engine/map/map_impl.h"
 
@@ -350,7 +352,8 @@ write_merged(struct merge *g, const struct run_id *run, uint64_t counter,
 	return (ret);
 }
 
-/* TABLE_DAMAGED: a source could not be read; it is marked, so try without it. */
+/* TABLE_DAMAGED: a source could not be read; it is marked, so try without
+ * it. */
 static int
 merge_once(struct map *m, const struct run_id *run, uint64_t counter,
     uint64_t limit, bool *added, struct err *e)

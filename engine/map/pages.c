@@ -1,15 +1,17 @@
 /*
- * The cache of opened pages.  Many threads look up at once and mostly find what they
- * need here, so a look takes one shard's mutex for a few instructions; a page that is
- * in use is held by its reference, not by a lock.
+ * The cache of opened pages.  Many threads look up at once and mostly find what
+ * they need here, so a look takes one shard's mutex for a few instructions; a
+ * page that is in use is held by its reference, not by a lock.
  *
  * Invariants:
  *  1. A page in a shard has the shard's reference besides those of its users.
- *  2. A shard holds at most `cap' pages; what users hold beyond is one page a thread.
+ *  2. A shard holds at most `cap' pages; what users hold beyond is one page a
+ *     thread.
  *  3. plain, table, number, bad never change once a page is in a shard.
  *
- * Replacement is the clock: a page that was used since the hand passed gets another
- * round, a filter page three, since without it a look-up must go to the store.
+ * Replacement is the clock: a page that was used since the hand passed gets
+ * another round, a filter page three, since without it a look-up must go to the
+ * store.
  */
 #include "engine/map/table.h"
 
@@ -24,7 +26,7 @@
 struct shard {
 	pthread_mutex_t lock;
 	struct page **bucket;		/* owned; mask + 1 */
-	struct page *hand;		/* a ring of all pages; NULL when none */
+	struct page *hand;	/* a ring of all pages; NULL when none */
 	size_t mask, n, cap;
 };
 struct pages {
@@ -37,7 +39,8 @@ mix(uint32_t table, uint32_t number)
 {
 	uint64_t h = (uint64_t)table << 32 | number;
 
-	/* Both ends are used: the low bits for the shard, the next for the bucket. */
+	/* Both ends are used: the low bits for the shard, the next for the
+	 * bucket. */
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
 	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL;
 	return (h ^ h >> 32);

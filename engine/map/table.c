@@ -1,8 +1,8 @@
 /*
- * One open table: look-ups by page.  The filter says no to nearly all that isn't there;
- * then interpolation finds the entry's page in one or two steps, since ids are evenly
- * spread.  Whatever can't be read or doesn't verify is said once and counts as not
- * there: the chunk is stored again.
+ * One open table: look-ups by page.  The filter says no to nearly all that
+ * isn't there; then interpolation finds the entry's page in one or two steps,
+ * since ids are evenly spread.  Whatever can't be read or doesn't verify is
+ * said once and counts as not there: the chunk is stored again.
  */
 #include "engine/map/table.h"
 
@@ -53,8 +53,9 @@ verify_mac(const struct keyring *ring, const struct table_head *h,
 
 	if (keyring_writer_key(ring, h->writer, key, &why) != 0) {
 		/*
-		 * A put-only writer in a shared domain can't check others' heads;
-		 * the pages' seals prove that somebody of the domain made them.
+		 * A put-only writer in a shared domain can't check others'
+		 * heads; the pages' seals prove that somebody of the domain
+		 * made them.
 		 */
 		if (why.code == ERR_AUTH)
 			return (0);
@@ -209,7 +210,8 @@ table_page(struct table *t, uint32_t number, struct page **out, struct err *e)
 			free(page);
 			return (-1);
 		}
-		/* A bad page is kept as such: it is not read again and again. */
+		/* A bad page is kept as such: it is not read again and
+		 * again. */
 		page->bad = ret != 0;
 		page = pages_add(t->pages, page);
 	}

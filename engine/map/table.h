@@ -7,8 +7,8 @@
 #include "engine/base/rd.h"
 #include "engine/map/map.h"
 
-/* One table (vitrine-format(5), TABLES), and the cache of pages that the tables of a
- * map share.  What the files of engine/map share; not for callers. */
+/* One table (vitrine-format(5), TABLES), and the cache of pages that the tables
+ * of a map share.  What the files of engine/map share; not for callers. */
 
 #define TABLE_HEAD_BYTES	152
 #define TABLE_PAGE_BYTES	16384		/* sealed */
@@ -60,9 +60,9 @@ int page_seal_init(struct page_seal *, const struct keyring *,
 void page_seal_number(struct page_seal *, uint32_t page);
 
 /*
- * The cache.  Pages are shared, referenced, immutable once in it; it is cut into
- * shards, each behind its own mutex, which is never held over a read of the store.
- * Filter pages outlast others: every look-up needs them.
+ * The cache.  Pages are shared, referenced, immutable once in it; it is cut
+ * into shards, each behind its own mutex, which is never held over a read of
+ * the store.  Filter pages outlast others: every look-up needs them.
  */
 struct pages;
 struct page {
@@ -79,8 +79,8 @@ int pages_new(struct pages **, size_t cache_bytes, struct err *);
 void pages_free(struct pages *);
 /* NULL when it isn't there. */
 struct page *pages_get(struct pages *, uint32_t table, uint32_t number);
-/* Takes a page with one reference and gives back the one that is now in the cache
- * (another thread may have been first), referenced for the caller. */
+/* Takes a page with one reference and gives back the one that is now in the
+ * cache (another thread may have been first), referenced for the caller. */
 struct page *pages_add(struct pages *, struct page *);
 void pages_put(struct page *);		/* NULL is fine */
 
@@ -137,8 +137,8 @@ int info_scan(info_read_fn *, void *ctx, uint32_t packs, uint64_t *index,
     uint32_t replaces, struct object_id *ids, struct err *);
 
 /*
- * Writing.  What a table holds is known in advance; then its ids are given (for the
- * filter), its entries in order, its information.
+ * Writing.  What a table holds is known in advance; then its ids are given (for
+ * the filter), its entries in order, its information.
  */
 struct table_plan {
 	uint32_t domain;

@@ -1,7 +1,7 @@
 /*
- * Writing a table as a stream: head, filter pages, entry pages, information.  Since
- * each page's seal names how many pages there are, all counts are fixed before the
- * first byte; only the filter (10 bits an entry) is held in memory.
+ * Writing a table as a stream: head, filter pages, entry pages, information.
+ * Since each page's seal names how many pages there are, all counts are fixed
+ * before the first byte; only the filter (10 bits an entry) is held in memory.
  */
 #include "engine/map/table.h"
 

@@ -32,14 +32,14 @@ struct frame {
 	uint32_t nslots;
 	uint8_t codec;			/* set by frame_squeeze */
 	struct buf plain;		/* what will be sealed */
-	struct buf stored;		/* prefix and sealed bytes, by frame_seal */
+	struct buf stored;	/* prefix and sealed bytes, by frame_seal */
 };
 
 int frame_new(struct frame **out, struct err *);
 void frame_free(struct frame *);
 void frame_reset(struct frame *);	/* empties, keeps the memory */
-/* Room for a chunk of len more bytes?  An empty frame takes any chunk, others up
- * to FRAME_TARGET. */
+/* Room for a chunk of len more bytes?  An empty frame takes any chunk, others
+ * up to FRAME_TARGET. */
 bool frame_has_room(const struct frame *, size_t len);
 /* The slot that the chunk got. */
 int frame_add(struct frame *, const struct chunk_id *, const void *, size_t len,
@@ -54,7 +54,8 @@ void squeezer_free(struct squeezer *);
  * round trip that differs is ERR_CORRUPT ("this machine's memory or ..."). */
 int frame_squeeze(struct frame *, struct squeezer *, bool verify, struct err *);
 
-/* The secrets and names under which a pack's frames and directory are sealed. */
+/* The secrets and names under which a pack's frames and directory are
+ * sealed. */
 struct pack_seal {			/* the holder wipes it after use */
 	struct repo_id repo;
 	uint32_t domain;

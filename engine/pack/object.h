@@ -56,8 +56,8 @@ int sealed_open(struct sealed *out, struct buf *content,
     struct err *);
 
 /*
- * A plain object: head, run, body, MAC (vitrine-format(5), PLAIN OBJECTS).  Leases,
- * condemned, damaged: readable by every writer.
+ * A plain object: head, run, body, MAC (vitrine-format(5), PLAIN OBJECTS).
+ * Leases, condemned, damaged: readable by every writer.
  */
 #define PLAIN_MAX	(64U << 20)
 int plain_emit(struct buf *out, const struct keyring *, enum object_kind,

@@ -1,7 +1,7 @@
 /*
  * Frames on the reading side.  The seal says that a writer of this repository
- * made the bytes, not that they make sense: everything behind it is parsed as if
- * an enemy had written it.
+ * made the bytes, not that they make sense: everything behind it is parsed as
+ * if an enemy had written it.
  */
 #include <pthread.h>
 #include <zstd.h>
@@ -137,8 +137,8 @@ parse_table(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 
 /*
  * Exactly one zstd frame, without dictionary, its window within the limit.
- * Zstd's one-pass decoder needs no window and so doesn't look, but other readers
- * stream.
+ * Zstd's one-pass decoder needs no window and so doesn't look, but other
+ * readers stream.
  */
 static bool
 zstd_is_ours(const uint8_t *p, size_t len)

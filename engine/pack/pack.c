@@ -1,7 +1,7 @@
 /*
  * Reading packs: header, record, trailer, directory.  A reader that has a pack
- * record needs none of the others to open a frame; they are for checking, salvage
- * and rebuilding tables.
+ * record needs none of the others to open a frame; they are for checking,
+ * salvage and rebuilding tables.
  */
 #include "engine/pack/pack.h"
 
@@ -9,7 +9,8 @@
 #include "engine/pack/layout.h"
 
 #define FRAME_LEAST	(FRAME_PREFIX + 4 + 12 + 1 + AEAD_TAG_BYTES)
-#define SIZE_LEAST	(PACK_HEADER_BYTES + AEAD_TAG_BYTES + PACK_TRAILER_BYTES)
+#define SIZE_LEAST	(PACK_HEADER_BYTES + AEAD_TAG_BYTES + \
+			PACK_TRAILER_BYTES)
 
 void
 pack_info_emit(struct buf *b, const struct pack_info *p)

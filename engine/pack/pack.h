@@ -13,8 +13,8 @@
 #define PACK_MAX		(256U << 20)
 #define PACK_FRAMES_MAX		65536
 
-/* All that is needed to open a pack's frames, with a full keyring: a copy stands
- * in catalogs, tables and manifests ("pack record"). */
+/* All that is needed to open a pack's frames, with a full keyring: a copy
+ * stands in catalogs, tables and manifests ("pack record"). */
 struct pack_info {
 	struct pack_id id;
 	uint64_t size_bytes;
@@ -54,8 +54,8 @@ uint64_t packer_bytes(const struct packer *);
  * what was emitted before.  *info says where it lies. */
 int packer_add(struct packer *, const struct frame *, struct frame_info *info,
     struct err *);
-/* Emits directory and trailer into out, padded (Padme); gives the id.  The bytes
- * hashed are all that were emitted or added, in order. */
+/* Emits directory and trailer into out, padded (Padme); gives the id.  The
+ * bytes hashed are all that were emitted or added, in order. */
 int packer_close(struct packer *, struct buf *out, struct pack_info *,
     struct err *);
 
@@ -74,11 +74,12 @@ struct pack_directory {
 	uint32_t nframes;
 	struct frame_info *frames;	/* owned */
 	uint8_t *codec;			/* nframes, owned */
-	uint32_t *first_slot;		/* nframes + 1: index into slots, owned */
+	uint32_t *first_slot;	/* nframes + 1: index into slots, owned */
 	struct slot_entry *slots;	/* owned */
 };
 void pack_directory_fini(struct pack_directory *);
-/* `head' is the pack's first 80 bytes, `trailer' its last PACK_TRAILER_BYTES. */
+/* `head' is the pack's first 80 bytes, `trailer' its last
+ * PACK_TRAILER_BYTES. */
 int pack_directory_open(struct pack_directory *out, const struct pack_seal *,
     const uint8_t *head, const uint8_t *trailer, const void *sealed,
     size_t len, struct err *);

@@ -1,7 +1,7 @@
 /*
  * Writing a pack: the bytes around the frames, and the directory of what was
- * added.  The frames' bytes pass by to be hashed and counted only; whoever holds the
- * stream writes them.
+ * added.  The frames' bytes pass by to be hashed and counted only; whoever
+ * holds the stream writes them.
  *
  * Invariants:
  *  1. bytes is what was emitted or added so far, and exactly that was hashed.

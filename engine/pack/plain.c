@@ -1,7 +1,7 @@
 /*
- * Plain objects: what every writer, also a put-only one, must be able to read of
- * the others.  The content is in the clear; the MAC lets those who hold the writer's
- * key tell a forgery.
+ * Plain objects: what every writer, also a put-only one, must be able to read
+ * of the others.  The content is in the clear; the MAC lets those who hold the
+ * writer's key tell a forgery.
  */
 #include "engine/pack/object.h"
 

@@ -1,7 +1,7 @@
 /*
  * Sealed objects: small authenticated, encrypted, padded records that stand by
- * themselves (manifests and their like).  The MAC says which writer made it, the
- * seal that it is whole and secret; both are needed, because sealing to the
+ * themselves (manifests and their like).  The MAC says which writer made it,
+ * the seal that it is whole and secret; both are needed, because sealing to the
  * repository's public key proves nothing about who did it.
  */
 #include "engine/crypto/aead.h"

@@ -1,7 +1,7 @@
 /*
- * Compressing frames: zstd, or nothing where nothing is gained.  A round trip is
- * part of the job: this is the one moment at which a fault of memory or compressor
- * can be noticed while the source is still at hand.
+ * Compressing frames: zstd, or nothing where nothing is gained.  A round trip
+ * is part of the job: this is the one moment at which a fault of memory or
+ * compressor can be noticed while the source is still at hand.
  */
 #include <zstd.h>
 

@@ -2,15 +2,16 @@
  * Committing: the writer's dance with collections that may run at any time.
  *
  *	put pending/ID		from now on a collector counts this as a root
- *	list condemned/		what is being deleted was decided before it could see us
+ *	list condemned/		what is being deleted was decided before it
+ *				could see us
  *	(look at each pack)	if our lease lapsed: it may be deleted already
  *	put snapshots/ID	the commit point
  *	see pending/ID		gone: a collector took us for dead; withdraw
  *	remove pending/ID
  *
- * A put-only writer can't read manifests, so its lineages' newest sequence and id
- * stand in the state file: what is about to be committed is noted before, so that a
- * crash in between leaves no doubt.
+ * A put-only writer can't read manifests, so its lineages' newest sequence and
+ * id stand in the state file: what is about to be committed is noted before, so
+ * that a crash in between leaves no doubt.
  */
 #include "engine/repo/session_impl.h"
 

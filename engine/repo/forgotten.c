@@ -1,6 +1,6 @@
 /*
- * All tombstones of a repository: what was taken away on purpose is no lie of the
- * store's.  Only full keys forget.
+ * All tombstones of a repository: what was taken away on purpose is no lie of
+ * the store's.  Only full keys forget.
  */
 #include "engine/repo/impl.h"
 

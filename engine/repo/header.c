@@ -1,6 +1,6 @@
 /*
- * The header object: which repository this is, how it cuts, what a program must know
- * to read, write or collect in it.
+ * The header object: which repository this is, how it cuts, what a program must
+ * know to read, write or collect in it.
  */
 #include "engine/repo/header.h"
 

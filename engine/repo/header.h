@@ -15,8 +15,8 @@ int header_emit(struct buf *, const struct repo_header *,
     const struct keyring *ring, struct err *);
 /* Everything but the MAC. */
 int header_parse(struct repo_header *, const void *, size_t len, struct err *);
-/* A full keyring checks the MAC, a put-only one that the public key is the one its
- * slot binds.  ERR_CORRUPT. */
+/* A full keyring checks the MAC, a put-only one that the public key is the one
+ * its slot binds.  ERR_CORRUPT. */
 int header_verify(const struct repo_header *, const void *, size_t len,
     const struct keyring *, struct err *);
 /* ERR_VERSION naming the bits of `needed' that we don't know. */

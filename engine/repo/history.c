@@ -1,7 +1,8 @@
 /*
- * A store that lies: it can't forge, but it can leave things out or show an older state.
- * What snapshots say of each other, and what this user saw before, is compared with what
- * is listed.  Tombstones explain what was taken away on purpose.
+ * A store that lies: it can't forge, but it can leave things out or show an
+ * older state.  What snapshots say of each other, and what this user saw
+ * before, is compared with what is listed.  Tombstones explain what was taken
+ * away on purpose.
  */
 #include "engine/repo/impl.h"
 
@@ -142,8 +143,8 @@ check_gap(struct history *h, const struct snapshot *next, uint64_t a,
 		    "says that it was forgotten", (unsigned long long)a,
 		    lineage_text(next, text));
 	else
-		tell(h, "snapshots among numbers %llu to %llu of %s are missing, "
-		    "and nothing says that they were forgotten",
+		tell(h, "snapshots among numbers %llu to %llu of %s are "
+		    "missing, and nothing says that they were forgotten",
 		    (unsigned long long)a, (unsigned long long)b,
 		    lineage_text(next, text));
 }
@@ -173,9 +174,9 @@ check_lineage(struct history *h, const struct snapshot **v, size_t n)
 	}
 	if (twice > 0 && v[0]->writer != 0)
 		tell(h, "%s, written with a put-only key, has %llu sequence "
-		    "numbers twice (from %llu on): most likely that client lost "
-		    "its state directory and began to count anew; otherwise "
-		    "history was forked", lineage_text(v[0], text),
+		    "numbers twice (from %llu on): most likely that client "
+		    "lost its state directory and began to count anew; "
+		    "otherwise history was forked", lineage_text(v[0], text),
 		    (unsigned long long)twice, (unsigned long long)first);
 	else if (twice > 0)
 		tell(h, "%s has %llu sequence numbers twice (from %llu on): "

@@ -36,9 +36,9 @@ char *short_hex(char dst[SHORT_HEX], const uint8_t id[ID_BYTES]);
 int object_load(struct store *, const char *dir, const uint8_t id[ID_BYTES],
     size_t max, struct buf *, struct err *);
 /*
- * Put an object under the name that its bytes have.  A put whose answer was lost
- * is recognised: when it fails, what is there is compared, and it is tried once
- * more.
+ * Put an object under the name that its bytes have.  A put whose answer was
+ * lost is recognised: when it fails, what is there is compared, and it is tried
+ * once more.
  */
 int object_put(struct store *, const char *dir, const struct buf *,
     uint8_t id[ID_BYTES], struct err *);
@@ -57,8 +57,8 @@ int ids_add(struct ids *, const uint8_t id[ID_BYTES], struct err *);
 void ids_sort(struct ids *);		/* and makes them distinct */
 bool ids_has(const struct ids *, const uint8_t id[ID_BYTES]);	/* sorted */
 void ids_fini(struct ids *);
-/* The ids under a directory of the store, sorted.  Names that are no ids are said
- * in the log and left out. */
+/* The ids under a directory of the store, sorted.  Names that are no ids are
+ * said in the log and left out. */
 int ids_list(struct ids *, struct store *, const char *dir, const struct log *,
     struct err *);
 
@@ -91,16 +91,16 @@ void registry_fini(struct registry *);
 const struct writer *registry_find(const struct registry *, uint32_t writer);
 
 /*
- * Read, verify and parse a manifest: its bytes' name, its writer's MAC, and that
- * this writer may write it.  STORE_ABSENT.
+ * Read, verify and parse a manifest: its bytes' name, its writer's MAC, and
+ * that this writer may write it.  STORE_ABSENT.
  */
 int manifest_load(struct repo *, struct registry *,
     const struct snapshot_id *, struct manifest *, struct err *);
 /* The parsing and the rules of manifest_load for bytes at hand. */
 int manifest_open(struct repo *, struct registry *, const struct snapshot_id *,
     const struct buf *object, struct manifest *, struct err *);
-/* Is what a failing manifest_load says about that object (not about this machine
- * or the store)? */
+/* Is what a failing manifest_load says about that object (not about this
+ * machine or the store)? */
 bool is_object_bad(const struct err *);
 /* As repo_snapshots, but what `out' holds already isn't loaded again.  After a
  * failure `out' may lack some. */

@@ -1,9 +1,9 @@
 /*
- * Making a repository.  The header is what makes one, so it is written last: an init
- * that dies before leaves a slot under keys/, which belongs to nothing, and which the
- * next init removes once its own header stands.  (Not before: of two inits at one time
- * the one whose header comes second must find that it lost without having taken
- * the winner's slot.)
+ * Making a repository.  The header is what makes one, so it is written last: an
+ * init that dies before leaves a slot under keys/, which belongs to nothing,
+ * and which the next init removes once its own header stands.  (Not before: of
+ * two inits at one time the one whose header comes second must find that it
+ * lost without having taken the winner's slot.)
  */
 #include "engine/repo/impl.h"
 

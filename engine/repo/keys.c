@@ -1,6 +1,7 @@
 /*
- * Listing, adding and removing key slots.  No data is rewritten: a slot seals the master
- * secret, or one put-only writer's secrets, and nothing else depends on it.
+ * Listing, adding and removing key slots.  No data is rewritten: a slot seals
+ * the master secret, or one put-only writer's secrets, and nothing else depends
+ * on it.
  */
 #include "engine/repo/impl.h"
 

@@ -1,10 +1,10 @@
 /*
- * A session's lease: a new object at each renewal, so that a store without the right to
- * overwrite will do.  A thread of ours renews it; it uses no random bytes, so that what a
- * run writes doesn't depend on time.
+ * A session's lease: a new object at each renewal, so that a store without the
+ * right to overwrite will do.  A thread of ours renews it; it uses no random
+ * bytes, so that what a run writes doesn't depend on time.
  *
- * A lease that could not be renewed in time is noticed here, on the clock that also
- * counts while a machine sleeps and on the wall clock (a suspended virtual
+ * A lease that could not be renewed in time is noticed here, on the clock that
+ * also counts while a machine sleeps and on the wall clock (a suspended virtual
  * machine has only that): the commit then looks at each pack.
  */
 #include "engine/repo/session_impl.h"

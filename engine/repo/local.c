@@ -1,12 +1,15 @@
 /*
- * A put-only writer can't read the manifests that it wrote, but needs the newest of each
- * lineage to build on.  So it keeps that one in its cache, sealed under a key that comes
- * from its domain's secret: $cache_dir/<repository>/parents/<lineage>.
+ * A put-only writer can't read the manifests that it wrote, but needs the
+ * newest of each lineage to build on.  So it keeps that one in its cache,
+ * sealed under a key that comes from its domain's secret:
+ * $cache_dir/<repository>/parents/<lineage>.
  *
- *	bytes 32	salt: the file's key is derive(id key, "local parent", salt)
+ *	bytes 32	salt: the file's key is derive(id key, "local parent",
+ *			salt)
  *	bytes 32	id of the snapshot
  *	bytes 16	run
- *	bytes		seal(key, 0, lineage || all before, the manifest's content)
+ *	bytes		seal(key, 0, lineage || all before, the manifest's
+ *			content)
  *
  * It is a cache: what doesn't verify isn't there.
  */

@@ -1,7 +1,7 @@
 /*
- * The manifest's bytes (vitrine-format(5), MANIFEST).  Parsing is strict: whatever the
- * page calls sorted, distinct, a multiple or within bounds is checked here, once, so
- * that those who use a manifest need not.
+ * The manifest's bytes (vitrine-format(5), MANIFEST).  Parsing is strict:
+ * whatever the page calls sorted, distinct, a multiple or within bounds is
+ * checked here, once, so that those who use a manifest need not.
  */
 #include "engine/repo/manifest.h"
 
@@ -146,8 +146,8 @@ manifest_emit(struct buf *b, const struct manifest *m, struct err *e)
 }
 
 /*
- * Parsing.  The functions return 0, or -1 for the lack of memory only; whatever is
- * wrong with the bytes sets r->bad, as rd does.
+ * Parsing.  The functions return 0, or -1 for the lack of memory only; whatever
+ * is wrong with the bytes sets r->bad, as rd does.
  */
 
 static int
@@ -272,8 +272,8 @@ heads_parse(struct manifest *m, struct rd *r, struct err *e)
 	return (0);
 }
 
-/* May a place name that pack?  Those of page `page' name packs of later pages or
- * of the tail; UINT32_MAX: any. */
+/* May a place name that pack?  Those of page `page' name packs of later pages
+ * or of the tail; UINT32_MAX: any. */
 static bool
 place_is_fine(const struct catalog_root *c, const struct mplace *p,
     uint32_t page)

@@ -5,8 +5,8 @@
 #include "engine/pack/pack.h"
 
 /*
- * A manifest: what a snapshot is (vitrine-format(5), MANIFEST).  A value; parse and
- * emit do no I/O.
+ * A manifest: what a snapshot is (vitrine-format(5), MANIFEST).  A value; parse
+ * and emit do no I/O.
  */
 #define MANIFEST_STRINGS_MAX	65535	/* roots, tags, excludes: each */
 #define MANIFEST_HEADS_MAX	4096
@@ -17,7 +17,7 @@
 #define MAP_LEVELS_MAX		5
 #define PACK_PAGE_RECORDS	32
 
-struct bytes {			/* bytes with a length; NUL-terminated besides */
+struct bytes {		/* bytes with a length; NUL-terminated besides */
 	char *p;		/* owned */
 	size_t len;
 };
@@ -50,15 +50,15 @@ void mref_parse(struct mref *, struct rd *);
 /* The root of a catalog. */
 struct catalog_root {
 	uint64_t size_bytes;		/* of the SQLite file */
-	uint8_t levels;			/* of the map: 1 = the root page is a leaf */
+	uint8_t levels;		/* of the map: 1 = the root page is a leaf */
 	struct mref map;		/* the root page */
 	uint32_t snapshots_since_key;	/* length of the incremental chain */
-	/* The metadata pack list: full pages of PACK_PAGE_RECORDS records, then the
-	 * records that aren't in a page yet.  Index = page * RECORDS + i, then
-	 * the tail. */
-	struct mref *pages;		/* owned; a page's places name packs of the
-					 * tail or of later pages: read the last
-					 * page first */
+	/* The metadata pack list: full pages of PACK_PAGE_RECORDS records, then
+	 * the records that aren't in a page yet.  Index = page * RECORDS + i,
+	 * then the tail. */
+	struct mref *pages;		/* owned; a page's places name packs of
+					 * the tail or of later pages: read the
+					 * last page first */
 	uint32_t npages;
 	struct pack_info *tail;		/* owned */
 	uint32_t ntail;
@@ -92,8 +92,8 @@ struct manifest {
 	uint64_t files, dirs, others;	/* entries by kind */
 	uint64_t bytes;			/* sum of the regular files' sizes */
 	uint64_t unread;		/* entries that could not be read */
-	uint64_t bytes_new;		/* raw bytes of the chunks stored for it */
-	uint64_t bytes_added;		/* stored bytes of its packs and tables */
+	uint64_t bytes_new;	/* raw bytes of the chunks stored for it */
+	uint64_t bytes_added;	/* stored bytes of its packs and tables */
 	struct catalog_root catalog;
 };
 #define SNAPSHOT_INCOMPLETE	1	/* some source could not be read */

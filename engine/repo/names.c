@@ -1,7 +1,7 @@
 /*
  * Objects by the name that their bytes have, and lists of ids.  A store is not
- * trusted: what is loaded by name is hashed, and an answer to a put that got lost
- * is cleared up by looking.
+ * trusted: what is loaded by name is hashed, and an answer to a put that got
+ * lost is cleared up by looking.
  */
 #include "engine/repo/impl.h"
 

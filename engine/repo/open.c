@@ -1,6 +1,6 @@
 /*
- * Opening a repository: the header says which one it is, a slot that the secret opens
- * gives the keys, and the keys verify the header.
+ * Opening a repository: the header says which one it is, a slot that the secret
+ * opens gives the keys, and the keys verify the header.
  */
 #include "engine/repo/impl.h"
 
@@ -127,7 +127,8 @@ copy_path(const char **dst, const char *src, struct err *e)
 	return (0);
 }
 
-/* Caches and state make things faster and safer; without them the work goes on. */
+/* Caches and state make things faster and safer; without them the work goes
+ * on. */
 static int
 make_dirs(struct repo *repo, struct err *e)
 {

@@ -1,7 +1,8 @@
 /*
- * Which packs the store holds: one listing when a session begins, kept as a sorted
- * array of eight bytes a pack (three million packs are 100 TB and 24 MB).  Two
- * packs that share these bytes would be taken for one another; ids are hashes.
+ * Which packs the store holds: one listing when a session begins, kept as a
+ * sorted array of eight bytes a pack (three million packs are 100 TB and 24
+ * MB).  Two packs that share these bytes would be taken for one another; ids
+ * are hashes.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * Contents of leases, condemned, damaged, forwards and forgotten objects.  Each parser
- * bounds a count by the bytes that are left before it allocates by it.
+ * Contents of leases, condemned, damaged, forwards and forgotten objects.  Each
+ * parser bounds a count by the bytes that are left before it allocates by it.
  */
 #include "engine/repo/records.h"
 

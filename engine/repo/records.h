@@ -4,10 +4,10 @@
 #include "engine/repo/manifest.h"
 
 /*
- * The contents of the small objects: leases, condemned, damaged (plain objects), forwards,
- * forgotten (sealed).  vitrine-format(5), LEASES and FORWARDS.  Values; parse and
- * emit do no I/O.  A parser takes the whole content; ERR_CORRUPT for what is off, and
- * then nothing is left to free.
+ * The contents of the small objects: leases, condemned, damaged (plain
+ * objects), forwards, forgotten (sealed).  vitrine-format(5), LEASES and
+ * FORWARDS.  Values; parse and emit do no I/O.  A parser takes the whole
+ * content; ERR_CORRUPT for what is off, and then nothing is left to free.
  */
 
 enum lease_role { LEASE_WRITER = 1, LEASE_COLLECTOR = 2 };
@@ -24,7 +24,7 @@ int lease_parse(struct lease *, const void *, size_t len, struct err *);
 enum condemned_state { CONDEMNED = 1, CONDEMNED_DELETING = 2 };
 struct condemned {
 	uint8_t state;			/* enum condemned_state */
-	struct strings leases;		/* "RUN-GEN", as seen by the collector */
+	struct strings leases;	/* "RUN-GEN", as seen by the collector */
 	struct pack_id *packs;		/* owned */
 	uint32_t npacks;
 };

@@ -1,7 +1,8 @@
 /*
- * Who may write what.  Full keys need no entry; a put-only writer is known by its slot's
- * record, or, once the slot is gone, by the revocation that took it away.  Both are
- * sealed for the master secret alone, so a store can withhold them but not make them.
+ * Who may write what.  Full keys need no entry; a put-only writer is known by
+ * its slot's record, or, once the slot is gone, by the revocation that took it
+ * away.  Both are sealed for the master secret alone, so a store can withhold
+ * them but not make them.
  */
 #include "engine/repo/impl.h"
 

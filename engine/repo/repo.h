@@ -13,7 +13,8 @@
  */
 struct repo;
 
-/* Required features (vitrine-format(5), HEADER): none is defined in version 1. */
+/* Required features (vitrine-format(5), HEADER): none is defined in version
+ * 1. */
 struct repo_params {
 	uint32_t chunk_bytes;	/* average; 0 = 64 KiB */
 };
@@ -27,8 +28,9 @@ struct repo_header {
 	uint8_t digest[HASH_BYTES];	/* of the object's bytes */
 };
 
-/* What the opener gives, once, before any thread.  Paths are directories that are
- * made as needed (0700); NULL for none: then nothing is cached or remembered. */
+/* What the opener gives, once, before any thread.  Paths are directories that
+ * are made as needed (0700); NULL for none: then nothing is cached or
+ * remembered. */
 struct repo_env {
 	const struct log *log;		/* borrowed */
 	const char *cache_dir;		/* $XDG_CACHE_HOME/vitrine */
@@ -37,8 +39,8 @@ struct repo_env {
 	unsigned threads;		/* --threads; 0 = the CPUs' number */
 };
 
-/* Make a repository in an empty store: keys/ first, the header last.  An existing
- * header is ERR_EXISTS. */
+/* Make a repository in an empty store: keys/ first, the header last.  An
+ * existing header is ERR_EXISTS. */
 int repo_init(struct store *, const struct repo_params *,
     const struct slot_params *, const struct secret *, const char *label,
     struct err *);
@@ -76,7 +78,7 @@ struct snapshot {
 struct snapshots {
 	struct snapshot *v;	/* by time, then id; owned */
 	size_t n;
-	size_t refused;		/* forged, revoked or damaged: each said in the log */
+	size_t refused;	/* forged, revoked or damaged: each said in the log */
 	struct snapshot_id *refused_ids;	/* `refused' of them; owned */
 	/* What full keys' manifests say of others: the newest head seen of each
 	 * lineage (owned, sorted by lineage), and how many name another header
@@ -85,12 +87,12 @@ struct snapshots {
 	size_t nheads;
 	size_t other_header;
 };
-/* Sealed manifests are cached locally (verified again when read).  A manifest that
- * does not verify is left out, counted and said: the rest is served. */
+/* Sealed manifests are cached locally (verified again when read).  A manifest
+ * that does not verify is left out, counted and said: the rest is served. */
 int repo_snapshots(struct repo *, struct snapshots *, struct err *);
 void snapshots_fini(struct snapshots *);
-/* Find by "latest" or a hex prefix.  0 and the index; ERR_ABSENT; ERR_USAGE with
- * the candidates' list when the prefix fits several. */
+/* Find by "latest" or a hex prefix.  0 and the index; ERR_ABSENT; ERR_USAGE
+ * with the candidates' list when the prefix fits several. */
 int snapshots_find(const struct snapshots *, const char *name, size_t *index,
     struct err *);
 /* STORE_ABSENT when there is no such object. */
@@ -98,11 +100,11 @@ int repo_manifest(struct repo *, const struct snapshot_id *, struct manifest *,
     struct err *);
 
 /*
- * A store that lies (vitrine-format(5), LYING STORES): compares what is listed with
- * itself (gaps, forks, heads that others saw) and with what this user saw before
- * (the state directory), says each finding through fn, then remembers.  fn's text is
- * a sentence.  *findings counts them.  A put-only keyring, which has no snapshots to
- * give (NULL), can only look at the header.
+ * A store that lies (vitrine-format(5), LYING STORES): compares what is listed
+ * with itself (gaps, forks, heads that others saw) and with what this user saw
+ * before (the state directory), says each finding through fn, then remembers.
+ * fn's text is a sentence.  *findings counts them.  A put-only keyring, which
+ * has no snapshots to give (NULL), can only look at the header.
  */
 typedef void repo_lie_fn(void *ctx, const char *text);
 int repo_check_history(struct repo *, const struct snapshots *, repo_lie_fn *,
@@ -113,12 +115,12 @@ struct key_info {
 	struct object_id id;
 	enum slot_kind kind;
 	struct slot_params params;
-	bool current;			/* the one that opened this repository */
+	bool current;		/* the one that opened this repository */
 	bool revoked;
 	struct slot_record record;
 };
-/* Full keys only.  Slots whose record doesn't verify are said in the log and left out.
- * *out is the caller's: free() it. */
+/* Full keys only.  Slots whose record doesn't verify are said in the log and
+ * left out.  *out is the caller's: free() it. */
 int repo_keys(struct repo *, struct key_info **out, size_t *n, struct err *);
 int repo_key_add(struct repo *, const struct slot_params *,
     const struct secret *, struct slot_record * /* writer, domain filled in */,

@@ -1,20 +1,20 @@
 /*
- * A writing session: the lease, and the packs that don't count as known because a collection
- * condemned them or somebody found them damaged.
+ * A writing session: the lease, and the packs that don't count as known because
+ * a collection condemned them or somebody found them damaged.
  *
  * Invariants (DESIGN, 8):
- *  1. The lease is in the store before the first look at condemned/; so a collector that
- *     condemns later has seen us, or we see what it condemned.
- *  2. `banned' holds every pack that was condemned, being deleted or damaged when the
- *     session began.
+ *  1. The lease is in the store before the first look at condemned/; so a
+ *     collector that condemns later has seen us, or we see what it condemned.
+ *  2. `banned' holds every pack that was condemned, being deleted or damaged
+ *     when the session began.
  */
 #include "engine/repo/session_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Loads a plain object.  0; STORE_ABSENT; STORE_EXISTS for one that must be passed
- * over (said in the log). */
+/* Loads a plain object.  0; STORE_ABSENT; STORE_EXISTS for one that must be
+ * passed over (said in the log). */
 static int
 load_plain(struct repo *repo, const char *dir, enum object_kind kind,
     const uint8_t id[ID_BYTES], struct sealed *env, struct buf *content,
@@ -30,8 +30,8 @@ load_plain(struct repo *repo, const char *dir, enum object_kind kind,
 	ret = object_load(repo->store, dir, id, SEALED_MAX, &b, e);
 	if (ret == 0) {
 		/*
-		 * Its bytes have its name, so this is what was put; if it doesn't
-		 * verify, one without a key put it.
+		 * Its bytes have its name, so this is what was put; if it
+		 * doesn't verify, one without a key put it.
 		 */
 		ret = plain_open(env, content, &verified, repo->ring, kind,
 		    b.data, b.len, &why);

@@ -8,13 +8,14 @@
  *
  *	session_begin	put lease, list condemned, damaged and packs
  *	   work		(struct put; the lease is renewed by a thread of ours)
- *	session_commit	put pending, list condemned again, put the snapshot only if
- *			none of its packs is being deleted, see that pending still
- *			stands, else withdraw and fail; remove pending
+ *	session_commit	put pending, list condemned again, put the snapshot
+ *			only if none of its packs is being deleted, see that
+ *			pending still stands, else withdraw and fail; remove
+ *			pending
  *	session_end	remove the lease
  *
- * A session that dies leaves a lease and perhaps a pending object, which expire.
- * Confined to one thread but for session_run, session_is_banned and
+ * A session that dies leaves a lease and perhaps a pending object, which
+ * expire.  Confined to one thread but for session_run, session_is_banned and
  * session_has_pack.
  */
 struct session;
@@ -26,8 +27,8 @@ const struct run_id *session_run(const struct session *);
 struct repo *session_repo(const struct session *);
 /* Does this pack not count as known (condemned, deleting or damaged)? */
 bool session_is_banned(const struct session *, const struct pack_id *);
-/* Was this pack in the store when the session began?  What is not (a lost file, a
- * collection since) can't be relied on, whoever names it. */
+/* Was this pack in the store when the session began?  What is not (a lost file,
+ * a collection since) can't be relied on, whoever names it. */
 bool session_has_pack(const struct session *, const struct pack_id *);
 typedef int session_banned_fn(void *ctx, const struct pack_id *, struct err *);
 int session_each_banned(const struct session *, session_banned_fn *, void *ctx,
@@ -37,9 +38,9 @@ uint64_t session_counter(struct session *);
 
 /*
  * Commit.  `packs' gives every pack that the snapshot needs: called with a
- * callback for each.  Fills previous, sequence, heads, lineage, header digest and
- * run of the manifest.  ERR_BUSY: a collection is deleting what the snapshot needs;
- * run the backup again.
+ * callback for each.  Fills previous, sequence, heads, lineage, header digest
+ * and run of the manifest.  ERR_BUSY: a collection is deleting what the
+ * snapshot needs; run the backup again.
  */
 typedef int session_pack_fn(void *ctx, const struct pack_id *, struct err *);
 typedef int session_packs_fn(void *ctx, session_pack_fn *, void *fn_ctx,

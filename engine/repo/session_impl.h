@@ -40,8 +40,8 @@ struct session {
 int lease_begin(struct session *, struct err *);
 /* Stops the thread and removes the lease. */
 void lease_end(struct session *);
-/* Was there, since the beginning, an interval without renewal that a collector may
- * have taken for our death? */
+/* Was there, since the beginning, an interval without renewal that a collector
+ * may have taken for our death? */
 bool lease_has_lapsed(struct session *);
 
 /* Every condemned object whose state is at least `state': its packs, added.  A

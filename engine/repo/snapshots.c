@@ -1,10 +1,11 @@
 /*
- * Listing and loading snapshots.  A manifest counts if its bytes have its name, its writer's
- * MAC holds, its content parses, and the writer may say what it says; all else is refused by
- * itself, so that one bad object never hides the good ones.
+ * Listing and loading snapshots.  A manifest counts if its bytes have its name,
+ * its writer's MAC holds, its content parses, and the writer may say what it
+ * says; all else is refused by itself, so that one bad object never hides the
+ * good ones.
  *
- * Sealed manifests are cached as they are: the cache is no truth, a cached copy passes the
- * same checks.
+ * Sealed manifests are cached as they are: the cache is no truth, a cached copy
+ * passes the same checks.
  */
 #include <sys/stat.h>
 
@@ -186,8 +187,8 @@ manifest_open(struct repo *repo, struct registry *g,
 		return (ret);
 	lineage_of(&lineage, m.writer, &m.host, &m.roots);
 	if (!id_equal(lineage.b, m.lineage.b))
-		ret = err_set(e, ERR_CORRUPT, "forged: it claims a lineage that "
-		    "is not that of its writer, host and roots");
+		ret = err_set(e, ERR_CORRUPT, "forged: it claims a lineage "
+		    "that is not that of its writer, host and roots");
 	if (ret == 0)
 		ret = may_write(repo, g, id, &m, e);
 	if (ret != 0) {

@@ -4,10 +4,10 @@
 #include "engine/repo/repo.h"
 
 /*
- * What this user remembers of a repository, in $state_dir/<repository id>: the newest
- * header, and the newest snapshot of each lineage.  It is what a store's lies are
- * measured against, and where a put-only writer, who can read no manifest, keeps
- * its place.  A value; the file has a checksum, no secret.
+ * What this user remembers of a repository, in $state_dir/<repository id>: the
+ * newest header, and the newest snapshot of each lineage.  It is what a store's
+ * lies are measured against, and where a put-only writer, who can read no
+ * manifest, keeps its place.  A value; the file has a checksum, no secret.
  *
  *	bytes 8		"VTRNSTAT"
  *	u32		version, 1
@@ -50,8 +50,8 @@ struct state_lineage *state_entry(struct state *, const struct lineage_id *,
 /* Without a state directory, or with a damaged file (said in the log): an empty
  * one. */
 int state_load(struct repo *, struct state *, struct err *);
-/* Load, change, store, under a lock that other processes honour.  fn returns < 0
- * to fail.  Nothing happens without a state directory. */
+/* Load, change, store, under a lock that other processes honour.  fn returns <
+ * 0 to fail.  Nothing happens without a state directory. */
 typedef int state_change_fn(void *ctx, struct state *, struct err *);
 int state_update(struct repo *, state_change_fn *, void *ctx, struct err *);
 

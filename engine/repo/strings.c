@@ -1,6 +1,6 @@
 /*
- * Byte strings and lists of them: host names, roots and tags are bytes, not text,
- * and may hold anything but what their parser refuses.
+ * Byte strings and lists of them: host names, roots and tags are bytes, not
+ * text, and may hold anything but what their parser refuses.
  */
 #include "engine/repo/manifest.h"
 

@@ -1,8 +1,8 @@
 /*
- * What one core does: cutting, naming, compressing, sealing, opening, in GB/s of
- * the chunks' bytes and of processor time, so that a busy machine shows the same.
- * Arguments are files (the first 256 MiB of each); without any,
- * random bytes.
+ * What one core does: cutting, naming, compressing, sealing, opening, in GB/s
+ * of the chunks' bytes and of processor time, so that a busy machine shows the
+ * same.  Arguments are files (the first 256 MiB of each); without any, random
+ * bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>

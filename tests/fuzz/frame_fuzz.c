@@ -1,4 +1,5 @@
-/* Frames: the input as stored bytes, then as the plaintext behind a good seal. */
+/* Frames: the input as stored bytes, then as the plaintext behind a good
+ * seal. */
 #include "engine/pack/frame.h"
 #include "tests/unit/crypt_fixture.h"
 

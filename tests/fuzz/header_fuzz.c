@@ -1,5 +1,5 @@
-/* Pack headers, as they come and with the MAC made good for whatever writer they
- * name; then their keys. */
+/* Pack headers, as they come and with the MAC made good for whatever writer
+ * they name; then their keys. */
 #include "engine/pack/pack.h"
 #include "tests/unit/crypt_fixture.h"
 

@@ -1,5 +1,5 @@
-/* Contents of small objects: the first byte says which.  What parses is emitted again
- * to the same bytes (forwards: to as many, since they are sorted). */
+/* Contents of small objects: the first byte says which.  What parses is emitted
+ * again to the same bytes (forwards: to as many, since they are sorted). */
 #include "engine/repo/records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -1,5 +1,5 @@
-/* Plain objects, as they come and with the MAC made good, for a keyring that can
- * check it and one that can't. */
+/* Plain objects, as they come and with the MAC made good, for a keyring that
+ * can check it and one that can't. */
 #include <stdlib.h>
 
 #include "engine/pack/object.h"

@@ -1,5 +1,5 @@
-/* Key slots as a hostile store would give them.  Slots of a passphrase are parsed
- * but not tried: Argon2id would be all that runs. */
+/* Key slots as a hostile store would give them.  Slots of a passphrase are
+ * parsed but not tried: Argon2id would be all that runs. */
 #include "engine/crypto/slot.h"
 #include "tests/unit/crypt_fixture.h"
 

@@ -1,5 +1,5 @@
-/* Tables: a first byte of 0, the head; else the information, with the number of packs
- * in the first byte and of replaced tables in the second. */
+/* Tables: a first byte of 0, the head; else the information, with the number of
+ * packs in the first byte and of replaced tables in the second. */
 #include "engine/map/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);

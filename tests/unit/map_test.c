@@ -1,5 +1,5 @@
-/* Tables and the map: against a naive model on random data, damaged at every page,
- * merged, shared by threads; and how fast (with VITRINE_BENCH set). */
+/* Tables and the map: against a naive model on random data, damaged at every
+ * page, merged, shared by threads; and how fast (with VITRINE_BENCH set). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -321,8 +321,8 @@ count_walk(void *ctx, const struct object_id *table, const uint8_t id20[20],
 	return (0);
 }
 
-/* A merged map answers as the tables that it came from; what it replaces is left
- * out, and a second place of a chunk survives. */
+/* A merged map answers as the tables that it came from; what it replaces is
+ * left out, and a second place of a chunk survives. */
 static void
 test_merge(void **state)
 {
@@ -556,7 +556,8 @@ test_put_only(void **state)
 	assert_int_equal(said, 0);
 }
 
-/* A store that fails: reading a page makes chunks unknown, listing makes an error. */
+/* A store that fails: reading a page makes chunks unknown, listing makes an
+ * error. */
 static void
 test_store_fails(void **state)
 {

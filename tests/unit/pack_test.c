@@ -1,5 +1,6 @@
-/* Frames and packs: a frame made elsewhere (vectors.py), round trips, every limit
- * refused, every flipped bit and missing byte noticed, nothing movable. */
+/* Frames and packs: a frame made elsewhere (vectors.py), round trips, every
+ * limit refused, every flipped bit and missing byte noticed, nothing
+ * movable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

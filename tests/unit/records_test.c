@@ -1,5 +1,6 @@
-/* Manifests and the small objects: their bytes are those that tests/fuzz/repo_seeds.py
- * makes from the format page; what is cut, left over or out of bounds is refused. */
+/* Manifests and the small objects: their bytes are those that
+ * tests/fuzz/repo_seeds.py makes from the format page; what is cut, left over
+ * or out of bounds is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

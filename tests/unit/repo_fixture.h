@@ -1,8 +1,8 @@
 #ifndef VITRINE_TESTS_UNIT_REPO_FIXTURE_H
 #define VITRINE_TESTS_UNIT_REPO_FIXTURE_H
 
-/* A repository in a directory of its own, with a key file, and snapshots without
- * content: for the tests of engine/repo. */
+/* A repository in a directory of its own, with a key file, and snapshots
+ * without content: for the tests of engine/repo. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

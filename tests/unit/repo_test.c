@@ -46,8 +46,8 @@ test_init_sizes(void **state)
 	repo_close(r);
 }
 
-/* An init that fails or dies at any write leaves no repository, and the next goes
- * on. */
+/* An init that fails or dies at any write leaves no repository, and the next
+ * goes on. */
 static void
 test_init_interrupted(void **state)
 {
@@ -247,8 +247,8 @@ test_snapshots(void **state)
 	assert_int_equal(said, 0);
 }
 
-/* The cache is no truth: damaged copies are fetched anew; a damaged object is refused
- * alone. */
+/* The cache is no truth: damaged copies are fetched anew; a damaged object is
+ * refused alone. */
 static void
 test_damaged_manifest(void **state)
 {
@@ -467,7 +467,8 @@ test_forging(void **state)
 	    &sec, &e), 0);
 	sec.writer = 0;
 	sec.domain = 0;
-	if (keyring_new_put_only(&ring, &repo_header(full)->id, &sec, &e) == 0) {
+	if (keyring_new_put_only(&ring, &repo_header(full)->id, &sec,
+	    &e) == 0) {
 		forge(full, ring, "server", false);
 		expect_refused(full, "");
 		keyring_free(ring);

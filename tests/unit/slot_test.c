@@ -1,5 +1,5 @@
-/* Key slots: opened against slots made elsewhere (vectors.py), round trips for both
- * roles and both kinds, and every flipped bit and missing byte noticed. */
+/* Key slots: opened against slots made elsewhere (vectors.py), round trips for
+ * both roles and both kinds, and every flipped bit and missing byte noticed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * Roots, listings and the walk: order, batches, letting go and coming back, depth,
- * and the same calls with any number of threads.
+ * Roots, listings and the walk: order, batches, letting go and coming back,
+ * depth, and the same calls with any number of threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,8 +99,8 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
     struct walk_entry *en, struct walk_batch *first, struct err *e)
 {
 	assert_true(first->dir == dir);
-	return (tell(ctx, first->error != 0 ? "d!" : dir->implied ? "d- " : "d ",
-	    dir, NULL, e));
+	return (tell(ctx, first->error != 0 ? "d!" : dir->implied ? "d- " :
+	    "d ", dir, NULL, e));
 }
 
 static int
@@ -179,8 +179,9 @@ walk_top(unsigned threads, size_t budget)
 static void
 test_roots(void **state)
 {
-	const char *given[] = { "/usr/lib/../bin//", "/usr/bin/./env", "/no-such/",
-	    "relative/x", "/usr/bin", "/usr/bin-x", "/none/../such" };
+	const char *given[] = { "/usr/lib/../bin//", "/usr/bin/./env",
+	    "/no-such/", "relative/x", "/usr/bin", "/usr/bin-x",
+	    "/none/../such" };
 	struct err e = ERR_INIT;
 	struct roots r;
 	char cwd[512], rel[600];
@@ -267,9 +268,9 @@ test_order(void **state)
 	static const unsigned threads[] = { 0, 1, 2, 5 };
 	char *first = NULL;
 
-	run("cd %s && mkdir -p a/b/c a.b 'a b' with_gone/x excluded/y mine/z && "
-	    "touch a/f a/b/f a/b/c/f a.b/f 'a b/f' with_gone/aa with_gone/zz "
-	    "excluded/f with_gone/x/f z && mkfifo p && ln -s nowhere s", top);
+	run("cd %s && mkdir -p a/b/c a.b 'a b' with_gone/x excluded/y "
+	    "mine/z && touch a/f a/b/f a/b/c/f a.b/f 'a b/f' with_gone/aa "
+	    "with_gone/zz excluded/f with_gone/x/f z && mkfifo p && ln -s nowhere s", top);
 	for (size_t i = 0; i < 4; i++) {
 		char *text = walk_top(threads[i], 16 << 20);
 
@@ -296,8 +297,8 @@ test_order(void **state)
 		    top, top);
 		p += snprintf(p, 256, "f %s/p\nf %s/s\nd %s/with_gone\n", top,
 		    top, top);
-		p += snprintf(p, 256, "f %s/with_gone/aa\ng %s/with_gone/gone\n",
-		    top, top);
+		p += snprintf(p, 256, "f %s/with_gone/aa\n"
+		    "g %s/with_gone/gone\n", top, top);
 		p += snprintf(p, 256, "d %s/with_gone/x\nf %s/with_gone/x/f\n",
 		    top, top);
 		p += snprintf(p, 256, "l %s/with_gone/x\nf %s/with_gone/zz\n",
@@ -308,8 +309,8 @@ test_order(void **state)
 	free(first);
 }
 
-/* Large directories in one another, with hardly any memory: all is let go of and
- * listed again. */
+/* Large directories in one another, with hardly any memory: all is let go of
+ * and listed again. */
 static void
 test_let_go(void **state)
 {
@@ -377,7 +378,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_roots, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_root_link, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_root_link, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_let_go, setup, teardown),

@@ -274,7 +274,8 @@ prompt_for(const char *prompt, bool twice, struct secret *out, struct err *e)
 		    "terminal to ask on; give --password-file, "
 		    "--password-command, --key-file or VITRINE_PASSWORD"));
 	r = ask(tty, prompt, out, e);
-	/* One who opens a repository may try again: a wrong one, so to speak. */
+	/* One who opens a repository may try again: a wrong one, so to
+	 * speak. */
 	if (r == 0 && out->len == 0) {
 		secret_fini(out);
 		r = err_set(e, twice ? ERR_USAGE : ERR_AUTH,

@@ -118,8 +118,8 @@ run(struct cmd *c, struct err *e)
 		    text_n(text, shown, "snapshot", "snapshots"),
 		    snaps.refused == 1 ? "one was" : "several were");
 	else if (r == 0)
-		ui_say(&c->ui, "%s.", shown == 0 ? "No snapshots" : text_n(text, shown, "snapshot",
-		    "snapshots"));
+		ui_say(&c->ui, "%s.", shown == 0 ? "No snapshots" :
+		    text_n(text, shown, "snapshot", "snapshots"));
 	if (r == 0 && snaps.refused > 0)
 		r = EXIT_DAMAGE;
 	snapshots_fini(&snaps);

@@ -2,8 +2,9 @@
  * A backup from beginning to end: session, parent, catalog, put; the walk; then
  * what makes it a snapshot, in the order that vitrine-format(5) asks for.
  *
- *	session_begin -> parent -> build_open, put_open -> walk, flow -> put_close
- *	-> build_finish -> session_commit -> build_adopt -> session_end
+ *	session_begin -> parent -> build_open, put_open -> walk, flow
+ *	-> put_close -> build_finish -> session_commit -> build_adopt
+ *	-> session_end
  *
  * A dry run has neither session nor put nor build: it reads, cuts and looks up.
  */

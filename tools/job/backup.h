@@ -5,11 +5,11 @@
 #include "tools/job/event.h"
 
 /*
- * Back up directories and files into a new snapshot (DESIGN section 6).  Borrows
- * all.  The repository's memory_bytes and threads bound the job.
+ * Back up directories and files into a new snapshot (DESIGN section 6).
+ * Borrows all.  The repository's memory_bytes and threads bound the job.
  */
 struct backup_env {
-	const char *const *roots;	/* as given; relative ones are made absolute */
+	const char *const *roots;	/* relative ones are made absolute */
 	size_t nroots;
 	const char *const *excludes;	/* patterns: vitrine-backup(1) */
 	size_t nexcludes;
@@ -18,7 +18,7 @@ struct backup_env {
 	const char *host;		/* NULL: the machine's */
 	const struct stamp *time;	/* NULL: now */
 	bool one_file_system;
-	bool dry_run;			/* store nothing, count what would be new */
+	bool dry_run;		/* store nothing, count what would be new */
 	int level;			/* zstd; 0 = default */
 };
 struct backup_result {
@@ -32,9 +32,9 @@ struct backup_result {
 	uint64_t duration_ms;
 };
 /*
- * 0: the snapshot exists (result->unread > 0 when it is incomplete).  No root could
- * be read at all, or nothing was found: an error, no snapshot.  ERR_CANCELED: what was
- * stored is kept for the next run, no snapshot.
+ * 0: the snapshot exists (result->unread > 0 when it is incomplete).  No root
+ * could be read at all, or nothing was found: an error, no snapshot.
+ * ERR_CANCELED: what was stored is kept for the next run, no snapshot.
  */
 int backup_run(struct repo *, const struct backup_env *, const struct events *,
     struct backup_result *, struct err *);

@@ -3,16 +3,19 @@
  *
  *	flow_file -> work -> [read lane] -> joint -> [hash lane] -> settle
  *
- * A work is a run of neighbouring small files, which one worker opens, reads, cuts
- * and looks up; or a step of a large file, which one worker reads, the coordinator
- * cuts (`joint': a chunk may span two steps), and another looks up.  `settle'
- * writes: chunks into the put, nodes, names and extents into the catalog.
+ * A work is a run of neighbouring small files, which one worker opens, reads,
+ * cuts and looks up; or a step of a large file, which one worker reads, the
+ * coordinator cuts (`joint': a chunk may span two steps), and another looks up.
+ * `settle' writes: chunks into the put, nodes, names and extents into the
+ * catalog.
  *
  * Invariants:
- * 1. Works are settled in the order in which they were made, and taken out of a lane
- *    only when it is full or all is drained.  So what is written, and between which
- *    directories of the walk, depends on neither timing nor the number of threads.
- * 2. There are at most as many works, and buffers, as both lanes hold and two more.
+ * 1. Works are settled in the order in which they were made, and taken out of a
+ *    lane only when it is full or all is drained.  So what is written, and
+ *    between which directories of the walk, depends on neither timing nor the
+ *    number of threads.
+ * 2. There are at most as many works, and buffers, as both lanes hold and two
+ *    more.
  * 3. A large file's descriptor is open from its first step's making to its last
  *    one's settling.
  */
@@ -52,7 +55,7 @@ struct work {
 	bool failed;
 	struct err err;
 	/* A run. */
-	struct run_item *items;		/* owned, RUN_ITEMS; NULL: never a run */
+	struct run_item *items;	/* owned, RUN_ITEMS; NULL: never a run */
 	size_t n;
 	size_t bytes;			/* of the buffer that items will fill */
 	size_t ndirs;
@@ -74,7 +77,7 @@ struct flow {
 	struct work *free;		/* for use again */
 	struct work *run;		/* being filled; NULL */
 	size_t head;			/* room for a chunk's beginning */
-	uint8_t *tail;			/* owned: what the last step left over */
+	uint8_t *tail;		/* owned: what the last step left over */
 	size_t tail_len;
 	uint8_t *alone;			/* owned: for read_alone; or NULL */
 };
@@ -285,7 +288,8 @@ put_unopened(struct backup *b, const struct item *it, int error, struct err *e)
 	return (sink_end(b, it->ino, e));
 }
 
-/* What a file that was read to its end, or as far as possible, turned out to be. */
+/* What a file that was read to its end, or as far as possible, turned out to
+ * be. */
 static int
 put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
     int error, bool is_short, uint64_t bytes, struct err *e)
@@ -312,8 +316,8 @@ put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
 }
 
 /*
- * Read a file here and now: one that changed since the walk saw it, has holes, or is
- * another name of one that vanished.
+ * Read a file here and now: one that changed since the walk saw it, has holes,
+ * or is another name of one that vanished.
  */
 struct alone {
 	struct flow *f;
@@ -423,7 +427,8 @@ settle_link(struct flow *f, struct item *it, struct err *e)
 	if (inoset_has(&f->b->lost, it->ino)) {
 		struct item own = *it;
 
-		/* The first name vanished before it was read: this one counts. */
+		/* The first name vanished before it was read: this one
+		 * counts. */
 		own.link = false;
 		return (read_alone(f, &own, e));
 	}

@@ -16,7 +16,8 @@
  *	backup_tree.c	the walk's callbacks: what is new, changed, gone, moved
  *	backup_flow.c	files' content in order: works, lanes, results
  *	backup_read.c	what workers do for it: open, read, cut, look up
- *	backup_sink.c	what is written: nodes, attributes, owners; or, dry, counted
+ *	backup_sink.c	what is written: nodes, attributes, owners; or, dry,
+ *			counted
  */
 struct flow;
 
@@ -55,10 +56,10 @@ struct backup {
 	struct inoset moved;		/* directories that were moved */
 	struct inoset lost;		/* linked files that vanished unread */
 	struct inoset uids, gids;	/* owners told, + 1 */
-	uint64_t limbo;			/* names given to directories in the way */
+	uint64_t limbo;		/* names given to directories in the way */
 	uint64_t dry_ino;
 	size_t roots_read;
-	uint64_t skip[2][2];		/* dev, ino: the repository, the cache */
+	uint64_t skip[2][2];	/* dev, ino: the repository, the cache */
 	unsigned nskip;
 
 	uint64_t partial_bytes;		/* of the file being written */
@@ -162,7 +163,8 @@ struct run_item {
 	struct meta meta;
 	size_t first_cut, ncuts;
 };
-/* Open for reading; never waits, never follows, never a device.  fd or -errno. */
+/* Open for reading; never waits, never follows, never a device.  fd or
+ * -errno. */
 int read_open(const struct walk_dir *, const char *name);
 /* Where the data are: from `off' on, *hole bytes of hole, then *data bytes of
  * data; both 0 at the end (size).  0 or errno. */
@@ -171,7 +173,8 @@ int read_span(int fd, bool sparse, uint64_t off, uint64_t size, uint64_t *hole,
 bool read_is_sparse(const struct meta_stat *);
 /* Up to len bytes; *got less only at the file's end.  0 or errno. */
 int read_at(int fd, void *dst, size_t len, uint64_t off, size_t *got);
-/* Read, cut and look up a small file whose bytes go to buf (st.size + 1 of room). */
+/* Read, cut and look up a small file whose bytes go to buf (st.size + 1 of
+ * room). */
 int read_small(struct backup *, struct run_item *, uint8_t *buf, size_t off,
     struct cuts *, struct err *);
 /* Cut len bytes at off of buf; what is left over (not last) is *left. */

@@ -1,7 +1,8 @@
 /*
  * A backup's reading, on the workers: open a file without waiting, following or
- * touching it, find its holes, read, cut, look the chunks up.  A small file that is
- * not exactly what the walk saw is left to the coordinator, which reads it alone.
+ * touching it, find its holes, read, cut, look the chunks up.  A small file
+ * that is not exactly what the walk saw is left to the coordinator, which reads
+ * it alone.
  */
 #include "tools/job/backup_int.h"
 
@@ -131,7 +132,8 @@ read_lookup(struct backup *b, const uint8_t *buf, struct cuts *cuts,
 	return (0);
 }
 
-/* All of a file that should have st->size bytes; one more shows that it grew. */
+/* All of a file that should have st->size bytes; one more shows that it
+ * grew. */
 static int
 read_whole(int fd, const struct meta_stat *st, uint8_t *dst, size_t *got)
 {

@@ -1,6 +1,6 @@
 /*
- * Where a backup's findings go: the catalog being built and the put; or, in a dry
- * run, nowhere but into the counts.
+ * Where a backup's findings go: the catalog being built and the put; or, in a
+ * dry run, nowhere but into the counts.
  */
 #include "tools/job/backup_int.h"
 

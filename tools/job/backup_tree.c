@@ -1,20 +1,21 @@
 /*
- * The walk's tree against the parent catalog's: what is the same, changed, new, gone
- * or moved, and what is written of it.
+ * The walk's tree against the parent catalog's: what is the same, changed, new,
+ * gone or moved, and what is written of it.
  *
  * A directory that vanished is kept until the end of the run, as it may turn up
- * elsewhere: a new directory whose source inode the parent catalog knows, at a place
- * where the source has it no more, is that one, moved, with all that is known of what
- * it holds.  One that another entry pushes aside waits under a name of our own
- * (`limbo').
+ * elsewhere: a new directory whose source inode the parent catalog knows, at a
+ * place where the source has it no more, is that one, moved, with all that is
+ * known of what it holds.  One that another entry pushes aside waits under a
+ * name of our own (`limbo').
  *
  * Invariants:
  * 1. A node of the parent stands for at most one entry of this run: a directory
- *    goes on as itself only where its source inode is found, once (`moved'); a file
- *    that had several names goes on only as the same source inode.
- * 2. A directory is moved only if the walk has not met it yet, or has met its place
- *    and found it empty (it, or one above it, is among the gone): so nothing that was
- *    written is moved away, and no directory comes to lie in itself.
+ *    goes on as itself only where its source inode is found, once (`moved'); a
+ *    file that had several names goes on only as the same source inode.
+ * 2. A directory is moved only if the walk has not met it yet, or has met its
+ *    place and found it empty (it, or one above it, is among the gone): so
+ *    nothing that was written is moved away, and no directory comes to lie in
+ *    itself.
  */
 #include "tools/job/backup_int.h"
 
@@ -247,8 +248,8 @@ has_vanished(const char *path, const struct meta_stat *st)
 }
 
 /*
- * Is this new directory one that was elsewhere before?  Then it is moved, and its
- * first batch compared with what it held.
+ * Is this new directory one that was elsewhere before?  Then it is moved, and
+ * its first batch compared with what it held.
  */
 static int
 find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
@@ -582,7 +583,8 @@ pseudo_name(unsigned long type)
 		{ SECURITYFS_MAGIC, "securityfs" },
 		{ DEVPTS_SUPER_MAGIC, "devpts" }, { BPF_FS_MAGIC, "bpf" },
 		{ PSTOREFS_MAGIC, "pstore" }, { SELINUX_MAGIC, "selinuxfs" },
-		{ EFIVARFS_MAGIC, "efivarfs" }, { AUTOFS_SUPER_MAGIC, "autofs" },
+		{ EFIVARFS_MAGIC, "efivarfs" },
+		{ AUTOFS_SUPER_MAGIC, "autofs" },
 		{ BINFMTFS_MAGIC, "binfmt_misc" }, { NSFS_MAGIC, "nsfs" },
 		{ 0x62656570, "configfs" }, { 0x19800202, "mqueue" },
 		{ 0x65735543, "fusectl" }, { HUGETLBFS_MAGIC, "hugetlbfs" },

@@ -9,21 +9,22 @@
 #include "engine/base/log.h"
 
 /*
- * How a job talks to whoever started it: jobs print nothing.  Functions may be called
- * from any thread, one at a time (the job holds its event lock).  Any may be NULL.
+ * How a job talks to whoever started it: jobs print nothing.  Functions may be
+ * called from any thread, one at a time (the job holds its event lock).  Any
+ * may be NULL.
  */
 struct event_progress {
 	uint64_t files, files_total;	/* total 0: not known yet */
 	uint64_t bytes, bytes_total;
 	uint64_t bytes_new, bytes_added;
 	uint64_t errors;
-	const char *path;		/* what is being worked on; may be NULL */
+	const char *path;	/* what is being worked on; may be NULL */
 };
 enum event_kind {
 	EVENT_UNREAD,		/* a source entry could not be read */
 	EVENT_CHANGED,		/* a file changed while it was read */
-	EVENT_SKIPPED,		/* left out on purpose: own repository, own mount */
-	EVENT_UNRESTORED,	/* something could not be restored, or not wholly */
+	EVENT_SKIPPED,	/* left out on purpose: own repository, own mount */
+	EVENT_UNRESTORED, /* something could not be restored, or not wholly */
 	EVENT_DAMAGE,		/* integrity damage found */
 	EVENT_WARNING,
 	EVENT_DETAIL		/* -v: added, changed, removed, restored … */

@@ -1,7 +1,7 @@
 /*
- * Reading metadata: stat, link targets, extended attributes.  Attributes of what
- * can't be opened (links, devices, FIFOs, directories without permission) are
- * reached through /proc/self/fd/N/name, so that no long path is needed.
+ * Reading metadata: stat, link targets, extended attributes.  Attributes of
+ * what can't be opened (links, devices, FIFOs, directories without permission)
+ * are reached through /proc/self/fd/N/name, so that no long path is needed.
  */
 #include "tools/job/meta.h"
 

@@ -23,8 +23,8 @@ struct meta_stat {
 	uint32_t rdev_major, rdev_minor;
 };
 
-/* By name in a directory, not following links and not mounting anything; or of the
- * descriptor itself with name "".  0 or errno. */
+/* By name in a directory, not following links and not mounting anything; or of
+ * the descriptor itself with name "".  0 or errno. */
 int meta_stat(struct meta_stat *, int dirfd, const char *name);
 /* Could the entry change after this without its times showing it, as clocks are
  * coarse? */

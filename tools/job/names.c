@@ -1,6 +1,6 @@
 /*
- * Listing directories.  getdents64 is read by hand: readdir would hold a buffer a
- * directory and can't be told when an error came.
+ * Listing directories.  getdents64 is read by hand: readdir would hold a buffer
+ * a directory and can't be told when an error came.
  */
 #include "tools/job/names.h"
 

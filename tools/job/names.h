@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * A directory's names, sorted by bytes, in little memory.  A directory with more
- * names than fit is listed in ranges: each listing keeps the smallest names
- * after a given one.  Confined.
+ * A directory's names, sorted by bytes, in little memory.  A directory with
+ * more names than fit is listed in ranges: each listing keeps the smallest
+ * names after a given one.  Confined.
  */
 struct name_ref {
 	uint64_t key;		/* the first eight bytes, big-endian */
@@ -36,10 +36,10 @@ names_text(const struct names *ns, size_t i)
 int names_add(struct names *, const char *name, size_t len, uint8_t type);
 void names_sort(struct names *);
 /*
- * List a directory (not "." and "..") from where the descriptor stands, which is to
- * be its beginning: the names after `after'
- * (NULL: all), at most about max_bytes of memory, sorted.  0 or errno; what could
- * be listed before an error is there.
+ * List a directory (not "." and "..") from where the descriptor stands, which
+ * is to be its beginning: the names after `after' (NULL: all), at most about
+ * max_bytes of memory, sorted.  0 or errno; what could be listed before an
+ * error is there.
  */
 int names_list(struct names *, int fd, const char *after, size_t max_bytes);
 

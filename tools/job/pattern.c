@@ -1,8 +1,9 @@
 /*
  * Exclude patterns.  Matching takes no recursion and at most pattern times text
- * steps: on a mismatch it goes back to the last '*', which takes one byte more but
- * never a '/', or else to the last '**', which may.  Going back further can't help,
- * as what the last star of a kind could match is all that the earlier ones could.
+ * steps: on a mismatch it goes back to the last '*', which takes one byte more
+ * but never a '/', or else to the last '**', which may.  Going back further
+ * can't help, as what the last star of a kind could match is all that the
+ * earlier ones could.
  */
 #include "tools/job/pattern.h"
 

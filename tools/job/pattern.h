@@ -12,13 +12,14 @@
  *	*	any bytes but '/'
  *	**	any bytes; "**" and '/' together also nothing at all
  *	?	one byte but '/'
- *	[a-z]	one byte of a set, but '/'; [!a-z] and [^a-z] one that is not in it
+ *	[a-z]	one byte of a set, but '/'; [!a-z] and [^a-z] one that is not
+ *		in it
  *	\x	x itself
  *
- * A pattern that begins with '/' is matched against the whole absolute path; one
- * without '/' against the last component; one with '/' inside against the last
- * components.  A '/' at its end makes it match directories only.  Immutable:
- * any thread.
+ * A pattern that begins with '/' is matched against the whole absolute path;
+ * one without '/' against the last component; one with '/' inside against the
+ * last components.  A '/' at its end makes it match directories only.
+ * Immutable: any thread.
  */
 struct patterns;
 

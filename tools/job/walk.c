@@ -1,17 +1,19 @@
 /*
- * The walk's coordinator: a stack of directories, deepest on top, each with the batch
- * of entries that is being gone through.
+ * The walk's coordinator: a stack of directories, deepest on top, each with the
+ * batch of entries that is being gone through.
  *
  * Invariants:
- * 1. Callbacks come in the order of the tree alone: depth first, names by bytes.
- *    What workers do ahead changes when something is read, never what is told.
- * 2. A visit that a worker may be running is in the lane, or was taken out of it
- *    (`done') and waits with its entry (`ahead') or frame (`next').  It is waited for
- *    before it, or a descriptor that it uses, is let go.
- * 3. All batches and lists of the stack together stay near half of the budget: the
- *    frames nearest to "/" are emptied first, keeping only the name that they had come
- *    to (`after'), and are listed again from there.
- * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by others.
+ * 1. Callbacks come in the order of the tree alone: depth first, names by
+ *    bytes.  What workers do ahead changes when something is read, never what
+ *    is told.
+ * 2. A visit that a worker may be running is in the lane, or was taken out of
+ *    it (`done') and waits with its entry (`ahead') or frame (`next').  It is
+ *    waited for before it, or a descriptor that it uses, is let go.
+ * 3. All batches and lists of the stack together stay near half of the budget:
+ *    the frames nearest to "/" are emptied first, keeping only the name that
+ *    they had come to (`after'), and are listed again from there.
+ * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by
+ *    others.
  * 5. The top frame's descriptor is open while entries of it are told.
  */
 #include "tools/job/walk_int.h"
@@ -31,11 +33,11 @@ struct level {
 	struct names names;		/* the list, when no visit has it */
 	struct walk_batch *batch;	/* owned; NULL: to be got */
 	struct visit *next;		/* owned: the batch after this one */
-	char *after;			/* owned: last name of the past batches */
+	char *after;		/* owned: last name of the past batches */
 	size_t at;			/* entries of the batch told */
 	size_t gone_at;			/* gone ones told */
 	const char *told;		/* in the batch: the last name told */
-	size_t ahead_at;		/* entries looked at for reading ahead */
+	size_t ahead_at;	/* entries looked at for reading ahead */
 	unsigned ahead;			/* directories read ahead from here */
 	bool last;			/* no batch after this one */
 	int error;

@@ -8,12 +8,13 @@
 #include "tools/job/roots.h"
 
 /*
- * A walk over the source: depth first, each directory's names in byte order, from
- * "/" down to the roots and through them.  Works by directory descriptors, so paths
- * may be of any length.  Directories and batches of entries are read ahead on the
- * pool's workers; what the caller sees comes in order and does not depend on the
- * number of threads.  Memory and descriptors are bounded whatever the tree: what
- * lies far up the path or is too large is let go and read again later.
+ * A walk over the source: depth first, each directory's names in byte order,
+ * from "/" down to the roots and through them.  Works by directory descriptors,
+ * so paths may be of any length.  Directories and batches of entries are read
+ * ahead on the pool's workers; what the caller sees comes in order and does not
+ * depend on the number of threads.  Memory and descriptors are bounded whatever
+ * the tree: what lies far up the path or is too large is let go and read again
+ * later.
  */
 struct walk_dir {			/* counted; the coordinator's */
 	struct walk_dir *parent;	/* a reference; NULL for "/" */
@@ -39,13 +40,13 @@ struct walk_entry {
 	bool is_root;
 	bool implied;
 	bool leads;			/* to a root: never excluded */
-	bool left_out;			/* on purpose: as if it were not there */
-	bool has_old;			/* set by examine: what the parent has */
+	bool left_out;		/* on purpose: as if it were not there */
+	bool has_old;		/* set by examine: what the parent has */
 	bool same;			/* ... and that nothing changed */
 	int error;			/* errno: stat failed, st is a guess */
 	struct meta_stat st;
 	struct entry old;
-	struct meta *meta;		/* owned; neither files nor directories */
+	struct meta *meta;	/* owned; neither files nor directories */
 	struct visit *ahead;		/* the walk's */
 };
 
@@ -63,9 +64,9 @@ struct walk_batch {
 	bool first;			/* of its directory */
 	int error;			/* errno: opening or listing failed */
 	struct meta *meta;		/* the directory's, when asked for */
-	struct walk_gone *gone;		/* set by examine, as walk_gone_add does */
+	struct walk_gone *gone;	/* set by examine, as walk_gone_add does */
 	size_t ngone, gone_cap;
-	struct stamp now;		/* before anything of it was looked at */
+	struct stamp now;	/* before anything of it was looked at */
 	uint64_t next_ino, end_ino;	/* the caller's */
 	char *text;			/* the walk's */
 };
@@ -75,7 +76,8 @@ int walk_gone_add(struct walk_batch *, const char *name, size_t len,
 
 struct walk_ops {
 	/* On a worker: is this entry wanted?  `dir' is the absolute path of the
-	 * directory ("" for "/") when want_path, else NULL.  May set left_out. */
+	 * directory ("" for "/") when want_path, else NULL.  May set
+	 * left_out. */
 	bool (*keep)(void *ctx, const char *dir, struct walk_entry *);
 	bool want_path;
 	/* On a worker: compare with the parent catalog (batch->dir->old).
@@ -87,8 +89,9 @@ struct walk_ops {
 	int (*cross)(void *ctx, struct walk_dir *, struct walk_entry *,
 	    bool *list, struct err *);
 	/* A directory, with its first batch; before that batch's entries.  `in'
-	 * and entry are its own in the directory above, NULL for "/".  May change dir->old,
-	 * and then calls walk_batch_reset() and examine itself. */
+	 * and entry are its own in the directory above, NULL for "/".  May
+	 * change dir->old, and then calls walk_batch_reset() and examine
+	 * itself. */
 	int (*enter)(void *ctx, struct walk_dir *, struct walk_batch *in,
 	    struct walk_entry *, struct walk_batch *first, struct err *);
 	int (*batch)(void *ctx, struct walk_batch *, struct err *);

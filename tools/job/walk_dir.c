@@ -1,7 +1,8 @@
 /*
- * The directories of a walk: references, paths, descriptors.  A descriptor is closed
- * early on deep paths and opened again through the child's "..", or from the nearest
- * directory above that is open; either way it must be the same directory as before.
+ * The directories of a walk: references, paths, descriptors.  A descriptor is
+ * closed early on deep paths and opened again through the child's "..", or from
+ * the nearest directory above that is open; either way it must be the same
+ * directory as before.
  */
 #include "tools/job/walk_int.h"
 

@@ -14,15 +14,15 @@ int walk_dir_open(struct walk_dir *);
 int walk_dir_reopen(struct walk_dir *, const struct walk_dir *child);
 
 /*
- * One piece of work: open a directory, list it, or take the next names of its list;
- * then stat and compare a batch.
+ * One piece of work: open a directory, list it, or take the next names of its
+ * list; then stat and compare a batch.
  */
 struct visit {
 	struct job job;
 	const struct walk_env *env;
 	struct walk_dir *dir;		/* a reference */
 	struct names names;		/* the directory's list */
-	char *after;			/* owned: names after this one; NULL: all */
+	char *after;		/* owned: names after this one; NULL: all */
 	bool first;			/* open the directory */
 	bool list;			/* names are to be listed */
 	bool want_meta;			/* of the directory, with first */
