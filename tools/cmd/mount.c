@@ -63,8 +63,6 @@ serve(struct cmd *c, struct store *store, const struct mount_env *env,
 		r = mount_serve(repo, &one, env->foreground ? NULL : &parent,
 		    e);
 	}
-	env->snapshot = NULL;
-	env->subtree = NULL;
 	repo_close(repo);
 	return (r);
 }
