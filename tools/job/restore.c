@@ -30,19 +30,34 @@
 #include "tools/job/restore_impl.h"
 
 #define THREADS_MAX	16
-#define JOBS_A_THREAD	8
+#define JOBS_A_THREAD	4
+#define JOB_FILES	32
+#define JOB_PARENTS	8		/* each is a descriptor */
+#define JOB_BYTES	(1U << 20)
 #define TICK_MS		100
+
+/*
+ * Neighbouring files, which one worker makes one after another: handing over a
+ * single small one costs more than making it, and names made in one directory
+ * by two at once wait for each other.
+ */
+struct file_item {
+	struct parent *parent;	/* a reference */
+	size_t path;		/* its place in paths, which has a NUL */
+	size_t name;		/* the last component's */
+	struct entry entry;
+	bool made;
+};
 
 struct file_job {
 	struct job job;
 	struct restore *rs;
-	struct parent *parent;	/* a reference */
-	const char *name;	/* into path */
-	struct entry entry;
-	bool made;
+	struct buf paths;
+	uint64_t bytes;
 	int result;
 	struct err err;
-	char path[];
+	size_t n, parents;
+	struct file_item items[JOB_FILES];
 };
 
 bool
@@ -104,14 +119,32 @@ static void
 run_job(struct job *job)
 {
 	struct file_job *j = (struct file_job *)job;
+	const char *paths = (const char *)j->paths.data;
 
-	if (restore_stopped(j->rs))
-		j->result = err_set(&j->err, ERR_CANCELED, "interrupted");
-	else
-		j->result = file_restore(j->rs, j->parent, j->name, j->path,
-		    &j->entry, &j->made, &j->err);
+	for (size_t i = 0; i < j->n && j->result >= 0; i++) {
+		struct file_item *it = &j->items[i];
+
+		if (restore_stopped(j->rs))
+			j->result = err_set(&j->err, ERR_CANCELED,
+			    "interrupted");
+		else
+			j->result = file_restore(j->rs, it->parent,
+			    paths + it->name, paths + it->path, &it->entry,
+			    &it->made, &j->err);
+	}
 	if (j->result < 0)
 		atomic_store(&j->rs->stop, true);
+}
+
+static void
+free_job(struct file_job *j)
+{
+	if (j == NULL)
+		return;
+	for (size_t i = 0; i < j->n; i++)
+		parent_put(j->items[i].parent);
+	buf_fini(&j->paths);
+	free(j);
 }
 
 /* Take the oldest job back.  Its failure is kept unless an earlier one is. */
@@ -124,24 +157,42 @@ take_job(struct restore *rs, struct err *e)
 
 	if (r < 0)
 		ours = j->err;
-	if (r == 0 && !j->made && j->entry.nlink > 1)
-		r = links_drop(rs->links, j->entry.ino, &ours);
+	for (size_t i = 0; i < j->n && r == 0; i++)
+		if (!j->items[i].made && j->items[i].entry.nlink > 1)
+			r = links_drop(rs->links, j->items[i].entry.ino,
+			    &ours);
 	if (r < 0 && (e->code == ERR_NONE || e->code == ERR_CANCELED))
 		*e = ours;
-	parent_put(j->parent);
-	free(j);
+	free_job(j);
 	return (r);
+}
+
+/* Give the job that is being filled to the workers. */
+static int
+flush_job(struct restore *rs, struct err *e)
+{
+	struct file_job *j = rs->filling;
+
+	if (j == NULL)
+		return (0);
+	if (lane_is_full(rs->lane) && take_job(rs, e) < 0)
+		return (-1);
+	rs->filling = NULL;
+	lane_submit(rs->lane, &j->job);
+	return (0);
 }
 
 /* Wait for all jobs; the first failure. */
 static int
 drain(struct restore *rs, struct err *e)
 {
-	int r = 0;
+	int r = flush_job(rs, e);
 
 	while (!lane_is_empty(rs->lane))
 		if (take_job(rs, e) < 0)
 			r = -1;
+	free_job(rs->filling);
+	rs->filling = NULL;
 	return (r);
 }
 
@@ -149,22 +200,35 @@ static int
 submit_file(struct restore *rs, struct parent *parent, const char *path,
     size_t len, const struct entry *en, struct err *e)
 {
-	struct file_job *j;
+	struct file_job *j = rs->filling;
+	struct file_item *it;
+	const char *slash = memrchr(path, '/', len);
 
-	if (lane_is_full(rs->lane) && take_job(rs, e) < 0)
+	if (j == NULL) {
+		if ((j = calloc(1, sizeof(*j))) == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		j->job.run = run_job;
+		j->rs = rs;
+		err_init(&j->err);
+		rs->filling = j;
+	}
+	it = &j->items[j->n];
+	it->path = j->paths.len;
+	it->name = it->path + (slash != NULL ? (size_t)(slash - path) + 1 : 0);
+	buf_bytes(&j->paths, path, len);
+	buf_u8(&j->paths, '\0');
+	if (buf_ok(&j->paths, e) < 0)
 		return (-1);
-	if ((j = calloc(1, sizeof(*j) + len + 1)) == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	j->job.run = run_job;
-	j->rs = rs;
-	j->parent = parent;
+	if (j->n == 0 || it[-1].parent != parent)
+		j->parents++;
+	it->parent = parent;
 	(void)atomic_fetch_add(&parent->refs, 1);
-	memcpy(j->path, path, len);
-	j->name = memrchr(j->path, '/', len);
-	j->name = j->name != NULL ? j->name + 1 : j->path;
-	j->entry = *en;
-	err_init(&j->err);
-	lane_submit(rs->lane, &j->job);
+	it->entry = *en;
+	j->n++;
+	j->bytes += en->size < JOB_BYTES ? en->size : JOB_BYTES;
+	if (j->n == JOB_FILES || j->parents == JOB_PARENTS ||
+	    j->bytes >= JOB_BYTES)
+		return (flush_job(rs, e));
 	return (0);
 }
 
@@ -511,10 +575,10 @@ open_source(struct restore *rs, struct err *e)
 	if (r > 0)
 		return (err_set(e, ERR_ABSENT, "the snapshot is gone"));
 	/* Chunks are hashed again: what is restored is what was backed up. */
-	if (r < 0 || fetch_new(&rs->fetch, rs->repo, env->memory_bytes / 3,
+	if (r < 0 || fetch_new(&rs->fetch, rs->repo, env->memory_bytes / 8,
 	    true, e) < 0)
 		return (-1);
-	cat.cache_bytes = env->memory_bytes / 6;
+	cat.cache_bytes = env->memory_bytes / 16;
 	cat.connections = threads + 2;
 	if (catalog_open(&rs->catalog, rs->fetch, rs->repo, &rs->manifest,
 	    &cat, e) < 0)

@@ -106,6 +106,7 @@ write_content(struct restore *rs, int fd, const char *path,
     const struct entry *en, struct err *e)
 {
 	struct extent x[BATCH];
+	bool hole_last = false;
 	uint64_t off = 0;
 	size_t n;
 
@@ -123,9 +124,9 @@ write_content(struct restore *rs, int fd, const char *path,
 		}
 		if (write_batch(rs, fd, path, en, x, n, &off, e) < 0)
 			return (-1);
+		hole_last = x[n - 1].hole;
 	}
-	/* A hole at the end. */
-	if (ftruncate(fd, (off_t)en->size) < 0)
+	if (hole_last && ftruncate(fd, (off_t)en->size) < 0)
 		return (err_sys(e, errno, "set size"));
 	return (0);
 }

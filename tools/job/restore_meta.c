@@ -32,6 +32,18 @@ set_owner(const struct meta *m, uid_t uid, gid_t gid)
 	    AT_SYMLINK_NOFOLLOW));
 }
 
+/* A change to what it is already would cost a transaction of the file system. */
+static bool
+is_owned(const struct meta *m, uid_t uid, gid_t gid)
+{
+	struct stat st;
+	int r;
+
+	r = m->at->fd >= 0 ? fstat(m->at->fd, &st) : fstatat(m->at->dir,
+	    m->at->name, &st, AT_SYMLINK_NOFOLLOW);
+	return (r == 0 && st.st_uid == uid && st.st_gid == gid);
+}
+
 /* The set-id bits that may stand; who gets a file that isn't the old owner's
  * must not get his rights. */
 static mode_t
@@ -41,7 +53,8 @@ restore_owner(const struct meta *m, const struct entry *en)
 	bool group;
 	int saved;
 
-	if (set_owner(m, en->uid, en->gid) == 0)
+	if (is_owned(m, en->uid, en->gid) ||
+	    set_owner(m, en->uid, en->gid) == 0)
 		return (07777);
 	saved = errno;
 	group = set_owner(m, (uid_t)-1, en->gid) == 0;
