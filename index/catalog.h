@@ -138,7 +138,7 @@ int catalog_verify(struct catalog *, catalog_fault_fn *, void *ctx,
 typedef bool catalog_hit_fn(void *ctx, const struct pack_info *,
     const struct frame_info *);
 typedef int catalog_path_fn(void *ctx, const char *path, size_t len,
-    uint64_t off, uint64_t bytes, struct err *);
+    uint64_t off, uint64_t bytes, const struct pack_id *, struct err *);
 int catalog_damage(struct catalog *, catalog_hit_fn *, void *hit_ctx,
     catalog_path_fn *, void *ctx, struct err *);
 

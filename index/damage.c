@@ -8,9 +8,14 @@
 
 #define BATCH	256
 
+struct hit {
+	uint32_t frame;
+	struct pack_id pack;
+};
+
 struct hits {
 	struct catalog *c;
-	uint32_t *frames;		/* sorted; owned */
+	struct hit *frames;		/* sorted; owned */
 	size_t n, cap;
 	catalog_path_fn *fn;
 	void *ctx;
@@ -58,43 +63,46 @@ frames_batch(struct catalog *c, struct known *v, size_t *n, uint32_t *after,
 }
 
 static int
-hits_add(struct hits *h, uint32_t no, struct err *e)
+hits_add(struct hits *h, const struct known *k, struct err *e)
 {
 	if (h->n == h->cap) {
 		size_t cap = h->cap == 0 ? 64 : h->cap * 2;
-		uint32_t *v = realloc(h->frames, cap * sizeof(*v));
+		struct hit *v = reallocarray(h->frames, cap, sizeof(*v));
 
 		if (v == NULL)
 			return (err_set(e, ERR_NOMEM, "out of memory"));
 		h->frames = v;
 		h->cap = cap;
 	}
-	h->frames[h->n++] = no;
+	h->frames[h->n].frame = k->no;
+	h->frames[h->n++].pack = k->pack.id;
 	return (0);
 }
 
 static int
 by_number(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t no = *(const uint32_t *)a;
+	const struct hit *h = b;
 
-	return (x < y ? -1 : x > y);
+	return (no < h->frame ? -1 : no > h->frame);
 }
 
-static bool
-is_hit(const struct hits *h, const struct extent *x)
+static const struct hit *
+find_hit(const struct hits *h, const struct extent *x)
 {
-	return (!x->hole && bsearch(&x->frame, h->frames, h->n,
-	    sizeof(*h->frames), by_number) != NULL);
+	return (x->hole ? NULL : bsearch(&x->frame, h->frames, h->n,
+	    sizeof(*h->frames), by_number));
 }
 
-/* Neighbouring damaged extents are told as one. */
+/* Neighbouring extents that one pack lost are told as one. */
 static int
 look_at(void *ctx, const char *path, size_t len, const struct entry *x,
     struct err *e)
 {
 	struct hits *h = ctx;
 	struct extent v[EXTENTS_SEGMENT];
+	const struct hit *now, *was = NULL;
 	uint64_t off = 0, from = 0, bytes = 0;
 	size_t n;
 	int r;
@@ -107,20 +115,27 @@ look_at(void *ctx, const char *path, size_t len, const struct entry *x,
 			return (err_wrap(e, "%.*s", (int)len, path));
 		for (size_t i = 0; i < n; i++) {
 			off = v[i].off + v[i].len;
-			if (is_hit(h, &v[i])) {
-				if (bytes == 0)
-					from = v[i].off;
-				bytes += v[i].len;
-				continue;
+			now = find_hit(h, &v[i]);
+			if (was != NULL && (now == NULL ||
+			    !id_equal(now->pack.b, was->pack.b))) {
+				r = h->fn(h->ctx, path, len, from, bytes,
+				    &was->pack, e);
+				if (r != 0)
+					return (r);
+				was = NULL;
 			}
-			r = bytes == 0 ? 0 :
-			    h->fn(h->ctx, path, len, from, bytes, e);
-			if (r != 0)
-				return (r);
-			bytes = 0;
+			if (now == NULL)
+				continue;
+			if (was == NULL) {
+				from = v[i].off;
+				bytes = 0;
+			}
+			bytes += v[i].len;
+			was = now;
 		}
 	} while (n == EXTENTS_SEGMENT);
-	return (bytes == 0 ? 0 : h->fn(h->ctx, path, len, from, bytes, e));
+	return (was == NULL ? 0 :
+	    h->fn(h->ctx, path, len, from, bytes, &was->pack, e));
 }
 
 int
@@ -139,7 +154,7 @@ catalog_damage(struct catalog *c, catalog_hit_fn *hit, void *hit_ctx,
 		r = frames_batch(c, v, &n, &after, e);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			if (hit(hit_ctx, &v[i].pack, &v[i].frame))
-				r = hits_add(&h, v[i].no, e);
+				r = hits_add(&h, &v[i], e);
 	} while (r == 0 && n == BATCH);
 	free(v);
 	if (r == 0 && h.n > 0)

@@ -48,8 +48,9 @@ step "a data pack is gone"
 p=$(data_pack)
 rm -f "$p"
 fails 4 vitrine check
-says "damage: pack $(short "$p") is missing"
-says "$S/file0: damage: snapshot [0-9a-f]{8}: bytes 0-39999 are lost"
+says "damage: pack $(short "$p") .data. is missing"
+says "$S/file0: damage: snapshot [0-9a-f]{8}: bytes 0-39999 are lost .pack $(short "$p").$"
+says "back up the same sources again"
 says '^Damage: 1 finding '
 
 step "a data pack is cut short"
@@ -60,6 +61,9 @@ truncate -s -100 "$p"
 fails 4 vitrine check
 says "damage: pack $(short "$p") has "
 says "$S/file5: damage: "
+says '^Damage: 1 finding '
+fails 4 vitrine check --read-data
+says '^Damage: 1 finding '
 
 step "a bit flipped in a frame"
 fresh
@@ -69,13 +73,33 @@ ok vitrine check
 fails 4 vitrine check --read-data
 says "damage: pack $(short "$p"): frame 0: "
 says "$S/file[0-5]: damage: snapshot"
+says '^Damage: 1 finding '
 
 step "a bit flipped in a directory"
 fresh
 p=$(data_pack)
 flip "$p" $(($(stat -c %s "$p") - 60))
 fails 4 vitrine check
-says "damage: pack $(short "$p"): directory: "
+says "damage: pack $(short "$p"): its directory: "
+says_not "$S"
+fails 4 vitrine check --read-data
+says_not "$S"
+says '^Damage: 1 finding '
+
+step "... and in a frame of that pack"
+flip "$p" 5000
+fails 4 vitrine check --read-data
+says "damage: pack $(short "$p"): its directory: "
+says "damage: pack $(short "$p"): frame 0: "
+says "$S/file0: damage: snapshot"
+says '^Damage: 2 findings '
+
+step "moved aside, backed up again, moved back"
+mv "$p" "$T/aside"
+ok vitrine backup "$S"
+mv "$T/aside" "$p"
+ok vitrine restore "latest:$S" --target "$T/healed"
+same "$S" "$T/healed"
 
 step "a bit flipped in a table"
 fresh
@@ -87,7 +111,8 @@ step "a bit flipped in a manifest"
 fresh
 for t in "$R"/snapshots/*; do flip "$t" 300; done
 fails 4 vitrine check
-says "damage: snapshots/$(basename "$t"): its bytes are not"
+says "snapshot $(basename "$t") is refused: .*damaged"
+says '^Damage: 1 finding '
 
 step "a snapshot is taken away"
 fresh

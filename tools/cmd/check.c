@@ -11,6 +11,20 @@ static const struct opt options[] = {
 	{ .name = NULL }
 };
 
+/* What can be done; vitrine-check(1), DAMAGE. */
+static void
+advise(struct cmd *c, const struct check_result *res)
+{
+	if (res->bad > 0)
+		ui_note(&c->ui, "to mend what can be mended: move each "
+		    "damaged pack aside (pack 0123abcd is packs/01/0123abcd... "
+		    "in the repository), back up the same sources again, move "
+		    "it back; what is still there is stored anew");
+	else if (res->missing > 0)
+		ui_note(&c->ui, "to mend what can be mended: back up the same "
+		    "sources again; what is still there is stored anew");
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -27,6 +41,7 @@ run(struct cmd *c, struct err *e)
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	advise(c, &res);
 	if (res.damage > 0)
 		(void)snprintf(n[0], TEXT_BYTES, "Damage: %s",
 		    text_n(n[4], res.damage, "finding", "findings"));

@@ -75,6 +75,20 @@ check_going(struct check *c, struct err *e)
 	return (0);
 }
 
+const char *
+check_why(const struct err *e)
+{
+	const char *text = err_text(e);
+	uint8_t id[ID_BYTES];
+	char hex[ID_HEX];
+
+	if (strncmp(text, "pack ", 5) != 0 || strlen(text) < 5 + ID_HEX ||
+	    memcmp(text + 5 + ID_HEX - 1, ": ", 2) != 0)
+		return (text);
+	(void)snprintf(hex, sizeof(hex), "%s", text + 5);
+	return (hex_parse(id, ID_BYTES, hex) < 0 ? text : text + 6 + ID_HEX);
+}
+
 bool
 check_is_damage(const struct err *e)
 {
@@ -128,6 +142,10 @@ run(struct check *c, struct err *e)
 	if (repo_snapshots(c->repo, &c->snaps, e) < 0)
 		return (-1);
 	c->res.snapshots = c->snaps.n;
+	/* The log has named each. */
+	c->res.damage += c->snaps.refused;
+	if ((c->unread = calloc(c->snaps.n + 1, sizeof(*c->unread))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if (repo_check_history(c->repo, &c->snaps, lie, c, &findings, e) < 0)
 		return (-1);
 	/* Not from the frame cache's copies only: each frame is read again once
@@ -136,13 +154,13 @@ run(struct check *c, struct err *e)
 	    dirs_new(&c->dirs, memory / 4, e) < 0 || bad_new(&c->bad, e) < 0 ||
 	    fetch_new(&c->fetch, c->repo, memory / 6, true, e) < 0)
 		return (-1);
-	if  (check_objects(c, e) < 0 || check_catalogs(c, e) < 0 ||
+	if (check_objects(c, e) < 0 || check_catalogs(c, e) < 0 ||
 	    check_packs(c, e) < 0)
 		return (-1);
 	dirs_clear(c->dirs);
 	if (c->env->read_data && check_data(c, e) < 0)
 		return (-1);
-	return  (check_trace(c, e));
+	return (check_trace(c, e));
 }
 
 int
@@ -163,6 +181,7 @@ check_run(struct repo *repo, const struct check_env *env,
 	bad_free(c.bad);
 	dirs_free(c.dirs);
 	packlist_close(c.packs);
+	free(c.unread);
 	snapshots_fini(&c.snaps);
 	(void)pthread_mutex_destroy(&c.lock);
 	if (r < 0)

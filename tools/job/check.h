@@ -16,6 +16,7 @@ struct check_env {
 struct check_result {
 	uint64_t snapshots, packs, chunks, bytes_read;
 	uint64_t damage;		/* findings that are damage: exit 4 */
+	uint64_t missing, bad;		/* of them: packs gone, packs damaged */
 	uint64_t warnings;		/* orphans and such: no damage */
 	uint64_t duration_ms;
 };

@@ -22,7 +22,8 @@ struct one {
 	uint32_t frame;
 	struct pack_info pack;
 	struct frame_info info;
-	const struct pack_directory *dir;	/* borrowed; NULL: damaged */
+	const struct pack_directory *dir;	/* borrowed; NULL: none */
+	bool unsure;			/* the directory doesn't open */
 };
 
 void
@@ -84,8 +85,10 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 	(void)check_id(hex, info->id.b);
 	record_digest(digest, info);
 	if (!row.present && (row.flags & PACK_SAID) == 0) {
-		check_damage(c, NULL, "pack %s is missing (snapshot %s needs "
-		    "it)", hex, o->id);
+		check_damage(c, NULL, "pack %s (%s) is missing; snapshot %s "
+		    "needs it", hex, info->kind == OBJECT_PACK_META ?
+		    "metadata" : "data", o->id);
+		c->res.missing++;
 		check_bad(c, &info->id, UINT32_MAX);
 		row.flags |= PACK_SAID;
 	} else if (row.present && row.size_bytes != info->size_bytes &&
@@ -94,6 +97,7 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 		    (unsigned long long)row.size_bytes,
 		    (unsigned long long)info->size_bytes);
 		check_bad(c, &info->id, UINT32_MAX);
+		c->res.bad++;
 		row.flags |= PACK_SAID;
 	}
 	if ((row.flags & PACK_SEEN) != 0 &&
@@ -121,6 +125,7 @@ turn_to(struct one *o, uint32_t frame, struct err *e)
 	if (catalog_frame(o->catalog, frame, &o->pack, &o->info, e) < 0)
 		return (-1);
 	o->dir = NULL;
+	o->unsure = false;
 	r = packlist_find(o->c->packs, &o->pack.id, &row, e);
 	if (r < 0)
 		return (-1);
@@ -131,6 +136,7 @@ turn_to(struct one *o, uint32_t frame, struct err *e)
 		if (!check_is_damage(e))
 			return (-1);
 		o->dir = NULL;
+		o->unsure = true;
 		err_init(e);
 	}
 	o->have_frame = true;
@@ -158,6 +164,29 @@ holds(const struct one *o, const struct extent *x)
 	    id_equal(d->slots[first + x->slot].id.b, x->id.b));
 }
 
+/* A chunk that can't be had. */
+static void
+lost(struct one *o, const char *path, const struct extent *x,
+    const struct err *e)
+{
+	struct check *c = o->c;
+	char hex[ID_HEX];
+
+	if (!o->unsure) {
+		if (o->wrong++ < FAULTS_SAID)
+			check_damage(c, path, "snapshot %s: bytes %llu-%llu: "
+			    "their chunk is not where the catalog says, nor "
+			    "elsewhere", o->id, (unsigned long long)x->off,
+			    (unsigned long long)(x->off + x->len - 1));
+		return;
+	}
+	if (bad_hit(c->bad, &o->pack.id, o->info.no))
+		return;
+	check_damage(c, NULL, "pack %s: frame %u: %s",
+	    check_id(hex, o->pack.id.b), o->info.no, check_why(e));
+	check_bad(c, &o->pack.id, o->info.no);
+}
+
 static int
 check_extent(struct one *o, const char *path, const struct extent *x,
     struct err *e)
@@ -170,9 +199,11 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 	if (turn_to(o, x->frame, e) < 0)
 		return (-1);
 	o->c->res.chunks++;
-	if (o->dir == NULL || holds(o, x))
+	if (o->dir != NULL ? holds(o, x) :
+	    !o->unsure || !o->c->env->read_data)
 		return (0);
-	/* The place is a hint: is the chunk to be had elsewhere? */
+	/* The place is a hint: is the chunk to be had elsewhere?  And where no
+	 * directory tells what should be there, the chunk itself does. */
 	if (x->len <= CHUNK_MAX && fetch_chunk(o->c->fetch, &o->pack, &o->info,
 	    x->slot, &x->id, (uint32_t)x->len, &ref, &data, e) == 0) {
 		fetch_put(o->c->fetch, ref);
@@ -180,12 +211,8 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 	}
 	if (!check_is_damage(e))
 		return (-1);
+	lost(o, path, x, e);
 	err_init(e);
-	if (o->wrong++ < FAULTS_SAID)
-		check_damage(o->c, path, "snapshot %s: bytes %llu-%llu: their "
-		    "chunk is not where the catalog says, nor elsewhere", o->id,
-		    (unsigned long long)x->off,
-		    (unsigned long long)(x->off + x->len - 1));
 	return (0);
 }
 
@@ -263,9 +290,10 @@ seen_before(uint8_t (**roots)[ID_BYTES], size_t *n,
 }
 
 static int
-check_snapshot(struct check *c, const struct snapshot *s,
-    uint8_t (**roots)[ID_BYTES], size_t *nroots, struct err *e)
+check_snapshot(struct check *c, size_t i, uint8_t (**roots)[ID_BYTES],
+    size_t *nroots, struct err *e)
 {
+	const struct snapshot *s = &c->snaps.v[i];
 	struct one o = { .c = c };
 	struct check_open open;
 	bool seen = false;
@@ -289,7 +317,9 @@ check_snapshot(struct check *c, const struct snapshot *s,
 		return (0);
 	if (!check_is_damage(e))
 		return (-1);
-	check_damage(c, NULL, "snapshot %s: %s", o.id, err_text(e));
+	check_damage(c, NULL, "snapshot %s can't be read: %s", o.id,
+	    err_text(e));
+	c->unread[i] = c->any_unread = true;
 	err_init(e);
 	return (0);
 }
@@ -303,8 +333,7 @@ check_catalogs(struct check *c, struct err *e)
 
 	for (size_t i = 0; r == 0 && i < c->snaps.n; i++)
 		if ((r = check_going(c, e)) == 0)
-			r = check_snapshot(c, &c->snaps.v[i], &roots, &nroots,
-			    e);
+			r = check_snapshot(c, i, &roots, &nroots, e);
 	free(roots);
 	return (r);
 }

@@ -27,6 +27,7 @@ struct reading {
 	struct hash hash;
 	uint64_t off;
 	uint64_t wrong;			/* frames */
+	bool said;			/* that something is wrong */
 };
 
 /* The next len bytes of the pack, hashed on the way. */
@@ -81,7 +82,7 @@ bad_frame(struct reading *rd, uint32_t no, const struct err *e)
 {
 	rd->wrong++;
 	check_damage(rd->c, NULL, "pack %s: frame %u: %s", rd->hex, no,
-	    err_text(e));
+	    check_why(e));
 	check_bad(rd->c, &rd->row.id, no);
 }
 
@@ -117,8 +118,7 @@ check_frames(struct reading *rd, const struct pack_directory *d,
 	return (0);
 }
 
-/* Frames by the directory.  Where header or directory are damaged (said before)
- * nothing is done here: the rest is hashed. */
+/* Frames by the directory. */
 static int
 check_inside(struct reading *rd, struct err *e)
 {
@@ -131,8 +131,9 @@ check_inside(struct reading *rd, struct err *e)
 
 	if (fetch_pack_info(rd->c->repo, &rd->row.id, rd->row.kind, &info,
 	    &why) != 0 || fetch_directory(rd->c->repo, &info, &d, &why) != 0) {
-		check_damage(rd->c, NULL, "pack %s: its frames were not "
-		    "verified one by one: %s", rd->hex, err_text(&why));
+		check_damage(rd->c, NULL, "pack %s: %s", rd->hex,
+		    check_why(&why));
+		rd->said = true;
 		return (0);
 	}
 	if (pack_seal_open(&seal, repo_keyring(rd->c->repo), &info, e) < 0 ||
@@ -154,7 +155,10 @@ check_whole(struct reading *rd, struct err *e)
 	uint64_t left;
 
 	hash_init(&rd->hash);
-	if (rd->row.kind != 0 && check_inside(rd, e) < 0)
+	/* Without header or directory, the files' chunks were read when their
+	 * catalogs were. */
+	rd->said = (rd->row.flags & PACK_SAID) != 0;
+	if (rd->row.kind != 0 && !rd->said && check_inside(rd, e) < 0)
 		return (-1);
 	while (rd->off < rd->row.size_bytes) {
 		left = rd->row.size_bytes - rd->off;
@@ -163,9 +167,15 @@ check_whole(struct reading *rd, struct err *e)
 			return (-1);
 	}
 	hash_final(&rd->hash, id);
-	if (memcmp(id, rd->row.id.b, ID_BYTES) != 0 && rd->wrong == 0)
+	if (memcmp(id, rd->row.id.b, ID_BYTES) != 0 && rd->wrong == 0 &&
+	    !rd->said)
 		check_damage(rd->c, NULL, "pack %s: its bytes are not what "
 		    "its name says", rd->hex);
+	if (rd->said || memcmp(id, rd->row.id.b, ID_BYTES) == 0)
+		return (0);
+	(void)pthread_mutex_lock(&rd->c->lock);
+	rd->c->res.bad++;
+	(void)pthread_mutex_unlock(&rd->c->lock);
 	return (0);
 }
 
@@ -177,7 +187,7 @@ run_job(struct job *job)
 	rd->result = check_whole(rd, &rd->err);
 	if (rd->result < 0 && check_is_damage(&rd->err)) {
 		check_damage(rd->c, NULL, "pack %s: %s", rd->hex,
-		    err_text(&rd->err));
+		    check_why(&rd->err));
 		check_bad(rd->c, &rd->row.id, UINT32_MAX);
 		rd->result = 0;
 	}

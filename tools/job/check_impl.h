@@ -25,6 +25,8 @@ struct check {
 	uint64_t bytes_total;
 
 	struct snapshots snaps;
+	bool *unread;			/* owned; a snapshot: that was said */
+	bool any_unread;
 	struct fetch *fetch;
 	struct packlist *packs;
 	struct dirs *dirs;
@@ -41,6 +43,8 @@ void check_tick(struct check *, const char *what);
 int check_going(struct check *, struct err *);
 /* A failure that is damage of what was read, not of the check itself. */
 bool check_is_damage(const struct err *);
+/* The error without a "pack ID: " in front: who says it has named the pack. */
+const char *check_why(const struct err *);
 /* "3f2a81bc" */
 #define CHECK_ID	8
 char *check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES]);
@@ -50,7 +54,7 @@ char *check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES]);
  * there, what snapshots say of it.
  */
 #define PACK_USED	1	/* a snapshot needs it */
-#define PACK_SAID	2	/* that it is missing was said */
+#define PACK_SAID	2	/* that it is missing or damaged was said */
 #define PACK_SEEN	4	/* a record of it was compared */
 #define PACK_PUT_ONLY	8	/* its header is needed to read it */
 struct pack_row {
@@ -96,6 +100,7 @@ int bad_new(struct bad **out, struct err *);
 void bad_free(struct bad *);		/* NULL is fine */
 /* frame UINT32_MAX: all of it.  Under the check's lock. */
 void bad_add(struct bad *, const struct pack_id *, uint32_t frame);
+/* Under the check's lock, or while nothing adds. */
 bool bad_hit(const struct bad *, const struct pack_id *, uint32_t frame);
 size_t bad_count(const struct bad *);
 bool bad_overflowed(const struct bad *);

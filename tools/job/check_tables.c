@@ -156,6 +156,17 @@ load_info(struct check *c, const struct pack_row *row, struct pack_info *info,
 	return (r);
 }
 
+/* What is wrong with a pack is one finding, whatever follows from it. */
+static int
+said(struct check *c, const struct pack_row *row, struct err *e)
+{
+	struct pack_row now = *row;
+
+	c->res.bad++;
+	now.flags |= PACK_SAID;
+	return (packlist_save(c->packs, &now, e));
+}
+
 static int
 check_info(struct round *r, const struct pack_row *row,
     const struct pack_info *info, struct err *e)
@@ -169,6 +180,8 @@ check_info(struct round *r, const struct pack_row *row,
 		check_damage(r->c, NULL, "pack %s: its header is not what the "
 		    "snapshots say of it", check_id(hex, row->id.b));
 		check_bad(r->c, &row->id, UINT32_MAX);
+		if (said(r->c, row, e) < 0)
+			return (-1);
 	}
 	return (add_domain(r, info->domain, e));
 }
@@ -189,6 +202,10 @@ check_pack(struct round *r, const struct pack_row *row, struct err *e)
 	got = load_info(r->c, row, &info, e);
 	if (got == STORE_ABSENT)
 		return (0);
+	if ((row->flags & PACK_SAID) != 0 && (got == 0 || check_is_damage(e))) {
+		err_init(e);
+		return (got == 0 ? add_domain(r, info.domain, e) : 0);
+	}
 	if (got == 0) {
 		if (check_info(r, row, &info, e) < 0)
 			return (-1);
@@ -199,13 +216,15 @@ check_pack(struct round *r, const struct pack_row *row, struct err *e)
 		return (0);
 	if (!check_is_damage(e))
 		return (-1);
-	check_damage(r->c, NULL, "pack %s: %s: %s", check_id(hex, row->id.b),
-	    part, err_text(e));
 	/* A full-key writer's frames are read without header and directory. */
+	check_damage(r->c, NULL, "pack %s: its %s: %s%s",
+	    check_id(hex, row->id.b), part, check_why(e),
+	    (row->flags & (PACK_USED | PACK_PUT_ONLY)) == PACK_USED ?
+	    " (what is in it can be read without)" : "");
 	if ((row->flags & PACK_PUT_ONLY) != 0)
 		check_bad(r->c, &row->id, UINT32_MAX);
 	err_init(e);
-	return (0);
+	return (said(r->c, row, e));
 }
 
 int
@@ -241,11 +260,11 @@ check_packs(struct check *c, struct err *e)
 	if (r.wrong > 1)
 		check_warning(c, "%llu more entries of tables are wrong",
 		    (unsigned long long)(r.wrong - 1));
-	if (r.orphans > 0)
-		log_say(repo_log(c->repo), LOG_NOTICE, "%llu packs (%llu "
-		    "bytes) belong to no snapshot: an interrupted backup's; "
-		    "the next one uses what is in them",
-		    (unsigned long long)r.orphans,
+	/* Not so if they are those of a snapshot that can't be read. */
+	if (r.orphans > 0 && !c->any_unread && c->snaps.refused == 0)
+		log_say(repo_log(c->repo), LOG_NOTICE, "packs of no snapshot: "
+		    "%llu, %llu bytes; an interrupted backup's, from which the "
+		    "next one goes on", (unsigned long long)r.orphans,
 		    (unsigned long long)r.orphan_bytes);
 	return (0);
 }

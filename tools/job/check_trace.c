@@ -23,9 +23,10 @@ is_hit(void *ctx, const struct pack_info *pack, const struct frame_info *frame)
 
 static int
 say_path(void *ctx, const char *path, size_t len, uint64_t off,
-    uint64_t bytes, struct err *e)
+    uint64_t bytes, const struct pack_id *pack, struct err *e)
 {
 	struct trace *t = ctx;
+	char hex[ID_HEX];
 	struct buf name = BUF_INIT;
 
 	if (check_going(t->c, e) < 0)
@@ -42,8 +43,9 @@ say_path(void *ctx, const char *path, size_t len, uint64_t off,
 	}
 	(void)pthread_mutex_lock(&t->c->lock);
 	events_item(t->c->events, EVENT_DAMAGE, (const char *)name.data,
-	    "snapshot %s: bytes %llu-%llu are lost", t->id,
-	    (unsigned long long)off, (unsigned long long)(off + bytes - 1));
+	    "snapshot %s: bytes %llu-%llu are lost (pack %s)", t->id,
+	    (unsigned long long)off, (unsigned long long)(off + bytes - 1),
+	    check_id(hex, pack->b));
 	(void)pthread_mutex_unlock(&t->c->lock);
 	buf_fini(&name);
 	return (0);
@@ -86,7 +88,7 @@ check_trace(struct check *c, struct err *e)
 	if (bad_count(c->bad) == 0)
 		return (0);
 	for (size_t i = 0; r == 0 && i < c->snaps.n; i++)
-		if ((r = check_going(c, e)) == 0)
+		if ((r = check_going(c, e)) == 0 && !c->unread[i])
 			r = trace_snapshot(c, &c->snaps.v[i], e);
 	return (r);
 }
