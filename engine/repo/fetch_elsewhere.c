@@ -16,6 +16,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/repo/fetch_int.h"
+#include "engine/repo/pack_name.h"
 
 #define TABLE_CACHE_BYTES	(1U << 20)
 #define STALE_MS		30000
@@ -158,17 +159,37 @@ struct question {
 	const struct chunk_id *id;
 };
 
+/* Tables outlive packs: one that is gone doesn't count from then on, as another
+ * table may know the chunk in a pack that is there. */
 static int
-ask_book(struct book *b, const struct question *q, struct map_hit *hit,
-    struct err *e)
+ask_map(struct elsewhere *el, struct map *map, const struct chunk_id *id,
+    struct map_hit *hit, struct err *e)
 {
-	int rc;
+	for (;;) {
+		char name[PACK_NAME_BYTES];
+		struct store_stat st;
+		int rc;
 
+		rc = map_find(map, id, hit, e);
+		if (rc != 0)
+			return (rc == MAP_UNKNOWN ? FETCH_NOT_THERE : rc);
+		rc = store_stat(repo_store(el->repo),
+		    pack_name(name, &hit->pack.id), &st, e);
+		if (rc != STORE_ABSENT)
+			return (rc);
+		if (map_exclude(map, &hit->pack.id, e) != 0)
+			return (-1);
+	}
+}
+
+static int
+ask_book(struct elsewhere *el, struct book *b, const struct question *q,
+    struct map_hit *hit, struct err *e)
+{
 	if (b->map == NULL)
 		return (forward_index_find(b->forwards, q->pack, q->frame,
 		    q->slot, hit, e));
-	rc = map_find(b->map, q->id, hit, e);
-	return (rc == MAP_UNKNOWN ? FETCH_NOT_THERE : rc);
+	return (ask_map(el, b->map, q->id, hit, e));
 }
 
 static int
@@ -187,7 +208,7 @@ ask(struct elsewhere *el, struct shelf *s, const struct question *q,
 			return (-1);
 		now = clock_mono_ms();
 		stale = now - b->loaded_ms > STALE_MS;
-		rc = ask_book(b, q, hit, e);
+		rc = ask_book(el, b, q, hit, e);
 		book_put(el, b);
 		if (rc != FETCH_NOT_THERE || !stale)
 			return (rc);
