@@ -24,6 +24,7 @@ struct one {
 	struct frame_info info;
 	const struct pack_directory *dir;	/* borrowed; NULL: none */
 	bool unsure;			/* the directory doesn't open */
+	bool gone;			/* the pack is not there */
 };
 
 void
@@ -84,10 +85,12 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 	}
 	(void)check_id(hex, info->id.b);
 	record_digest(digest, info);
-	if (!row.present && (row.flags & PACK_SAID) == 0) {
-		check_damage(c, NULL, "pack %s (%s) is missing; snapshot %s "
-		    "needs it", hex, info->kind == OBJECT_PACK_META ?
-		    "metadata" : "data", o->id);
+	/* What a data pack held may have been moved: that shows chunk by
+	 * chunk. */
+	if (!row.present && info->kind == OBJECT_PACK_META &&
+	    (row.flags & PACK_SAID) == 0) {
+		check_damage(c, NULL, "pack %s (metadata) is missing; snapshot "
+		    "%s needs it", hex, o->id);
 		c->res.missing++;
 		check_bad(c, &info->id, UINT32_MAX);
 		row.flags |= PACK_SAID;
@@ -129,8 +132,8 @@ turn_to(struct one *o, uint32_t frame, struct err *e)
 	r = packlist_find(o->c->packs, &o->pack.id, &row, e);
 	if (r < 0)
 		return (-1);
-	/* What is missing, or has a directory that doesn't open, is said
-	 * elsewhere, once. */
+	o->gone = r == PACKLIST_NONE || !row.present;
+	/* A directory that doesn't open is said elsewhere, once. */
 	if (r == 0 && row.present && (row.flags & PACK_SAID) == 0 &&
 	    dirs_load(o->c->dirs, o->c->repo, &o->pack, &o->dir, e) < 0) {
 		if (!check_is_damage(e))
@@ -162,6 +165,27 @@ holds(const struct one *o, const struct extent *x)
 	n = d->first_slot[o->info.no + 1] - first;
 	return (x->slot < n && d->slots[first + x->slot].len == x->len &&
 	    id_equal(d->slots[first + x->slot].id.b, x->id.b));
+}
+
+/* A chunk of a data pack that is not there, and it is nowhere else. */
+static int
+missing(struct one *o, struct err *e)
+{
+	struct check *c = o->c;
+	struct pack_row row;
+	char hex[ID_HEX];
+	int r = packlist_find(c->packs, &o->pack.id, &row, e);
+
+	if (r != 0)
+		return (r < 0 ? -1 : 0);
+	check_bad(c, &o->pack.id, o->info.no);
+	if ((row.flags & PACK_SAID) != 0)
+		return (0);
+	check_damage(c, NULL, "pack %s (data) is missing; snapshot %s needs "
+	    "it", check_id(hex, o->pack.id.b), o->id);
+	c->res.missing++;
+	row.flags |= PACK_SAID;
+	return (packlist_save(c->packs, &row, e));
 }
 
 /* A chunk that can't be had. */
@@ -199,8 +223,8 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 	if (turn_to(o, x->frame, e) < 0)
 		return (-1);
 	o->c->res.chunks++;
-	if (o->dir != NULL ? holds(o, x) :
-	    !o->unsure || !o->c->env->read_data)
+	if (!o->gone && (o->dir != NULL ? holds(o, x) :
+	    !o->unsure || !o->c->env->read_data))
 		return (0);
 	/* The place is a hint: is the chunk to be had elsewhere?  And where no
 	 * directory tells what should be there, the chunk itself does. */
@@ -211,6 +235,10 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 	}
 	if (!check_is_damage(e))
 		return (-1);
+	if (o->gone) {
+		err_init(e);
+		return (missing(o, e));
+	}
 	lost(o, path, x, e);
 	err_init(e);
 	return (0);
