@@ -204,7 +204,8 @@ class Slot:
         else:
             need(self.passes == 0 and self.memory == 0, "Argon2id for a key file")
         secrets, record = r.u32(), r.u32()
-        need(secrets == (48 if self.role == 0 else 120), "secrets of another length")
+        need(secrets == 48 if self.role == 0 else 123 <= secrets <= 377,
+             "secrets of another length")
         self.ad, self.secrets, self.record = raw[:72], r.take(secrets), r.take(record)
         r.end()
 
@@ -516,7 +517,9 @@ class Repository:
         return out
 
     def forwards(self, name):
-        r = Reader(self.sealed(self.object("forwards", name), "forwards")[1])
+        head, content = self.sealed(self.object("forwards", name), "forwards")
+        need(head.writer == 0, "forwards by a put-only writer")
+        r = Reader(content)
         out = [(r.id(), PackRecord.read(r),
                 r.many(lambda: tuple(r.u32() for _ in range(7))))
                for _ in range(r.count())]
