@@ -1,0 +1,122 @@
+#!/bin/sh
+# run: timeout=120
+# A put-only client: backs up, reads nothing, says nothing in others' names, and
+# is refused once its key has been removed.
+. "$(dirname "$0")/lib.sh"
+
+S=$T/src
+make_tree "$S"
+owner() {
+	vitrine "$@"
+}
+# The client has a home of its own, and its key only.
+client() {
+	HOME=$T/client XDG_CACHE_HOME=$T/client/cache \
+	    XDG_STATE_HOME=$T/client/state VITRINE_PASSWORD=laptop \
+	    vitrine "$@"
+}
+packs() {
+	find "$R/packs" -type f | wc -l
+}
+mkdir "$T/client" "$T/mnt"
+printf laptop >"$T/laptop.pass"
+
+step "a key that can only put"
+ok owner init
+fails 2 owner key add --put-only --new-password-file "$T/laptop.pass"
+says 'needs --host'
+ok owner key add --put-only --host laptop --label "the laptop" \
+    --new-password-file "$T/laptop.pass"
+says 'put-only, for host laptop'
+ok owner key list
+says ' put-only .* laptop +the laptop'
+
+step "it backs up, twice: the second finds its own chunks again"
+ok owner backup "$S"
+ok client backup "$S"
+says 'Snapshot .* [1-9][0-9]* new'
+n=$(packs)
+seq 1 5000 >"$S/more"
+ok client backup "$S"
+says 'Snapshot '
+[ "$(packs)" -le $((n + 4)) ] || die "stored anew: $n packs, then $(packs)"
+added=$(out | sed -n 's/.*; \([0-9.]* [KMG]*i*B\) added.*/\1/p')
+echo "added the second time: $added"
+case $added in
+*" MiB"|*" GiB") die "$added added" ;;
+esac
+
+step "without its cache"
+rm -rf "$T/client/cache"
+ok client backup "$S"
+
+step "it reads nothing"
+for command in "ls latest" "cat latest:$S/letter.txt" \
+    "restore latest --target $T/no" "check" "snapshots" "key list" \
+    "key add --new-password-file $T/laptop.pass" "mount $T/mnt"; do
+	# shellcheck disable=SC2086
+	fails 12 client $command
+	says 'put-only'
+	says_not 'letter|a letter'
+done
+[ ! -e "$T/no" ] || die "something was restored"
+fails 2 client backup --host server "$S"
+says 'laptop'
+
+step "the owner reads all of it"
+ok owner snapshots --host laptop
+says '^3 snapshots'
+ok owner restore --host laptop "latest:$S" --target "$T/back"
+same "$S" "$T/back"
+ok owner check --read-data
+
+
+step "without its state: it counts anew, which the owner is told"
+cp -a "$R" "$T/good"
+rm -rf "$T/client/state"
+ok client backup "$S"
+fails 4 owner check
+says 'laptop:.* sequence number.* lost its state directory'
+says '^Damage: 1 finding '
+rm -rf "$R"
+cp -a "$T/good" "$R"
+
+step "garbage under the name of a snapshot"
+m=$(ls "$R/snapshots" | head -1)
+chmod u+w "$R/snapshots/$m"
+head -c 500 /dev/urandom >"$R/snapshots/$m"
+fails 4 owner check
+says "snapshots/$m: its bytes are not"
+rm -rf "$T/cache"
+fails 4 owner snapshots
+says "snapshot $m is refused"
+says 'one was refused'
+fails 4 owner check
+says "snapshot $m is refused"
+says '^Damage: 1 finding '
+rm -rf "$R"
+cp -a "$T/good" "$R"
+
+step "a key that was removed: what it stores from then on is refused"
+id=$(owner key list | awk '/put-only/ { print $1 }')
+cp -a "$R/keys" "$T/keys"
+ok owner key remove "$id"
+says 'refused'
+fails 12 client backup "$S"
+ok owner snapshots --host laptop
+says '^3 snapshots'
+before=$(ls "$R/snapshots")
+# It kept a copy of its slot, and does not see the revocation.
+mkdir "$T/removed"
+mv "$R/keys" "$T/removed/keys"
+cp -a "$T/keys" "$R/keys"
+ok client backup "$S"
+new=$(ls "$R/snapshots" | grep -v -F "$before")
+rm -rf "$R/keys"
+mv "$T/removed/keys" "$R/keys"
+fails 4 owner snapshots
+says "snapshot $new is refused: .*(revoked|removed|no key slot)"
+fails 4 owner check
+says "snapshot $new is refused"
+fails 4 owner snapshots --host laptop
+says '^3 snapshots; one was refused'
