@@ -66,6 +66,12 @@ void restore_note(struct restore *, enum event_kind, const char *path,
 /* Progress, at most ten times a second. */
 void restore_tick(struct restore *, const char *path);
 bool restore_stopped(struct restore *);
+/* The walk's path, which has no NUL, as a string in rs->path; NULL without
+ * memory. */
+const char *restore_path(struct restore *, const char *, size_t len,
+    struct err *);
+/* The second walk. */
+int restore_finish(struct restore *, const struct entry *top, struct err *);
 
 /*
  * A regular file, made, written and given its metadata.  0, also when it failed
