@@ -14,7 +14,7 @@ static const struct opt options[] = {
 	    "don't go into other file systems" },
 	{ "tag", 0, OPT_TEXT, true, "TAG", "a tag for the snapshot" },
 	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "the host's name (default: the key's, this machine's)" },
+	    "the host's name (default: the key's, else this machine's)" },
 	{ "time", 0, OPT_TIME, false, "TIME",
 	    "the snapshot's time (default: now)" },
 	{ "dry-run", 0, OPT_FLAG, false, NULL,
