@@ -270,7 +270,8 @@ test_order(void **state)
 
 	run("cd %s && mkdir -p a/b/c a.b 'a b' with_gone/x excluded/y "
 	    "mine/z && touch a/f a/b/f a/b/c/f a.b/f 'a b/f' with_gone/aa "
-	    "with_gone/zz excluded/f with_gone/x/f z && mkfifo p && ln -s nowhere s", top);
+	    "with_gone/zz excluded/f with_gone/x/f z && mkfifo p && "
+	    "ln -s nowhere s", top);
 	for (size_t i = 0; i < 4; i++) {
 		char *text = walk_top(threads[i], 16 << 20);
 

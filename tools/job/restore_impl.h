@@ -34,7 +34,7 @@ struct restore {
 	struct buf path;		/* ... the path it is at, with a NUL */
 	struct pool *pool;
 	struct lane *lane;
-	struct file_job *filling;	/* owned: not yet in the lane; or NULL */
+	struct file_job *filling;	/* owned: not yet in the lane */
 	struct parent *parent;		/* of the last entry */
 };
 

@@ -32,7 +32,8 @@ set_owner(const struct meta *m, uid_t uid, gid_t gid)
 	    AT_SYMLINK_NOFOLLOW));
 }
 
-/* A change to what it is already would cost a transaction of the file system. */
+/* A change to what it is already would cost a transaction of the file
+ * system. */
 static bool
 is_owned(const struct meta *m, uid_t uid, gid_t gid)
 {
