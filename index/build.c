@@ -161,7 +161,7 @@ open_scratch(struct build *b, struct err *e)
 	if (rc != SQLITE_OK)
 		return (err_set(e, rc == SQLITE_NOMEM ? ERR_NOMEM : ERR_SYS,
 		    "a temporary database: %s", sqlite3_errstr(rc)));
-	(void)snprintf(text, sizeof(text), "PRAGMA cache_size=-%d; "
+	(void)snprintf(text, sizeof(text), "PRAGMA cache_size=-%u; "
 	    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",
 	    SCRATCH_CACHE_KIB);
 	if (sql_exec(b->scratch, text, e) != 0 || sql_exec(b->scratch,
