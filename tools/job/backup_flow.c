@@ -19,7 +19,7 @@
  * 3. A large file's descriptor is open from its first step's making to its last
  *    one's settling.
  */
-#include "tools/job/backup_int.h"
+#include "tools/job/backup_flow.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,57 +30,6 @@
 /* The workers prefer what is downstream: 0 is the walk's. */
 #define PRIORITY_READ	1
 #define PRIORITY_HASH	2
-
-struct large {
-	unsigned refs;			/* its steps', and add_large's */
-	struct item it;
-	char *name;			/* owned */
-	struct meta meta;
-	int fd;
-	bool sparse;
-	/* At the joint. */
-	bool stopped;			/* error or early end: skip the rest */
-	int error;
-	bool is_short;
-	/* Settled. */
-	uint64_t bytes;
-};
-
-struct work {
-	struct job job;
-	struct backup *b;
-	uint8_t *buf;			/* owned, cap bytes */
-	size_t cap;
-	struct cuts cuts;
-	bool failed;
-	struct err err;
-	/* A run. */
-	struct run_item *items;	/* owned, RUN_ITEMS; NULL: never a run */
-	size_t n;
-	size_t bytes;			/* of the buffer that items will fill */
-	size_t ndirs;
-	struct buf names;
-	/* A step of a large file. */
-	struct large *file;
-	uint64_t off, hole;		/* hole bytes, then len bytes at off */
-	size_t len, got;
-	int error;
-	bool run_end;			/* of the run of data */
-	bool last;			/* of the file */
-	bool skipped;			/* the file ended before this step */
-	struct work *next_free;
-};
-
-struct flow {
-	struct backup *b;
-	struct lane *read, *hash;
-	struct work *free;		/* for use again */
-	struct work *run;		/* being filled; NULL */
-	size_t head;			/* room for a chunk's beginning */
-	uint8_t *tail;		/* owned: what the last step left over */
-	size_t tail_len;
-	uint8_t *alone;			/* owned: for read_alone; or NULL */
-};
 
 static int
 no_memory(struct err *e)
@@ -210,291 +159,6 @@ step_hash(struct job *job)
 	if (w->file != NULL && !w->failed &&
 	    read_lookup(w->b, w->buf, &w->cuts, 0, &w->err) != 0)
 		w->failed = true;
-}
-
-static int
-put_cuts(struct backup *b, uint64_t ino, const uint8_t *buf,
-    const struct cuts *cuts, size_t first, size_t n, struct err *e)
-{
-	for (size_t i = first; i < first + n; i++) {
-		const struct cut *c = &cuts->v[i];
-
-		if (sink_chunk(b, ino, &c->hint, buf + c->off, c->len, e) != 0)
-			return (-1);
-		b->res->bytes_read += c->len;
-		b->partial_bytes += c->len;
-	}
-	return (0);
-}
-
-/* The node and, where it isn't there yet, the name of a file. */
-static int
-put_file(struct backup *b, const struct item *it, const struct meta *meta,
-    unsigned flags, struct err *e)
-{
-	struct node nd = { .ino = it->ino, .flags = (uint8_t)flags,
-	    .st = &it->st, .meta = meta, .now = &it->now };
-
-	if (meta != NULL && meta->error != 0) {
-		backup_unread(b, it->dir, it->name, meta->error);
-		nd.flags |= ENTRY_UNREAD;
-	}
-	if (sink_node(b, &nd, e) != 0)
-		return (-1);
-	return (it->named ? 0 :
-	    sink_name(b, it->dir->ino, it->name, it->ino, e));
-}
-
-static void
-count_file(struct backup *b, const struct item *it, uint64_t bytes)
-{
-	b->res->files++;
-	b->res->bytes += bytes;
-	b->partial_bytes = 0;
-	if (it->is_new)
-		b->res->files_new++;
-	else
-		b->res->files_changed++;
-	if (it->is_root)
-		b->roots_read++;
-	backup_say(b, EVENT_DETAIL, it->dir, it->name, "%s",
-	    it->is_new ? "added" : "changed");
-}
-
-/* It was there when the walk came by, and is not any more. */
-static int
-put_vanished(struct backup *b, const struct item *it, struct err *e)
-{
-	if (it->is_root)
-		backup_unread(b, it->dir, it->name, ENOENT);
-	else
-		backup_say(b, EVENT_DETAIL, it->dir, it->name, "vanished");
-	if (it->st.nlink > 1 && !inoset_add(&b->lost, it->ino))
-		return (no_memory(e));
-	return (it->named ? sink_unname(b, it->dir->ino, it->name, e) : 0);
-}
-
-/* A file that could not be opened at all. */
-static int
-put_unopened(struct backup *b, const struct item *it, int error, struct err *e)
-{
-	if (error == ENOENT)
-		return (put_vanished(b, it, e));
-	backup_unread(b, it->dir, it->name, error);
-	b->res->files++;
-	if (put_file(b, it, NULL, ENTRY_UNREAD, e) != 0 ||
-	    sink_begin(b, it->ino, e) != 0)
-		return (-1);
-	return (sink_end(b, it->ino, e));
-}
-
-/* What a file that was read to its end, or as far as possible, turned out to
- * be. */
-static int
-put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
-    int error, bool is_short, uint64_t bytes, struct err *e)
-{
-	struct meta_stat now;
-	unsigned flags = 0;
-
-	if (error != 0) {
-		backup_unread(b, it->dir, it->name, error);
-		flags |= ENTRY_UNREAD;
-	}
-	if (is_short || meta_stat(&now, fd, "") != 0 ||
-	    !meta_is_same(&now, &it->st)) {
-		b->res->changed_meanwhile++;
-		backup_say(b, EVENT_CHANGED, it->dir, it->name,
-		    "changed while it was read");
-		flags |= ENTRY_CHANGED;
-	}
-	count_file(b, it, bytes);
-	it->named = true;
-	if (flags != 0 && put_file(b, it, meta, flags, e) != 0)
-		return (-1);
-	return (sink_end(b, it->ino, e));
-}
-
-/*
- * Read a file here and now: one that changed since the walk saw it, has holes,
- * or is another name of one that vanished.
- */
-struct alone {
-	struct flow *f;
-	struct item *it;
-	int fd;
-	struct cuts cuts;
-	size_t left;			/* bytes at the buffer's beginning */
-	uint64_t bytes;
-	int error;
-	bool is_short;
-};
-
-static int
-alone_data(struct alone *a, uint64_t off, uint64_t len, struct err *e)
-{
-	struct backup *b = a->f->b;
-
-	while (len > 0 && a->error == 0 && !a->is_short) {
-		uint64_t room = SEGMENT_BYTES - off % SEGMENT_BYTES;
-		size_t want = len < STEP_BYTES ? (size_t)len : STEP_BYTES;
-		size_t got, all;
-		bool last;
-
-		if (want > room)
-			want = (size_t)room;
-		a->error = read_at(a->fd, a->f->alone + a->left, want, off,
-		    &got);
-		a->is_short = got < want;
-		off += got;
-		len -= got;
-		all = a->left + got;
-		last = len == 0 || got < want || got == room;
-		a->cuts.n = 0;
-		if (read_cut(b, a->f->alone, 0, all, last, &a->cuts, &a->left,
-		    e) != 0 ||
-		    read_lookup(b, a->f->alone, &a->cuts, 0, e) != 0 ||
-		    put_cuts(b, a->it->ino, a->f->alone, &a->cuts, 0,
-		    a->cuts.n, e) != 0 ||
-		    backup_tick(b, a->it->dir, a->it->name, e) != 0)
-			return (-1);
-		memmove(a->f->alone, a->f->alone + all - a->left, a->left);
-		a->bytes += got;
-	}
-	return (0);
-}
-
-static int
-alone_spans(struct alone *a, struct err *e)
-{
-	const struct meta_stat *st = &a->it->st;
-	uint64_t off = 0, hole, data;
-
-	while (a->error == 0 && !a->is_short) {
-		a->error = read_span(a->fd, read_is_sparse(st), off, st->size,
-		    &hole, &data);
-		if (a->error != 0 || (hole == 0 && data == 0))
-			break;
-		if (hole > 0 && sink_hole(a->f->b, a->it->ino, hole, e) != 0)
-			return (-1);
-		a->bytes += hole;
-		if (alone_data(a, off + hole, data, e) != 0)
-			return (-1);
-		off += hole + data;
-	}
-	return (0);
-}
-
-static int
-read_alone(struct flow *f, struct item *it, struct err *e)
-{
-	struct alone a = { .f = f, .it = it };
-	struct meta meta = { 0 };
-	struct meta_stat st;
-	int rc = -1;
-
-	if (f->alone == NULL) {
-		f->alone = malloc(f->head + STEP_BYTES);
-		if (f->alone == NULL)
-			return (no_memory(e));
-	}
-	a.fd = read_open(it->dir, it->name);
-	if (a.fd < 0)
-		return (put_unopened(f->b, it, -a.fd, e));
-	it->now = clock_wall();
-	a.error = meta_stat(&st, a.fd, "");
-	if (a.error == 0 && st.kind != ENTRY_FILE)
-		a.error = ESTALE;
-	if (a.error != 0) {
-		(void)close(a.fd);
-		return (put_unopened(f->b, it, a.error, e));
-	}
-	it->st = st;
-	meta_read_fd(&meta, a.fd);
-	if (put_file(f->b, it, &meta, 0, e) == 0 &&
-	    sink_begin(f->b, it->ino, e) == 0 && alone_spans(&a, e) == 0)
-		rc = put_outcome(f->b, it, &meta, a.fd, a.error, a.is_short,
-		    a.bytes, e);
-	(void)close(a.fd);
-	free(a.cuts.v);
-	meta_fini(&meta);
-	return (rc);
-}
-
-static int
-settle_link(struct flow *f, struct item *it, struct err *e)
-{
-	if (inoset_has(&f->b->lost, it->ino)) {
-		struct item own = *it;
-
-		/* The first name vanished before it was read: this one
-		 * counts. */
-		own.link = false;
-		return (read_alone(f, &own, e));
-	}
-	f->b->res->files++;
-	if (it->is_root)
-		f->b->roots_read++;
-	return (it->named ? 0 :
-	    sink_name(f->b, it->dir->ino, it->name, it->ino, e));
-}
-
-static int
-settle_run(struct flow *f, struct work *w, struct err *e)
-{
-	struct backup *b = f->b;
-
-	for (size_t i = 0; i < w->n; i++) {
-		struct run_item *ri = &w->items[i];
-		struct item *it = &ri->it;
-		int rc;
-
-		it->name = (const char *)w->names.data + ri->name_off;
-		if (backup_tick(b, it->dir, it->name, e) != 0)
-			return (-1);
-		if (it->link) {
-			rc = settle_link(f, it, e);
-		} else if (ri->error != 0) {
-			rc = put_unopened(b, it, ri->error, e);
-		} else if (ri->redo) {
-			rc = read_alone(f, it, e);
-		} else {
-			rc = put_file(b, it, &ri->meta, 0, e);
-			if (rc == 0)
-				rc = sink_begin(b, it->ino, e);
-			if (rc == 0)
-				rc = put_cuts(b, it->ino, w->buf, &w->cuts,
-				    ri->first_cut, ri->ncuts, e);
-			if (rc == 0)
-				rc = sink_end(b, it->ino, e);
-			count_file(b, it, it->st.size);
-		}
-		if (rc != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-static int
-settle_step(struct flow *f, struct work *w, struct err *e)
-{
-	struct large *lf = w->file;
-	struct backup *b = f->b;
-
-	if (backup_tick(b, lf->it.dir, lf->it.name, e) != 0)
-		return (-1);
-	if (w->hole > 0 && !w->skipped) {
-		if (sink_hole(b, lf->it.ino, w->hole, e) != 0)
-			return (-1);
-		lf->bytes += w->hole;
-	}
-	lf->bytes += w->got;
-	if (put_cuts(b, lf->it.ino, w->buf, &w->cuts, 0, w->cuts.n, e) != 0)
-		return (-1);
-	if (!w->last)
-		return (0);
-	return (put_outcome(b, &lf->it, &lf->meta, lf->fd, lf->error,
-	    lf->is_short, lf->bytes, e));
 }
 
 /* A work out of the hash lane (or past it): write what it found. */
@@ -685,7 +349,7 @@ add_steps(struct flow *f, struct large *lf, struct err *e)
 {
 	uint64_t off = 0, hole, data;
 
-	if (put_file(f->b, &lf->it, &lf->meta, 0, e) != 0 ||
+	if (settle_file(f->b, &lf->it, &lf->meta, 0, e) != 0 ||
 	    sink_begin(f->b, lf->it.ino, e) != 0)
 		return (-1);
 	lf->it.named = true;
@@ -720,7 +384,7 @@ add_large(struct flow *f, const struct item *it, struct err *e)
 		/* Not what the walk saw.  What comes before goes first. */
 		if (flow_drain(f, e) != 0)
 			return (-1);
-		return (read_alone(f, &own, e));
+		return (settle_alone(f, &own, e));
 	}
 	if (rc < 0)
 		return (-1);

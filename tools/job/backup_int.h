@@ -15,6 +15,7 @@
  *	backup.c	the run: session, parent, pool, commit
  *	backup_tree.c	the walk's callbacks: what is new, changed, gone, moved
  *	backup_flow.c	files' content in order: works, lanes, results
+ *	backup_settle.c	what a work has found is written
  *	backup_read.c	what workers do for it: open, read, cut, look up
  *	backup_sink.c	what is written: nodes, attributes, owners; or, dry,
  *			counted
