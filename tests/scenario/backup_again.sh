@@ -1,6 +1,6 @@
 #!/bin/sh
 # A second run: reads only what changed, moves what was renamed, keeps links.
-# run: timeout=120
+# run: timeout=240
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src
@@ -14,7 +14,7 @@ ln "$S/many/1/1" "$S/many/2/link"
 ln -s x "$S/many/sym"; ln "$S/many/sym" "$S/many/3/sym too"
 mkfifo "$S/many/p"; ln "$S/many/p" "$S/many/3/p too"
 ok vitrine init
-sleep 2.2
+sleep 3.1
 
 same_as_restored() {
 	rm -rf "$T/back"
@@ -41,7 +41,7 @@ rm "$S/many/6/1"; mkdir "$S/many/6/1"; echo x >"$S/many/6/1/x"
 rm -r "$S/many/7"; echo file >"$S/many/7"
 rm "$S/many/8/1"; ln -s 2 "$S/many/8/1"
 chmod 700 "$S/many/9"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 same_as_restored
 ok vitrine backup "$S"
@@ -49,7 +49,7 @@ says ' 0 new, 0 changed, 0 removed'
 
 step "renamed directories: their files are neither new nor changed"
 mv "$S/many" "$S/moved"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 says ' 0 new, 0 changed, 0 removed'
 same_as_restored
@@ -62,12 +62,12 @@ step "... also where another takes the place, and round about"
 A=$S/dir/deeper/again
 mv "$A/1" "$A/x"; mv "$A/2" "$A/1"; mv "$A/3" "$A/2"; mv "$A/x" "$A/3"
 mkdir "$A/4"; echo fresh >"$A/4/f"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 says ' 1 new, 0 changed, 0 removed'
 same_as_restored
 mv "$A" "$S/top"; rm -r "$S/dir"; mkdir "$S/dir"; mv "$S/top" "$S/dir/in"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 says ' 0 new, 1 changed|0 new, 0 changed'
 same_as_restored
@@ -77,12 +77,12 @@ step "hard links: broken, made, changed"
 cp -a "$A/3/1" "$T/copy"; rm "$A/3/1"; echo apart >"$A/3/1"
 ln "$A/5/1" "$A/5/link"; ln "$A/5/1" "$S/0link"
 echo both >>"$S/letter.txt"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 same_as_restored
 echo apart again >"$A/5/link.new"; mv "$A/5/link.new" "$A/5/link"
 rm "$S/0link"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 same_as_restored
 ok vitrine backup "$S"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A source that changes while it is read: grows, shrinks, vanishes, is replaced.
-# run: timeout=120
+# run: timeout=240
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src
@@ -51,7 +51,7 @@ trap finish EXIT
 ok vitrine check --read-data
 
 step "once it stands still, all is as it is"
-sleep 2.2
+sleep 3.1
 ok vitrine backup "$S"
 ok vitrine restore "latest:$S" --target "$T/back"
 same "$S" "$T/back"

@@ -32,7 +32,7 @@ ok vitrine -q ls latest:"$S/a"
 is "$(out)" b
 
 step "the order of the roots is no other lineage: nothing is new"
-sleep 2.1
+sleep 3.1
 ok vitrine backup "$S/d" "$S/a/b"
 says ' 0 new, . changed'
 ok vitrine backup "$S/a/b" "$S/d/"

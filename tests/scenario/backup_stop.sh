@@ -7,14 +7,21 @@ S=$T/src
 mkdir -p "$S"
 for i in 1 2 3 4; do head -c 150000000 /dev/urandom >"$S/$i"; done
 ok vitrine init
+packs() { find "$R/packs" -type f 2>/dev/null | wc -l; }
 for sig in INT TERM; do
 	step "$sig"
+	had=$(packs)
 	# A shell's background job ignores SIGINT.
 	/usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' vitrine backup "$S" >"$T/log" 2>&1 &
 	pid=$!
-	sleep 2.5
+	# In the middle: as soon as it has stored something.
+	tries=0
+	while [ "$(packs)" -le "$had" ] && [ $tries -lt 3000 ]; do
+		sleep 0.02
+		tries=$((tries + 1))
+	done
 	start=$(date +%s%N)
 	kill -$sig $pid || die "it was faster: $(cat "$T/log")"
 	wait $pid

@@ -13,7 +13,7 @@ mkdir "$R"; chown nobody "$R"
 chmod 755 "$T"
 nobody() { setpriv --reuid=nobody --clear-groups "$@"; }
 ok nobody vitrine init
-sleep 2.2
+sleep 3.1
 ok nobody vitrine backup "$S"
 
 step "a file, a directory, a directory's names"

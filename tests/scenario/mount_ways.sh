@@ -1,5 +1,5 @@
 #!/bin/sh
-# run: timeout=120
+# run: timeout=240
 # Ways into a mount and out of it; what is refused; snapshots that come.
 . "$(dirname "$0")/lib.sh"
 need_fuse
