@@ -157,8 +157,8 @@ test_refused(void **state)
 		"CREATE VIEW more AS SELECT 1",
 		"CREATE TRIGGER more AFTER INSERT ON node BEGIN SELECT 1; END",
 		"DROP INDEX node_orphan",
-		"DROP TABLE xpart; CREATE VIEW xpart AS SELECT 1 AS no, "
-		    "x'00' AS data",
+		("DROP TABLE xpart; CREATE VIEW xpart AS SELECT 1 AS no, "
+		    "x'00' AS data"),
 		"DELETE FROM node WHERE ino=1",
 	};
 
@@ -202,8 +202,8 @@ test_found(void **state)
 		"INSERT INTO segment VALUES(3,0,x'020010000000000000')",
 		"UPDATE frame SET refs=0",
 		/* A ring beside the tree. */
-		"UPDATE node SET parent=6, target=x'7a' WHERE ino=2; "
-		    "UPDATE dirent SET parent=6, name=x'7a' WHERE ino=2",
+		("UPDATE node SET parent=6, target=x'7a' WHERE ino=2; "
+		    "UPDATE dirent SET parent=6, name=x'7a' WHERE ino=2"),
 	};
 
 	for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {

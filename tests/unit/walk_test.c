@@ -18,6 +18,8 @@
 
 static char top[64];
 
+static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 static void
 run(const char *fmt, ...)
 {
