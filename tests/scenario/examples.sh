@@ -6,8 +6,9 @@
 need_fuse
 
 HOME=$T/home
-for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1; do
-	name=$(basename "$page" .1)
+for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1 \
+    "$TOP"/index/vitrine-catalog.5; do
+	name=$(basename "${page%.[15]}")
 	step "$name"
 	rm -rf "$T/home" "$R"
 	mkdir -p "$T/home/Documents" "$T/home/src"
@@ -22,7 +23,7 @@ for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1; do
 		ok vitrine backup ~/Documents
 		;;
 	esac
-	sed -n 's/^\.Dl \$ //p' "$page" | sed 's/\\e/\\/g; s/\\&//g' \
+	sed -n 's/^\.Dl \$ //p' "$page" | sed 's/\\e/\\/g; s/\\&//g; s/\\(dq/"/g' \
 	    >"$T/commands"
 	[ -s "$T/commands" ] || die "$name has no examples"
 	while read -r line; do

@@ -97,8 +97,48 @@ says '^Damage: 1 finding '
 rm -rf "$R"
 cp -a "$T/good" "$R"
 
+step "a snapshot in another host's name, and one under another writer's number"
+forge=$(dirname "$VITRINE_TEST")/tests/scenario/forge
+printf server >"$T/server.pass"
+ok owner key add --put-only --host server --new-password-file "$T/server.pass"
+rm -rf "$T/good"
+cp -a "$R" "$T/good"
+for lie in "host server" "writer 2" "writer 99"; do
+	# shellcheck disable=SC2086
+	ok "$forge" "$R" "$T/laptop.pass" $lie
+	m=$(out)
+	fails 4 owner snapshots
+	says "snapshot $m is refused"
+	says "^4 snapshots; one was refused"
+	fails 4 owner check
+	says "snapshot $m is refused"
+	says '^Damage: 1 finding '
+	rm -rf "$R"
+	cp -a "$T/good" "$R"
+done
+
+step "garbage under the id of a chunk"
+echo "what the chunk is" >"$T/known"
+ok "$forge" "$R" "$T/laptop.pass" garbage "$T/known"
+m=$(out)
+fails 4 owner cat "$m:/forged"
+says 'forged'
+says_not '!!!|what the chunk is'
+fails 3 owner restore "$m:/forged" --target "$T/forged"
+says 'forged'
+says_not '!!!'
+! grep -q '!' "$T/forged/forged" 2>/dev/null || die "garbage was restored"
+ok owner mount "$T/mnt"
+fails 1 cat "$T/mnt/by-id/$(echo "$m" | cut -c1-8)"*/forged
+says 'Input/output error'
+ok owner umount "$T/mnt"
+fails 4 owner check --read-data
+says "/forged"
+rm -rf "$R"
+cp -a "$T/good" "$R"
+
 step "a key that was removed: what it stores from then on is refused"
-id=$(owner key list | awk '/put-only/ { print $1 }')
+id=$(owner key list | awk '/put-only.*laptop/ { print $1 }')
 cp -a "$R/keys" "$T/keys"
 ok owner key remove "$id"
 says 'refused'
