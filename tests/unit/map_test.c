@@ -1,5 +1,5 @@
 /* Tables and the map: against a naive model on random data, damaged at every
- * page, merged, shared by threads; and how fast (with VITRINE_BENCH set). */
+ * page, merged, shared by threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -693,63 +693,6 @@ test_info_scan(void **state)
 	sample_fini(&s);
 }
 
-static double
-seconds(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
-}
-
-static void
-test_bench(void **state)
-{
-	struct err e = ERR_INIT;
-	struct map_hit hit;
-
-	if (getenv("VITRINE_BENCH") == NULL)
-		skip();
-	for (int bits = 18; bits <= 22; bits += 2) {
-		size_t n = (size_t)1 << bits, looks = 1000000;
-		struct chunk_id *ids = calloc(looks, sizeof(*ids));
-		struct sample s;
-		struct map *m;
-		double t0, t1, t2, t3, t4;
-
-		sample_make(&s, n, n / 512, 32);
-		t0 = seconds();
-		sample_write(&s);
-		t1 = seconds();
-		m = open_map((size_t)256 << 20);
-		rnd_bytes(ids, looks * sizeof(*ids));
-		for (size_t i = 0; i < n; i++)
-			(void)map_find(m, &s.given[i].id, &hit, &e);
-		t2 = seconds();
-		for (size_t i = 0; i < looks; i++)
-			(void)map_find(m, &ids[i], &hit, &e);
-		t3 = seconds();
-		for (size_t i = 0; i < looks; i++)
-			(void)map_find(m, &s.given[i * 7919 % n].id, &hit, &e);
-		t4 = seconds();
-		print_message("2^%d entries: write %.2f s, all once %.2f s, "
-		    "misses %.0f/s, hits %.0f/s\n", bits, t1 - t0, t2 - t1,
-		    (double)looks / (t3 - t2), (double)looks / (t4 - t3));
-		map_close(m);
-		assert_int_equal(store_remove(store, "none", &e),
-		    STORE_ABSENT);
-		{
-			char name[TABLE_NAME_MAX], hex[ID_HEX];
-
-			(void)snprintf(name, sizeof(name), "index/%s",
-			    hex_emit(hex, s.id.b, ID_BYTES));
-			(void)store_remove(store, name, &e);
-		}
-		sample_fini(&s);
-		free(ids);
-	}
-}
-
 int
 main(void)
 {
@@ -758,8 +701,7 @@ main(void)
 		T(test_sizes), T(test_skewed), T(test_equal_ids),
 		T(test_exclude_and_add), T(test_merge), T(test_damage),
 		T(test_merge_damaged), T(test_forged), T(test_put_only),
-		T(test_store_fails), T(test_threads), T(test_info_scan),
-		T(test_bench)
+		T(test_store_fails), T(test_threads), T(test_info_scan)
 	};
 
 	if (sodium_init() < 0)
