@@ -50,6 +50,22 @@ stdout_error(void)
 	return (saved);
 }
 
+/* Even a command line that is wrong may have asked for objects. */
+static bool
+asks_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return (true);
+	return (false);
+}
+
+static void
+take_json(struct cmd *c)
+{
+	c->ui.json = opts_given(&c->global, "json") ? stdout : NULL;
+}
+
 static int
 parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 {
@@ -62,16 +78,18 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 		return (-1);
 	if (opts_parse(global, 1, argc, argv, &at, NULL, NULL, e) < 0)
 		return (-1);
+	take_json(c);
 	if (opts_given(&c->global, "version")) {
-		version_print(stdout);
+		version_print(c);
 		return (0);
 	}
 	if (at >= argc && opts_given(&c->global, "help")) {
-		help_overview(stdout);
+		help_overview(c, stdout);
 		return (0);
 	}
 	if (at >= argc) {
-		help_overview(stderr);
+		if (c->ui.json == NULL)
+			help_overview(c, stderr);
 		return (err_set(e, ERR_USAGE, "which command?"));
 	}
 	if ((c->command = command_find(argc, argv, &at, e)) == NULL)
@@ -83,8 +101,9 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if (opts_parse(sets, 2, argc, argv, &at, c->args, &c->nargs, e) < 0)
 		return (-1);
+	take_json(c);
 	if (opts_given(&c->global, "help")) {
-		help_command(stdout, c->command);
+		help_command(c, c->command);
 		return (0);
 	}
 	if (c->nargs < c->command->min_args || (c->command->max_args >= 0 &&
@@ -99,12 +118,26 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 	return (0);
 }
 
+/* The last object.  A command line may be too wrong to name a command. */
+static void
+last_object(struct cmd *c, int status, const struct err *e)
+{
+	const char *name = c->command != NULL ? c->command->name : "";
+
+	if (status < 0)
+		ui_error(&c->ui, name, e, err_exit_status(e));
+	else
+		ui_summary(&c->ui, name, status);
+}
+
 static int
 finish(struct cmd *c, int status, bool pipe_ends_us, const struct err *e)
 {
 	int out;
 
 	ui_clear(&c->ui);
+	if (c->ui.json != NULL)
+		last_object(c, status, e);
 	out = stdout_error();
 	if (out == EPIPE && pipe_ends_us) {
 		(void)signal(SIGPIPE, SIG_DFL);
@@ -112,11 +145,13 @@ finish(struct cmd *c, int status, bool pipe_ends_us, const struct err *e)
 	}
 	if (status < 0) {
 		/* A reader that went away is no news of its own. */
-		if (!(out != 0 && e->code == ERR_SYS && e->sys == out))
+		if (c->ui.json == NULL && !(out != 0 && e->code == ERR_SYS &&
+		    e->sys == out))
 			ui_warn(&c->ui, "%s", err_text(e));
 		status = err_exit_status(e);
 	}
 	if (out != 0) {
+		c->ui.json = NULL;
 		ui_warn(&c->ui, "standard output: %s", strerror(out));
 		if (status == EXIT_DONE)
 			status = EXIT_FAILED;
@@ -144,8 +179,10 @@ main(int argc, char **argv)
 	else if ((status = parse(&c, argc, argv, &done, &e)) == 0 && !done) {
 		if ((status = cmd_settings(&c, &e)) == 0)
 			status = c.command->run(&c, &e);
-	}
+	} else if (status < 0 && asks_json(argc, argv))
+		c.ui.json = stdout;
 	status = finish(&c, status, pipe_ends_us, &e);
 	cmd_fini(&c);
+	ui_fini(&c.ui);
 	return (status);
 }

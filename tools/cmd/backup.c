@@ -51,6 +51,29 @@ say(struct cmd *c, const struct backup_env *env,
 	    text_interval(n[0], res->duration_ms));
 }
 
+static void
+put_result(struct json *j, const struct backup_result *res)
+{
+	if (!id_is_zero(res->id.b))
+		json_id(j, "snapshot", res->id.b);
+	if (res->has_parent)
+		json_id(j, "parent", res->parent.b);
+	json_u64(j, "files", res->files);
+	json_u64(j, "directories", res->dirs);
+	json_u64(j, "others", res->others);
+	json_u64(j, "bytes", res->bytes);
+	json_u64(j, "files_new", res->files_new);
+	json_u64(j, "files_changed", res->files_changed);
+	json_u64(j, "files_unchanged", res->files_unchanged);
+	json_u64(j, "removed", res->removed);
+	json_u64(j, "unread", res->unread);
+	json_u64(j, "changed_meanwhile", res->changed_meanwhile);
+	json_u64(j, "bytes_read", res->bytes_read);
+	json_u64(j, "bytes_new", res->bytes_new);
+	json_u64(j, "bytes_added", res->bytes_added);
+	json_u64(j, "duration_ms", res->duration_ms);
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -82,6 +105,7 @@ run(struct cmd *c, struct err *e)
 	if (res.changed_meanwhile > 0)
 		ui_warn(&c->ui, "warning: %llu of the files changed while they "
 		    "were read", (unsigned long long)res.changed_meanwhile);
+	put_result(&c->ui.result, &res);
 	say(c, &env, &res);
 	return (res.unread > 0 ? EXIT_PARTIAL : EXIT_DONE);
 }

@@ -109,6 +109,9 @@ run(struct cmd *c, struct err *e)
 	struct entry en;
 	int r;
 
+	/* Standard output is the file's. */
+	if (c->ui.json != NULL)
+		c->ui.json = stderr;
 	if (strchr(c->args[0], ':') == NULL)
 		return (err_set(e, ERR_USAGE, "which file?  Give "
 		    "SNAPSHOT:PATH"));

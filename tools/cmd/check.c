@@ -25,6 +25,20 @@ advise(struct cmd *c, const struct check_result *res)
 		    "sources again; what is still there is stored anew");
 }
 
+static void
+put_result(struct json *j, const struct check_result *res)
+{
+	json_u64(j, "snapshots", res->snapshots);
+	json_u64(j, "packs", res->packs);
+	json_u64(j, "chunks", res->chunks);
+	json_u64(j, "bytes_read", res->bytes_read);
+	json_u64(j, "damage", res->damage);
+	json_u64(j, "packs_missing", res->missing);
+	json_u64(j, "packs_damaged", res->bad);
+	json_u64(j, "warnings", res->warnings);
+	json_u64(j, "duration_ms", res->duration_ms);
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -41,6 +55,7 @@ run(struct cmd *c, struct err *e)
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	put_result(&c->ui.result, &res);
 	advise(c, &res);
 	if (res.damage > 0)
 		(void)snprintf(n[0], TEXT_BYTES, "Damage: %s",

@@ -43,9 +43,9 @@ extern const struct command *const commands[];	/* ends with NULL */
 const struct command *command_find(int argc, char **argv, int *at,
     struct err *);
 /* What help prints; main prints it for --help too. */
-void help_overview(FILE *);
-void help_command(FILE *, const struct command *);
-void version_print(FILE *);
+void help_overview(struct cmd *, FILE *);
+void help_command(struct cmd *, const struct command *);
+void version_print(struct cmd *);
 
 /* cmd->env and directories from the options and the environment. */
 int cmd_settings(struct cmd *, struct err *);

@@ -31,11 +31,62 @@ print_options(FILE *f, const struct opt *table)
 		}
 }
 
+static void
+option_objects(struct cmd *c, const char *command, const struct opt *table)
+{
+	static const char *const types[] = {
+		[OPT_FLAG] = "flag", [OPT_TEXT] = "text",
+		[OPT_SIZE] = "size", [OPT_COUNT] = "count",
+		[OPT_TIME] = "time"
+	};
+	struct json j = JSON_INIT;
+	char letter[2] = "";
+
+	for (const struct opt *o = table; o->name != NULL; o++) {
+		json_begin(&j, "option");
+		if (command != NULL)
+			json_text(&j, "command", command);
+		else
+			json_null(&j, "command");
+		json_text(&j, "name", o->name);
+		letter[0] = o->letter;
+		if (o->letter != 0)
+			json_text(&j, "letter", letter);
+		json_text(&j, "value", types[o->type]);
+		if (o->argument != NULL)
+			json_text(&j, "argument", o->argument);
+		json_bool(&j, "repeatable", o->repeatable);
+		json_text(&j, "help", o->help);
+		ui_object(&c->ui, &j);
+	}
+	json_fini(&j);
+}
+
+static void
+command_objects(struct cmd *c, const struct command *k)
+{
+	struct json j = JSON_INIT;
+
+	json_begin(&j, "command");
+	json_text(&j, "name", k->name);
+	json_text(&j, "arguments", k->arguments);
+	json_text(&j, "summary", k->summary);
+	ui_object(&c->ui, &j);
+	json_fini(&j);
+	option_objects(c, k->name, k->options);
+}
+
 void
-help_overview(FILE *f)
+help_overview(struct cmd *c, FILE *f)
 {
 	size_t width = 0;
 
+	if (c->ui.json != NULL) {
+		option_objects(c, NULL, global_options);
+		for (size_t i = 0; commands[i] != NULL; i++)
+			command_objects(c, commands[i]);
+		return;
+	}
 	(void)fprintf(f, "usage: vitrine [global options] COMMAND [options] "
 	    "[arguments]\n\ncommands:\n");
 	for (int pass = 0; pass < 2; pass++)
@@ -55,14 +106,20 @@ help_overview(FILE *f)
 }
 
 void
-help_command(FILE *f, const struct command *c)
+help_command(struct cmd *c, const struct command *k)
 {
+	FILE *f = stdout;
+
+	if (c->ui.json != NULL) {
+		command_objects(c, k);
+		return;
+	}
 	(void)fprintf(f, "usage: vitrine [global options] %s%s%s%s\n\n%s\n",
-	    c->name, c->options[0].name != NULL ? " [options]" : "",
-	    *c->arguments != '\0' ? " " : "", c->arguments, c->summary);
-	if (c->options[0].name != NULL) {
+	    k->name, k->options[0].name != NULL ? " [options]" : "",
+	    *k->arguments != '\0' ? " " : "", k->arguments, k->summary);
+	if (k->options[0].name != NULL) {
 		(void)fprintf(f, "\noptions:\n");
-		print_options(f, c->options);
+		print_options(f, k->options);
 	}
 }
 
@@ -74,7 +131,7 @@ run(struct cmd *c, struct err *e)
 	int at = 0;
 
 	if (c->nargs == 0) {
-		help_overview(stdout);
+		help_overview(c, stdout);
 		return (EXIT_DONE);
 	}
 	/* "help key" shows the whole family. */
@@ -82,15 +139,15 @@ run(struct cmd *c, struct err *e)
 	for (size_t i = 0; c->nargs == 1 && commands[i] != NULL; i++)
 		if (strncmp(commands[i]->name, c->args[0], len) == 0 &&
 		    commands[i]->name[len] == ' ') {
-			if (shown++ > 0)
+			if (shown++ > 0 && c->ui.json == NULL)
 				(void)fprintf(stdout, "\n");
-			help_command(stdout, commands[i]);
+			help_command(c, commands[i]);
 		}
 	if (shown > 0)
 		return (EXIT_DONE);
 	if ((found = command_find(c->nargs, c->args, &at, e)) == NULL)
 		return (-1);
-	help_command(stdout, found);
+	help_command(c, found);
 	return (EXIT_DONE);
 }
 

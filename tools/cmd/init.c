@@ -63,6 +63,7 @@ out:
 	store_close(store);
 	if (r < 0)
 		return (-1);
+	json_text(&c->ui.result, "repository", c->location);
 	ui_say(&c->ui, "Repository made at %s.  Without its %s nothing in it "
 	    "can be read: keep a copy elsewhere.", c->location,
 	    kind == SLOT_KEY_FILE ? "key file" : "passphrase");

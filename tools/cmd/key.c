@@ -44,6 +44,31 @@ add_row(struct table *t, const struct key_info *k)
 	table_cell(t, k->record.label);
 }
 
+static void
+put_objects(struct cmd *c, const struct key_info *keys, size_t n)
+{
+	struct json j = JSON_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct slot_record *rec = &keys[i].record;
+
+		json_begin(&j, "key");
+		json_id(&j, "id", keys[i].id.b);
+		json_bool(&j, "current", keys[i].current);
+		json_text(&j, "kind", keys[i].kind == SLOT_KEY_FILE ?
+		    "key_file" : "passphrase");
+		json_text(&j, "role", rec->role == ROLE_PUT_ONLY ? "put_only" :
+		    "full");
+		json_bool(&j, "revoked", keys[i].revoked);
+		json_time(&j, "created", &rec->created);
+		json_text(&j, "host", rec->host);
+		json_text(&j, "label", rec->label);
+		json_u64(&j, "writer", rec->writer);
+		ui_object(&c->ui, &j);
+	}
+	json_fini(&j);
+}
+
 static int
 run_list(struct cmd *c, struct err *e)
 {
@@ -58,7 +83,10 @@ run_list(struct cmd *c, struct err *e)
 
 	if (cmd_open(c, &repo, e) < 0)
 		return (-1);
-	if ((r = repo_keys(repo, &keys, &n, e)) == 0) {
+	r = repo_keys(repo, &keys, &n, e);
+	if (r == 0 && c->ui.json != NULL)
+		put_objects(c, keys, n);
+	else if (r == 0) {
 		table_init(&t, 7, "lllllll");
 		for (size_t i = 0; i < 7; i++)
 			table_cell(&t, heads[i]);
@@ -160,6 +188,7 @@ run_add(struct cmd *c, struct err *e)
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	json_id(&c->ui.result, "id", id.b);
 	(void)short_id(hex, id.b, SHORT_ID);
 	if (rec.role == ROLE_PUT_ONLY)
 		ui_say(&c->ui, "Key %s added: put-only, for host %s.  That it "
@@ -217,6 +246,8 @@ out:
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	json_id(&c->ui.result, "id", id.b);
+	json_id(&c->ui.result, "replaced", old.id.b);
 	ui_say(&c->ui, "Key %s replaces %s.", hex, was);
 	return (EXIT_DONE);
 }
@@ -265,6 +296,7 @@ run_remove(struct cmd *c, struct err *e)
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	json_id(&c->ui.result, "id", key.id.b);
 	(void)short_id(hex, key.id.b, SHORT_ID);
 	if (key.record.role == ROLE_PUT_ONLY)
 		ui_say(&c->ui, "Key %s removed; what its writer stores from "

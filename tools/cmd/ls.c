@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/cmd/cmd.h"
+#include "tools/job/lookup.h"
 
 #define OWNERS		64	/* remembered names of owners */
 
@@ -21,10 +22,14 @@ static const struct opt options[] = {
 struct owner {
 	bool known;
 	uint32_t id;
-	char name[64];
+	char name[256];		/* any bytes */
 };
 struct listing {
 	struct reader *reader;
+	struct ui *ui;
+	struct json json;
+	struct buf path;	/* of what is listed, for objects */
+	size_t base;		/* ... of the directory in it */
 	bool is_long, quoted;
 	struct owner owners[2][OWNERS];
 };
@@ -34,27 +39,20 @@ owner_name(struct listing *l, bool group, uint32_t id, const char **out,
     struct err *e)
 {
 	struct owner *o = &l->owners[group][id % OWNERS];
-	struct buf b = BUF_INIT;
-	char raw[256];
 	int r;
 
 	*out = o->name;
 	if (o->known && o->id == id)
 		return (0);
-	r = catalog_owner(l->reader->catalog, group, id, raw, sizeof(raw), e);
+	o->known = false;
+	r = catalog_owner(l->reader->catalog, group, id, o->name,
+	    sizeof(o->name), e);
 	if (r < 0)
 		return (-1);
+	if (r == CATALOG_ABSENT || o->name[0] == '\0')
+		(void)snprintf(o->name, sizeof(o->name), "%u", id);
 	o->known = true;
 	o->id = id;
-	if (r == CATALOG_ABSENT || raw[0] == '\0') {
-		(void)snprintf(o->name, sizeof(o->name), "%u", id);
-		return (0);
-	}
-	text_escape(&b, raw, strlen(raw));
-	buf_u8(&b, '\0');
-	(void)snprintf(o->name, sizeof(o->name), "%s",
-	    b.failed ? "?" : (const char *)b.data);
-	buf_fini(&b);
 	return (0);
 }
 
@@ -91,6 +89,17 @@ print_name(const struct listing *l, const char *name, size_t len)
 	buf_fini(&b);
 }
 
+static void
+print_owner(const char *name)
+{
+	struct buf b = BUF_INIT;
+
+	text_escape(&b, name, strlen(name));
+	(void)printf("%-8.*s ", b.failed ? 0 : (int)b.len,
+	    b.failed ? "" : (const char *)b.data);
+	buf_fini(&b);
+}
+
 static int
 print_long(struct listing *l, const struct entry *en, struct err *e)
 {
@@ -107,8 +116,61 @@ print_long(struct listing *l, const struct entry *en, struct err *e)
 	else
 		(void)snprintf(size, sizeof(size), "%llu",
 		    (unsigned long long)en->size);
-	(void)printf("%s %3u %-8s %-8s %12s %s ", mode, en->nlink, user, group,
-	    size, text_time(time, &en->mtime));
+	(void)printf("%s %3u ", mode, en->nlink);
+	print_owner(user);
+	print_owner(group);
+	(void)printf("%12s %s ", size, text_time(time, &en->mtime));
+	return (0);
+}
+
+static int
+put_object(struct listing *l, const char *name, size_t len,
+    const struct entry *en, struct err *e)
+{
+	static const char *const kinds[] = {
+		"", "file", "directory", "symlink", "fifo", "socket", "char",
+		"block"
+	};
+	char target[CATALOG_TARGET_MAX + 1], mode[11];
+	const char *user, *group;
+	struct json *j = &l->json;
+	size_t target_len;
+
+	mode_string(mode, en);
+	if (owner_name(l, false, en->uid, &user, e) < 0 ||
+	    owner_name(l, true, en->gid, &group, e) < 0)
+		return (-1);
+	l->path.len = l->base;
+	if (len > 0) {
+		buf_u8(&l->path, '/');
+		buf_bytes(&l->path, name, len);
+	}
+	json_begin(j, "entry");
+	json_bytes(j, "path", l->path.len > 0 ? (char *)l->path.data : "/",
+	    l->path.len > 0 ? l->path.len : 1);
+	json_text(j, "kind", en->kind <= ENTRY_BLOCK ? kinds[en->kind] : "");
+	json_u64(j, "mode", en->mode);
+	json_text(j, "permissions", mode);
+	json_u64(j, "links", en->nlink);
+	json_u64(j, "uid", en->uid);
+	json_u64(j, "gid", en->gid);
+	json_text(j, "user", user);
+	json_text(j, "group", group);
+	json_u64(j, "size", en->size);
+	json_time(j, "mtime", &en->mtime);
+	json_time(j, "ctime", &en->ctime);
+	if (en->kind == ENTRY_CHAR || en->kind == ENTRY_BLOCK) {
+		json_u64(j, "major", en->rdev_major);
+		json_u64(j, "minor", en->rdev_minor);
+	}
+	if (en->kind == ENTRY_SYMLINK) {
+		if (catalog_target(l->reader->catalog, en->ino, target,
+		    &target_len, e) < 0)
+			return (-1);
+		json_bytes(j, "target", target, target_len);
+	}
+	json_bool(j, "unread", (en->flags & ENTRY_UNREAD) != 0);
+	ui_object(l->ui, j);
 	return (0);
 }
 
@@ -119,6 +181,8 @@ print_entry(struct listing *l, const char *name, size_t len,
 	char target[CATALOG_TARGET_MAX + 1];
 	size_t target_len;
 
+	if (l->ui->json != NULL)
+		return (put_object(l, name, len, en, e));
 	if (l->is_long && print_long(l, en, e) < 0)
 		return (-1);
 	print_name(l, name, len);
@@ -147,6 +211,15 @@ each(void *ctx, const char *name, size_t len, const struct entry *en,
 	return (print_entry(ctx, name, len, en, e));
 }
 
+/* What is no directory itself. */
+static int
+print_one(struct listing *l, const char *path, const struct entry *en,
+    struct err *e)
+{
+	return (print_entry(l, path, l->ui->json != NULL ? 0 : strlen(path),
+	    en, e));
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -160,18 +233,24 @@ run(struct cmd *c, struct err *e)
 	if (reader_open(&reader, c, c->args[0], e) < 0)
 		return (-1);
 	l.reader = &reader;
+	l.ui = &c->ui;
 	l.is_long = opts_given(&c->own, "long");
 	l.quoted = isatty(STDOUT_FILENO) == 1;
 	path = reader.chosen.path;
+	lookup_clean(&l.path, path, strlen(path));
+	l.base = l.path.len;
 	if ((r = reader_resolve(&reader, &en, e)) == 0) {
 		if (en.kind != ENTRY_DIR)
-			r = print_entry(&l, path, strlen(path), &en, e);
+			r = print_one(&l, path, &en, e);
 		else if (opts_given(&c->own, "recursive"))
 			r = catalog_walk(reader.catalog, en.ino, each, &l, e);
 		else
 			r = catalog_readdir(reader.catalog, en.ino, NULL, 0,
 			    each, &l, e);
 	}
+	json_id(&c->ui.result, "snapshot", reader.chosen.id.b);
+	json_fini(&l.json);
+	buf_fini(&l.path);
 	reader_close(&reader);
 	return (r < 0 ? -1 : EXIT_DONE);
 }

@@ -13,6 +13,20 @@ static const struct opt options[] = {
 	{ .name = NULL }
 };
 
+static void
+put_result(struct json *j, const struct snapshot_id *id, const char *target,
+    const struct restore_result *res)
+{
+	json_id(j, "snapshot", id->b);
+	json_text(j, "target", target);
+	json_u64(j, "files", res->files);
+	json_u64(j, "directories", res->dirs);
+	json_u64(j, "others", res->others);
+	json_u64(j, "bytes", res->bytes);
+	json_u64(j, "failed", res->failed);
+	json_u64(j, "duration_ms", res->duration_ms);
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -38,6 +52,7 @@ run(struct cmd *c, struct err *e)
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
+	put_result(&c->ui.result, &chosen.id, target->text, &res);
 	ui_say(&c->ui, "Snapshot %s: %s, %s restored to %s in %s%s%s%s.",
 	    chosen.name, text_n(n[0], res.files, "file", "files"),
 	    text_size(n[1], res.bytes), target->text,

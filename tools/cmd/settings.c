@@ -26,6 +26,8 @@ const struct opt global_options[] = {
 	    "memory to work in, 64M or more (default 256M)" },
 	{ "threads", 0, OPT_COUNT, false, "NUMBER",
 	    "threads (default: as many as CPUs)" },
+	{ "json", 0, OPT_FLAG, false, NULL,
+	    "one JSON object a line (see vitrine-json(5))" },
 	{ "quiet", 'q', OPT_FLAG, false, NULL,
 	    "say nothing but warnings and errors" },
 	{ "verbose", 'v', OPT_FLAG, false, NULL, "say more" },

@@ -71,6 +71,48 @@ add_row(struct table *t, const struct snapshot *s, size_t digits)
 	cell_strings(t, &s->roots);
 }
 
+static void
+put_object(struct cmd *c, struct json *j, const struct snapshot *s)
+{
+	json_begin(j, "snapshot");
+	json_id(j, "id", s->id.b);
+	json_time(j, "time", &s->time);
+	json_bytes(j, "host", s->host.p, s->host.len);
+	json_bytes(j, "user", s->user.p, s->user.len);
+	json_strings(j, "paths", &s->roots);
+	json_strings(j, "tags", &s->tags);
+	json_u64(j, "files", s->files);
+	json_u64(j, "directories", s->dirs);
+	json_u64(j, "others", s->others);
+	json_u64(j, "bytes", s->bytes);
+	json_u64(j, "unread", s->unread);
+	json_bool(j, "incomplete", (s->flags & SNAPSHOT_INCOMPLETE) != 0);
+	json_u64(j, "bytes_new", s->bytes_new);
+	json_u64(j, "bytes_added", s->bytes_added);
+	json_u64(j, "writer", s->writer);
+	json_id(j, "lineage", s->lineage.b);
+	json_u64(j, "sequence", s->sequence);
+	if (!id_is_zero(s->previous.b))
+		json_id(j, "previous", s->previous.b);
+	ui_object(&c->ui, j);
+}
+
+static void
+print_objects(struct cmd *c, const struct snapshots *snaps, size_t *shown)
+{
+	struct json j = JSON_INIT;
+
+	*shown = 0;
+	for (size_t i = 0; i < snaps->n; i++)
+		if (is_wanted(c, &snaps->v[i])) {
+			put_object(c, &j, &snaps->v[i]);
+			(*shown)++;
+		}
+	json_u64(&c->ui.result, "snapshots", *shown);
+	json_u64(&c->ui.result, "refused", snaps->refused);
+	json_fini(&j);
+}
+
 static int
 print(struct cmd *c, const struct snapshots *snaps, size_t *shown,
     struct err *e)
@@ -112,7 +154,11 @@ run(struct cmd *c, struct err *e)
 		repo_close(repo);
 		return (-1);
 	}
-	r = print(c, &snaps, &shown, e);
+	if (c->ui.json != NULL) {
+		print_objects(c, &snaps, &shown);
+		r = 0;
+	} else
+		r = print(c, &snaps, &shown, e);
 	if (r == 0 && snaps.refused > 0)
 		ui_say(&c->ui, "%s; %s refused: run \"vitrine check\".",
 		    text_n(text, shown, "snapshot", "snapshots"),

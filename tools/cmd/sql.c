@@ -18,6 +18,8 @@ static const struct opt options[] = {
 };
 
 struct answer {
+	struct ui *ui;
+	struct json json;
 	bool aligned;
 	bool headed;		/* the heading was written */
 	bool open;		/* table is in use */
@@ -82,6 +84,24 @@ flush(struct answer *a, struct err *e)
 	return (r);
 }
 
+static void
+put_object(struct answer *a, int columns, const char *const *names,
+    const char *const *values, const size_t *lens)
+{
+	size_t *widths = calloc((size_t)columns + 1, sizeof(*widths));
+
+	json_begin(&a->json, "row");
+	if (widths == NULL)
+		a->json.b.failed = true;
+	for (int i = 0; widths != NULL && i < columns; i++)
+		widths[i] = strlen(names[i]);
+	if (widths != NULL)
+		json_list(&a->json, "columns", names, widths, (size_t)columns);
+	json_list(&a->json, "values", values, lens, (size_t)columns);
+	ui_object(a->ui, &a->json);
+	free(widths);
+}
+
 static int
 each(void *ctx, int columns, const char *const *names,
     const char *const *values, const size_t *lens, struct err *e)
@@ -94,6 +114,10 @@ each(void *ctx, int columns, const char *const *names,
 	if (atomic_load(signals_flag()))
 		return (err_set(e, ERR_CANCELED, "interrupted"));
 	a->rows++;
+	if (a->ui->json != NULL) {
+		put_object(a, columns, names, values, lens);
+		return (0);
+	}
 	if (!a->aligned || columns > COLUMNS_MAX) {
 		if (!a->headed)
 			put_row(columns, names, NULL);
@@ -119,7 +143,8 @@ each(void *ctx, int columns, const char *const *names,
 static int
 run(struct cmd *c, struct err *e)
 {
-	struct answer a = { .aligned = isatty(STDOUT_FILENO) == 1 };
+	struct answer a = { .ui = &c->ui,
+	    .aligned = isatty(STDOUT_FILENO) == 1 };
 	struct reader reader;
 	struct err ignored = ERR_INIT;
 	int r;
@@ -133,6 +158,8 @@ run(struct cmd *c, struct err *e)
 		r = catalog_sql(reader.catalog, c->args[1], each, &a, e);
 	if (flush(&a, r < 0 ? &ignored : e) < 0 && r >= 0)
 		r = -1;
+	json_u64(&c->ui.result, "rows", a.rows);
+	json_fini(&a.json);
 	reader_close(&reader);
 	return (r < 0 ? -1 : EXIT_DONE);
 }

@@ -1,5 +1,5 @@
 /*
- * Messages and the progress line.
+ * Messages and the progress line; or, with --json, objects.
  */
 #include "tools/cmd/ui.h"
 
@@ -11,7 +11,8 @@
 #include "engine/base/clock.h"
 #include "tools/cmd/text.h"
 
-#define LINE_MAX_BYTES	8192
+#define LINE_MAX_BYTES		8192
+#define JSON_PROGRESS_MS	1000
 
 void
 ui_clear(struct ui *ui)
@@ -21,6 +22,113 @@ ui_clear(struct ui *ui)
 		(void)fputs("\r\033[K", stderr);
 	ui->drawn = false;
 	(void)pthread_mutex_unlock(&ui->lock);
+}
+
+/* Whole lines, whoever speaks at the same time. */
+static void
+put_object(struct ui *ui, struct json *j)
+{
+	json_end(j);
+	(void)pthread_mutex_lock(&ui->lock);
+	if (j->b.failed)
+		(void)fputs("{\"type\":\"warning\",\"text\":\"out of memory\"}\n",
+		    ui->json);
+	else
+		(void)fwrite(j->b.data, 1, j->b.len, ui->json);
+	(void)pthread_mutex_unlock(&ui->lock);
+}
+
+/* A program at the other end of a pipe hears of it now. */
+static void
+put_message(struct ui *ui, const char *type, const char *event,
+    const char *path, const char *text)
+{
+	struct json j = JSON_INIT;
+
+	json_begin(&j, type);
+	if (event != NULL)
+		json_text(&j, "event", event);
+	if (path != NULL)
+		json_text(&j, "path", path);
+	json_text(&j, "text", text);
+	put_object(ui, &j);
+	(void)fflush(ui->json);
+	json_fini(&j);
+}
+
+void
+ui_object(struct ui *ui, struct json *j)
+{
+	BUG_ON(ui->json == NULL);
+	put_object(ui, j);
+}
+
+void
+ui_summary(struct ui *ui, const char *command, int status)
+{
+	struct json j = JSON_INIT;
+
+	json_begin(&j, "summary");
+	json_text(&j, "command", command);
+	if (ui->sentence != NULL)
+		json_text(&j, "text", ui->sentence);
+	json_join(&j, &ui->result);
+	json_i64(&j, "exit_status", status);
+	put_object(ui, &j);
+	json_fini(&j);
+}
+
+static const char *
+code_name(enum err_code code)
+{
+	switch (code) {
+	case ERR_NONE:
+	case ERR_SYS:
+		return ("system");
+	case ERR_NOMEM:
+		return ("memory");
+	case ERR_CORRUPT:
+		return ("corrupt");
+	case ERR_AUTH:
+		return ("auth");
+	case ERR_VERSION:
+		return ("version");
+	case ERR_NET:
+		return ("net");
+	case ERR_REMOTE:
+		return ("remote");
+	case ERR_BUSY:
+		return ("busy");
+	case ERR_FULL:
+		return ("full");
+	case ERR_LIMIT:
+		return ("limit");
+	case ERR_CANCELED:
+		return ("canceled");
+	case ERR_ABSENT:
+		return ("absent");
+	case ERR_EXISTS:
+		return ("exists");
+	case ERR_NOREPO:
+		return ("norepo");
+	case ERR_USAGE:
+		return ("usage");
+	}
+	return ("system");
+}
+
+void
+ui_error(struct ui *ui, const char *command, const struct err *e, int status)
+{
+	struct json j = JSON_INIT;
+
+	json_begin(&j, "error");
+	json_text(&j, "command", command);
+	json_text(&j, "code", code_name(e->code));
+	json_text(&j, "text", err_text(e));
+	json_i64(&j, "exit_status", status);
+	put_object(ui, &j);
+	json_fini(&j);
 }
 
 /* One whole line to stderr, "vitrine: " in front; escapes what isn't text. */
@@ -61,7 +169,11 @@ ui_warn(struct ui *ui, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	locked_line(ui, NULL, line);
+	if (ui->json != NULL)
+		put_message(ui, "warning", NULL, NULL,
+		    strncmp(line, "warning: ", 9) == 0 ? line + 9 : line);
+	else
+		locked_line(ui, NULL, line);
 }
 
 void
@@ -75,7 +187,10 @@ ui_note(struct ui *ui, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	locked_line(ui, NULL, line);
+	if (ui->json != NULL)
+		put_message(ui, "message", NULL, NULL, line);
+	else
+		locked_line(ui, NULL, line);
 }
 
 void
@@ -86,11 +201,16 @@ ui_say(struct ui *ui, const char *fmt, ...)
 	va_list ap;
 
 	ui_clear(ui);
-	if (ui->quiet)
-		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	if (ui->json != NULL) {
+		free(ui->sentence);
+		ui->sentence = strdup(line);
+		return;
+	}
+	if (ui->quiet)
+		return;
 	text_escape(&b, line, strlen(line));
 	buf_u8(&b, '\n');
 	if (!b.failed)
@@ -104,45 +224,47 @@ log_sink(void *ctx, enum log_level level, const char *text)
 	struct ui *ui = ctx;
 	char line[LINE_MAX_BYTES];
 
-	if (level == LOG_WARNING) {
+	if (level != LOG_WARNING && (ui->quiet || (level == LOG_DETAIL &&
+	    ui->verbose == 0)))
+		return;
+	if (ui->json != NULL)
+		put_message(ui, level == LOG_WARNING ? "warning" : "message",
+		    NULL, NULL, text);
+	else if (level == LOG_WARNING) {
 		(void)snprintf(line, sizeof(line), "warning: %s", text);
 		locked_line(ui, NULL, line);
-	} else if (!ui->quiet && (level == LOG_NOTICE || ui->verbose > 0))
+	} else
 		locked_line(ui, NULL, text);
 }
+
+static const struct {
+	const char *name;		/* as --json calls it */
+	const char *prefix;		/* of the message */
+} kinds[] = {
+	[EVENT_UNREAD] = { "not_read", "not read: " },
+	[EVENT_CHANGED] = { "changed", "warning: " },
+	[EVENT_SKIPPED] = { "left_out", "left out: " },
+	[EVENT_UNRESTORED] = { "not_restored", "not restored: " },
+	[EVENT_DAMAGE] = { "damage", "damage: " },
+	[EVENT_WARNING] = { "warning", "warning: " },
+	[EVENT_DETAIL] = { "detail", "" }
+};
 
 static void
 item(void *ctx, enum event_kind kind, const char *path, const char *text)
 {
 	struct ui *ui = ctx;
 	char line[LINE_MAX_BYTES];
-	const char *prefix = "";
 
-	switch (kind) {
-	case EVENT_UNREAD:
-		prefix = "not read: ";
-		break;
-	case EVENT_UNRESTORED:
-		prefix = "not restored: ";
-		break;
-	case EVENT_DAMAGE:
-		prefix = "damage: ";
-		break;
-	case EVENT_CHANGED:
-	case EVENT_WARNING:
-		prefix = "warning: ";
-		break;
-	case EVENT_SKIPPED:
-		if (ui->quiet)
-			return;
-		prefix = "left out: ";
-		break;
-	case EVENT_DETAIL:
-		if (ui->quiet || ui->verbose == 0)
-			return;
-		break;
+	if (ui->quiet && (kind == EVENT_SKIPPED || kind == EVENT_DETAIL))
+		return;
+	if (kind == EVENT_DETAIL && ui->verbose == 0)
+		return;
+	if (ui->json != NULL) {
+		put_message(ui, "event", kinds[kind].name, path, text);
+		return;
 	}
-	(void)snprintf(line, sizeof(line), "%s%s", prefix, text);
+	(void)snprintf(line, sizeof(line), "%s%s", kinds[kind].prefix, text);
 	locked_line(ui, path, line);
 }
 
@@ -215,6 +337,34 @@ progress(void *ctx, const struct event_progress *p)
 	buf_fini(&b);
 }
 
+static void
+json_progress(void *ctx, const struct event_progress *p)
+{
+	struct ui *ui = ctx;
+	struct json j = JSON_INIT;
+	uint64_t now = clock_mono_ms();
+
+	if (now - ui->progress_ms < JSON_PROGRESS_MS)
+		return;
+	ui->progress_ms = now;
+	json_begin(&j, "progress");
+	json_u64(&j, "elapsed_ms", now - ui->began_ms);
+	json_u64(&j, "files", p->files);
+	if (p->files_total > 0)
+		json_u64(&j, "files_total", p->files_total);
+	json_u64(&j, "bytes", p->bytes);
+	if (p->bytes_total > 0)
+		json_u64(&j, "bytes_total", p->bytes_total);
+	json_u64(&j, "bytes_new", p->bytes_new);
+	json_u64(&j, "bytes_added", p->bytes_added);
+	json_u64(&j, "errors", p->errors);
+	if (p->path != NULL)
+		json_text(&j, "path", p->path);
+	put_object(ui, &j);
+	(void)fflush(ui->json);
+	json_fini(&j);
+}
+
 void
 ui_init(struct ui *ui)
 {
@@ -234,5 +384,18 @@ ui_set(struct ui *ui, bool quiet, unsigned verbose)
 {
 	ui->quiet = quiet;
 	ui->verbose = verbose;
-	ui->events.progress = ui->terminal && !quiet ? progress : NULL;
+	if (quiet)
+		ui->events.progress = NULL;
+	else if (ui->json != NULL)
+		ui->events.progress = json_progress;
+	else
+		ui->events.progress = ui->terminal ? progress : NULL;
+}
+
+void
+ui_fini(struct ui *ui)
+{
+	json_fini(&ui->result);
+	free(ui->sentence);
+	(void)pthread_mutex_destroy(&ui->lock);
 }

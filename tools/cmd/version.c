@@ -12,29 +12,49 @@
 
 #include "tools/cmd/cmd.h"
 
-void
-version_print(FILE *f)
-{
-	(void)fprintf(f, "vitrine %s\n", VITRINE_VERSION);
-	(void)fprintf(f, "repository format 1\n");
-	(void)fprintf(f, "libsodium %s\n", sodium_version_string());
-	(void)fprintf(f, "libzstd %s\n", ZSTD_versionString());
-	(void)fprintf(f, "sqlite %s\n", sqlite3_libversion());
-	(void)fprintf(f, "libfuse %s\n", fuse_pkgversion());
-	(void)fprintf(f, "libcurl %s\n", curl_version_info(CURLVERSION_NOW)->
-	    version);
 #ifdef HAVE_LIBCRYPTO
-	(void)fprintf(f, "libcrypto %s\n",
-	    OpenSSL_version(OPENSSL_VERSION_STRING));
+#define LIBCRYPTO	OpenSSL_version(OPENSSL_VERSION_STRING)
 #else
-	(void)fprintf(f, "libcrypto none\n");
+#define LIBCRYPTO	"none"
 #endif
+#define FORMAT		1
+
+void
+version_print(struct cmd *c)
+{
+	const struct { const char *name, *version; } libraries[] = {
+		{ "libsodium", sodium_version_string() },
+		{ "libzstd", ZSTD_versionString() },
+		{ "sqlite", sqlite3_libversion() },
+		{ "libfuse", fuse_pkgversion() },
+		{ "libcurl", curl_version_info(CURLVERSION_NOW)->version },
+		{ "libcrypto", LIBCRYPTO }
+	};
+	const size_t n = sizeof(libraries) / sizeof(libraries[0]);
+	struct json j = JSON_INIT;
+
+	if (c->ui.json != NULL) {
+		json_begin(&j, "version");
+		json_text(&j, "vitrine", VITRINE_VERSION);
+		json_u64(&j, "format", FORMAT);
+		for (size_t i = 0; i < n; i++)
+			json_text(&j, libraries[i].name,
+			    libraries[i].version);
+		ui_object(&c->ui, &j);
+		json_fini(&j);
+		return;
+	}
+	(void)printf("vitrine %s\nrepository format %d\n", VITRINE_VERSION,
+	    FORMAT);
+	for (size_t i = 0; i < n; i++)
+		(void)printf("%s %s\n", libraries[i].name,
+		    libraries[i].version);
 }
 
 static int
 run(struct cmd *c, struct err *e)
 {
-	version_print(stdout);
+	version_print(c);
 	return (EXIT_DONE);
 }
 

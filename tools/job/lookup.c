@@ -73,3 +73,20 @@ lookup_path(struct catalog *catalog, const char *path, struct entry *entry,
 		return (not_found(catalog, path, known, e));
 	return (r < 0 ? -1 : 0);
 }
+
+void
+lookup_clean(struct buf *b, const char *path, size_t len)
+{
+	size_t n;
+
+	buf_reset(b);
+	for (size_t i = 0; i < len; i += n) {
+		n = 1;
+		if (path[i] == '/')
+			continue;
+		while (i + n < len && path[i + n] != '/')
+			n++;
+		buf_u8(b, '/');
+		buf_bytes(b, path + i, n);
+	}
+}
