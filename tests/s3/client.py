@@ -126,7 +126,7 @@ class Client:
         self.call("DELETE", bucket, key)
 
     def list(self, bucket, prefix=""):
-        """(key, size, last modified) of every object below the prefix."""
+        """(key, size, ETag, last modified) of every object whose key begins so."""
         out, token = [], None
         while True:
             query = {"list-type": 2, "encoding-type": "url", "prefix": prefix}
@@ -136,7 +136,9 @@ class Client:
             ns = root.tag[:root.tag.index("}") + 1] if root.tag.startswith("{") else ""
             for c in root.findall(ns + "Contents"):
                 out.append((urllib.parse.unquote_plus(c.findtext(ns + "Key")),
-                            int(c.findtext(ns + "Size")), c.findtext(ns + "LastModified")))
+                            int(c.findtext(ns + "Size")),
+                            c.findtext(ns + "ETag").strip('"'),
+                            c.findtext(ns + "LastModified")))
             if root.findtext(ns + "IsTruncated") != "true":
                 return out
             token = root.findtext(ns + "NextContinuationToken")

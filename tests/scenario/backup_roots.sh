@@ -82,7 +82,7 @@ echo new >"$S/new"
 ok vitrine backup --dry-run "$S"
 says ' 1 new'
 find "$S/own/repo" -type f | sort | cmp - "$T/before" || die "it stored"
-VITRINE_REPOSITORY=$R
+VITRINE_REPOSITORY=$REPO
 XDG_CACHE_HOME=$T/cache
 rm -rf "$S/own"
 

@@ -27,6 +27,7 @@ data_pack() {
 fresh() {
 	rm -rf "$T/repo" "$T/cache" "$T/state"
 	cp -a "$T/good" "$R"
+	push
 }
 short() {
 	basename "$1" | cut -c1-8
@@ -41,12 +42,15 @@ with open(sys.argv[1], "r+b") as f:
     f.seek(int(sys.argv[2]))
     f.write(bytes([b[0] ^ 16]))
 PY
+	push
 }
+pull
 cp -a "$R" "$T/good"
 
 step "a data pack is gone"
 p=$(data_pack)
 rm -f "$p"
+push
 fails 4 vitrine check
 says "damage: pack $(short "$p") .data. is missing"
 says "$S/file0: damage: snapshot [0-9a-f]{8}: bytes 0-39999 are lost .pack $(short "$p").$"
@@ -58,6 +62,7 @@ fresh
 p=$(data_pack)
 chmod u+w "$p"
 truncate -s -100 "$p"
+push
 fails 4 vitrine check
 says "damage: pack $(short "$p") has "
 says "$S/file5: damage: "
@@ -96,8 +101,11 @@ says '^Damage: 2 findings '
 
 step "moved aside, backed up again, moved back"
 mv "$p" "$T/aside"
+push
 ok vitrine backup "$S"
+pull
 mv "$T/aside" "$p"
+push
 ok vitrine restore "latest:$S" --target "$T/healed"
 same "$S" "$T/healed"
 
@@ -117,12 +125,15 @@ says '^Damage: 1 finding '
 step "a snapshot is taken away"
 fresh
 ok vitrine backup "$S"
+pull
 rm -f "$R"/snapshots/"$(ls -t "$R/snapshots" | tail -1)"
+push
 fails 4 vitrine check
 
 step "it changes nothing"
 fresh
 (cd "$R" && find . -type f -exec md5sum {} + | sort) >"$T/before"
 ok vitrine check --read-data
+pull
 (cd "$R" && find . -type f -exec md5sum {} + | sort) >"$T/after"
 cmp "$T/before" "$T/after" || die "the repository changed"

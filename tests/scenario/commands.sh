@@ -12,7 +12,7 @@ ok vitrine init --label 'the first'
 step "grammar"
 ok vitrine backup -q "$T/src" --tag t1
 is "$(out)" ""
-ok vitrine backup --repo="$R" -- "$T/src"
+ok vitrine backup --repo="$REPO" -- "$T/src"
 ok vitrine snapshots --tag t1
 says '^1 snapshot\.$'
 fails 2 vitrine backup --exlude x "$T/src"

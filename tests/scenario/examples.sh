@@ -1,5 +1,5 @@
 #!/bin/sh
-# run: timeout=240
+# run: timeout=240 store=dir
 # The examples of the manual pages are real commands: each page's are run in
 # order, with a small home directory and a repository of their own.
 . "$(dirname "$0")/lib.sh"

@@ -8,7 +8,15 @@
 # ends it.  It gets a private directory $T, removed at the end with all that was
 # mounted below it, and in it:
 #
-#	$R	a repository's place (VITRINE_REPOSITORY), not made yet
+#	$REPO	a repository's place (VITRINE_REPOSITORY), not made yet
+#	$R	its objects as a directory.  With VITRINE_TEST_STORE=s3 $REPO is in a
+#		bucket and $R a copy of it, so that a test that looks at the
+#		objects or changes them does so for any store:
+#	pull	makes $R as the repository is; push makes it as $R is (both do
+#		nothing where $R is the repository)
+#	objects [PREFIX]	lists objects, as SIZE NAME, without a pull
+#	$STORE	dir or s3, for what has a meaning only over one of them; a script
+#		all of which has none says so by "store=dir" (see tests/run)
 #	vitrine, vitrine-test	in PATH: the command, and its test variant that
 #		honours VITRINE_TEST_FAULTS, _SEED and _TIME.  Under a sanitizer
 #		both are that build ($SAN is address or thread then)
@@ -54,6 +62,7 @@ finish() {
 	status=$?
 	trap - EXIT HUP INT TERM
 	unmount_all
+	[ "$STORE" = dir ] || "$TOP/tests/s3/objects.py" rm "$REPO"
 	chmod -R u+rwX "$T" 2>/dev/null
 	rm -rf --one-file-system "$T"
 	exit $status
@@ -72,8 +81,17 @@ HOME=$T/home
 XDG_CACHE_HOME=$T/cache
 XDG_STATE_HOME=$T/state
 R=$T/repo
-VITRINE_REPOSITORY=$R
+REPO=$R
+STORE=${VITRINE_TEST_STORE:-dir}
 VITRINE_PASSWORD='a scenario pass phrase'
+if [ "$STORE" = s3 ]; then
+	if [ -z "${VITRINE_TEST_S3_URL:-}" ]; then
+		"$TOP/tests/s3/radosgw" start "$T/s3" --owner $$ || exit 1
+		eval "$("$TOP/tests/s3/radosgw" env "$T/s3")"
+	fi
+	REPO=$VITRINE_TEST_S3_URL/$(basename "$T")
+fi
+VITRINE_REPOSITORY=$REPO
 export PATH HOME XDG_CACHE_HOME XDG_STATE_HOME VITRINE_REPOSITORY \
     VITRINE_PASSWORD SAN
 unset VITRINE_PASSWORD_FILE VITRINE_PASSWORD_COMMAND VITRINE_TEST_FAULTS \
@@ -136,6 +154,20 @@ same() {
 
 mounted() {
 	mountpoint -q "$1" || die "nothing is mounted at $1"
+}
+
+pull() {
+	[ "$STORE" = dir ] || "$TOP/tests/s3/objects.py" pull "$REPO" "$R" ||
+	    die "pull"
+}
+
+push() {
+	[ "$STORE" = dir ] || "$TOP/tests/s3/objects.py" push "$R" "$REPO" ||
+	    die "push"
+}
+
+objects() {
+	"$TOP/tests/s3/objects.py" ls "$REPO" "${1:-}" || die "objects"
 }
 
 need_root() {

@@ -34,7 +34,7 @@ until [ "$(cat "$T/mnt/latest$T/src/letter.txt")" = "a newer letter" ]; do
 done
 
 step "a mount is not backed up, nor made over the repository"
-fails 1 vitrine mount "$R"
+[ "$STORE" = s3 ] || fails 1 vitrine mount "$R"
 
 step "it ends"
 ok vitrine umount "$T/mnt"

@@ -11,6 +11,7 @@ echo small >"$T/src/small"
 ok vitrine init
 ok vitrine backup "$T/src"
 
+pull
 # The largest pack holds the data; a byte in the midst of it.
 pack=$(find "$R/packs" -type f -size +1M -printf '%s %p\n' | sort -n |
     tail -1 | cut -d' ' -f2)
@@ -18,6 +19,7 @@ pack=$(find "$R/packs" -type f -size +1M -printf '%s %p\n' | sort -n |
 chmod u+w "$pack"
 off=$(($(stat -c %s "$pack") / 2))
 printf '\377\000\377\000' | dd of="$pack" bs=1 seek=$off conv=notrunc 2>/dev/null
+push
 
 ok vitrine mount latest "$T/mnt"
 M=$T/mnt$T/src

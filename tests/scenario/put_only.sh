@@ -16,7 +16,7 @@ client() {
 	    vitrine "$@"
 }
 packs() {
-	find "$R/packs" -type f | wc -l
+	objects packs/ | wc -l
 }
 mkdir "$T/client" "$T/mnt"
 printf laptop >"$T/laptop.pass"
@@ -72,6 +72,7 @@ ok owner check --read-data
 
 
 step "without its state: it counts anew, which the owner is told"
+pull
 cp -a "$R" "$T/good"
 rm -rf "$T/client/state"
 ok client backup "$S"
@@ -80,11 +81,13 @@ says 'laptop:.* sequence number.* lost its state directory'
 says '^Damage: 1 finding '
 rm -rf "$R"
 cp -a "$T/good" "$R"
+push
 
 step "garbage under the name of a snapshot"
 m=$(ls "$R/snapshots" | head -1)
 chmod u+w "$R/snapshots/$m"
 head -c 500 /dev/urandom >"$R/snapshots/$m"
+push
 fails 4 owner check
 says "snapshots/$m: its bytes are not"
 rm -rf "$T/cache"
@@ -96,16 +99,18 @@ says "snapshot $m is refused"
 says '^Damage: 1 finding '
 rm -rf "$R"
 cp -a "$T/good" "$R"
+push
 
 step "a snapshot in another host's name, and one under another writer's number"
 forge=$(dirname "$VITRINE_TEST")/tests/scenario/forge
 printf server >"$T/server.pass"
 ok owner key add --put-only --host server --new-password-file "$T/server.pass"
 rm -rf "$T/good"
+pull
 cp -a "$R" "$T/good"
 for lie in "host server" "writer 2" "writer 99"; do
 	# shellcheck disable=SC2086
-	ok "$forge" "$R" "$T/laptop.pass" $lie
+	ok "$forge" "$REPO" "$T/laptop.pass" $lie
 	m=$(out)
 	fails 4 owner snapshots
 	says "snapshot $m is refused"
@@ -115,11 +120,12 @@ for lie in "host server" "writer 2" "writer 99"; do
 	says '^Damage: 1 finding '
 	rm -rf "$R"
 	cp -a "$T/good" "$R"
+	push
 done
 
 step "garbage under the id of a chunk"
 echo "what the chunk is" >"$T/known"
-ok "$forge" "$R" "$T/laptop.pass" garbage "$T/known"
+ok "$forge" "$REPO" "$T/laptop.pass" garbage "$T/known"
 m=$(out)
 fails 4 owner cat "$m:/forged"
 says 'forged'
@@ -136,6 +142,7 @@ fails 4 owner check --read-data
 says "/forged"
 rm -rf "$R"
 cp -a "$T/good" "$R"
+push
 
 step "a key that was removed: what it stores from then on is refused"
 id=$(owner key list | awk '/put-only.*laptop/ { print $1 }')
@@ -145,15 +152,19 @@ says 'refused'
 fails 12 client backup "$S"
 ok owner snapshots --host laptop
 says '^3 snapshots'
+pull
 before=$(ls "$R/snapshots")
 # It kept a copy of its slot, and does not see the revocation.
 mkdir "$T/removed"
 mv "$R/keys" "$T/removed/keys"
 cp -a "$T/keys" "$R/keys"
+push
 ok client backup "$S"
+pull
 new=$(ls "$R/snapshots" | grep -v -F "$before")
 rm -rf "$R/keys"
 mv "$T/removed/keys" "$R/keys"
+push
 fails 4 owner snapshots
 says "snapshot $new is refused: .*(revoked|removed|no key slot)"
 fails 4 owner check

@@ -70,7 +70,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 	step "a normal user gets what he can have"
 	mkdir "$T/user" "$T/uhome"
 	chown 65534:65534 "$T/user" "$T/uhome"
-	chmod -R a+rX "$R"
+	[ "$STORE" = s3 ] || chmod -R a+rX "$R"
 	chmod a+rx "$T" "$T/bin"
 	cp "$VITRINE" "$T/bin/vitrine-copy" && chmod a+rx "$T/bin/vitrine-copy"
 	run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \

@@ -17,17 +17,19 @@ for i in range(30):
     write(f"{tree}/d{i % 3}/f{i}", os.urandom(3000 + 997 * i))
 first = base.backup(tree)
 base.restore(first + ":" + tree, "first")
+base.save("as-it-was")
 write(f"{tree}/d0/more", os.urandom(200000))
 write(f"{tree}/d1/f1", os.urandom(5000))
 
 
 def fresh(name):
-    for suffix in ("", ".cache", ".state"):
+    for suffix in (".cache", ".state"):
         shutil.rmtree(path(name + suffix), ignore_errors=True)
         if os.path.isdir(path("base" + suffix)):
             shutil.copytree(path("base" + suffix), path(name + suffix))
     r = Repo(name)
-    r.env = dict(base.env, VITRINE_REPOSITORY=r.dir, HOME=r.env["HOME"],
+    r.load("as-it-was")
+    r.env = dict(base.env, VITRINE_REPOSITORY=r.where, HOME=r.env["HOME"],
                  XDG_CACHE_HOME=r.env["XDG_CACHE_HOME"], XDG_STATE_HOME=r.env["XDG_STATE_HOME"])
     return r
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run: store=dir
 """A full disk: the backup fails and says so, nothing is half-written, and with room
 again the next run goes on.  A restore onto a full disk likewise.  A read-only
 repository can be mounted, restored and checked."""

@@ -3,6 +3,10 @@
 A test is a program: exit 0 passed, 77 skipped (the reason on standard error),
 anything else failed.  VITRINE names the command (the test build, which honours
 VITRINE_TEST_FAULTS, VITRINE_TEST_SEED and VITRINE_TEST_TIME).
+
+With VITRINE_TEST_STORE=s3 a Repo lies in a bucket: of the server that the environment
+names, else of one of the test's own.  So tests reach objects by Repo.read, write, remove,
+names, save and load, not through Repo.dir, unless they say "store=dir" (see tests/run).
 """
 import atexit
 import os
@@ -11,19 +15,33 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../s3"))
+from objects import open_objects  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 VITRINE = os.path.abspath(os.environ.get("VITRINE", os.path.join(TOP, "build-test/vitrine")))
+STORE = os.environ.get("VITRINE_TEST_STORE", "dir")
+RADOSGW = os.path.join(TOP, "tests/s3/radosgw")
 TOOLS = os.path.join(TOP, "tests/tools")
 PYTHON = "/usr/bin/python3"
 
 tmp = tempfile.mkdtemp(prefix="vitrine-test-", dir=os.environ.get("TMPDIR", "/var/tmp"))
 mounts = []
+servers = []
+repos = {}
 
 
 def cleanup():
     for m in reversed(mounts):
         subprocess.run(["umount", "-l", m], stderr=subprocess.DEVNULL)
+    if servers:
+        for d in servers:
+            subprocess.run([RADOSGW, "stop", d])
+    elif STORE == "s3":
+        for r in repos.values():
+            r.drop()
     subprocess.run(["rm", "-rf", tmp])
 
 
@@ -43,6 +61,24 @@ def path(*parts):
     return os.path.join(tmp, *parts)
 
 
+def start_server(*options, name="s3"):
+    """A server of this test's own, which ends with it: its directory and environment."""
+    d = path(name)
+    p = subprocess.run([RADOSGW, "start", d, "--owner", str(os.getpid()), *options],
+                       stderr=subprocess.PIPE)
+    if p.returncode != 0:
+        fail(p.stderr.decode(errors="replace"))
+    servers.append(d)
+    return d, server_env(d)
+
+
+def server_env(d, *options):
+    text = subprocess.run([RADOSGW, "env", d, *options], check=True,
+                          stdout=subprocess.PIPE).stdout.decode()
+    lines = [line.removeprefix("export ").partition("=") for line in text.splitlines()]
+    return {k: v.strip("'") for k, _, v in lines}
+
+
 class Result:
     def __init__(self, p):
         self.status, self.out, self.err = p.returncode, p.stdout, p.stderr
@@ -50,14 +86,22 @@ class Result:
 
 
 class Repo:
-    """A repository and the environment to use it; caches are its own."""
+    """A repository and the environment to use it; caches are its own.  `where' is its
+    place, if not the usual: a directory, or a bucket and prefix."""
 
-    def __init__(self, name="repo", password="correct horse", **env):
-        self.dir = path(name)
-        self.env = dict(os.environ, VITRINE_REPOSITORY=self.dir, VITRINE_PASSWORD=password,
+    def __init__(self, name="repo", password="correct horse", where=None, **env):
+        self.dir = path(name)       # also the stem of its other places
+        if STORE == "s3" and where is None:
+            if "VITRINE_TEST_S3_URL" not in os.environ:
+                os.environ.update(start_server()[1])
+            where = "%s/%s" % (os.environ["VITRINE_TEST_S3_URL"], self.dir.lstrip("/"))
+        self.where = where or self.dir
+        repos[self.where] = self
+        self.env = dict(os.environ, VITRINE_REPOSITORY=self.where, VITRINE_PASSWORD=password,
                         HOME=path(name + ".home"), XDG_CACHE_HOME=path(name + ".cache"),
                         XDG_STATE_HOME=path(name + ".state"), TZ="UTC", **env)
         os.makedirs(self.env["HOME"], exist_ok=True)
+        self.store = open_objects(self.where, self.env)
 
     def run(self, *args, env=None, expect=0, timeout=600):
         e = dict(self.env, **(env or {}))
@@ -85,8 +129,7 @@ class Repo:
         self.env["VITRINE_KEY_FILE"] = key
 
     def ids(self):
-        d = os.path.join(self.dir, "snapshots")
-        return set(os.listdir(d)) if os.path.isdir(d) else set()
+        return {n.removeprefix("snapshots/") for n in self.names("snapshots/")}
 
     def backup(self, *args, **kw):
         """Back up and give the new snapshot's id."""
@@ -114,16 +157,36 @@ class Repo:
         r.target = target
         return r
 
-    def objects(self):
+    def names(self, prefix=""):
         """Every object's name, tmp/ left out."""
-        for d, dirs, files in os.walk(self.dir):
-            if d == self.dir and "tmp" in dirs:
-                dirs.remove("tmp")
-            for f in sorted(files):
-                yield os.path.relpath(os.path.join(d, f), self.dir)
+        return list(self.store.names(prefix))
 
-    def copy_to(self, name):
-        shutil.copytree(self.dir, path(name))
+    def read(self, name):
+        return self.store.read(name)
+
+    def write(self, name, data):
+        self.store.write(name, data)
+
+    def remove(self, name):
+        self.store.remove(name)
+
+    def save(self, name):
+        """Copy all objects to a directory of that name."""
+        self.store.pull(path(name))
+
+    def load(self, name):
+        """Be as that directory is."""
+        self.store.push(path(name))
+
+    def drop(self):
+        if os.path.isdir(self.where) or self.where.startswith("s3:"):
+            for n in self.names():
+                self.remove(n)
+
+    def forget(self, *what):
+        """Lose the cache, the state, or both."""
+        for w in what or ("cache", "state"):
+            shutil.rmtree(self.dir + "." + w, ignore_errors=True)
 
 
 def make_tree(name, seed, *options):

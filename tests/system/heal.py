@@ -12,18 +12,18 @@ tree = path("tree")
 for i in range(50):
     write(f"{tree}/d{i % 5}/f{i}", os.urandom(20000))
 first = repo.backup(tree)
-old = {n for n in repo.objects() if n.startswith("packs/")}
+old = {n for n in repo.names() if n.startswith("packs/")}
 write(f"{tree}/d0/new", os.urandom(3000000))
 second = repo.backup(tree)
 for lost in sorted(old):
-    whole = os.path.join(repo.dir, lost)
-    os.rename(whole, path("aside"))
+    whole = repo.read(lost)
+    repo.remove(lost)
     r = repo.run("check", expect=4)
     if os.path.basename(lost)[:8] not in r.text:
         fail(f"{lost} is gone and check does not name it:\n{r.text}")
     now = repo.backup(tree)
     r = repo.restore(now + ":" + tree, "out")
     compare(tree, r.target)
-    os.rename(path("aside"), whole)
+    repo.write(lost, whole)
 repo.run("check", "--read-data")
 passed(f"{len(old)} packs lost in turn: named, and stored again by the next backup")

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """A store that lies: rolled back, a snapshot removed, forked: reported."""
-import os
 import shutil
 
 from harness import Repo, fail, passed, path, write
@@ -16,18 +15,12 @@ def generation(n, target=repo):
 
 
 ids = [generation(n) for n in range(3)]
-repo.copy_to("older")
+repo.save("older")
 ids += [generation(n) for n in range(3, 5)]
 repo.run("check")
-repo.copy_to("whole")
+repo.save("whole")
 
-
-def put(name):
-    shutil.rmtree(repo.dir)
-    shutil.copytree(path(name), repo.dir)
-
-
-put("older")
+repo.load("older")
 r = repo.run("check", expect=4)
 if "older" not in r.text and "gone" not in r.text and "missing" not in r.text:
     fail(f"a rollback is not told in words:\n{r.text}")
@@ -36,9 +29,9 @@ if not r.err:
     fail("snapshots says nothing of a rollback")
 passed("a rolled back store is reported")
 
-put("whole")
+repo.load("whole")
 repo.run("check")
-os.unlink(os.path.join(repo.dir, "snapshots", ids[1]))
+repo.remove("snapshots/" + ids[1])
 # Someone who has never seen this repository notices as well: by the sequence.
 stranger = Repo("repo")
 stranger.env["XDG_STATE_HOME"] = path("stranger.state")
@@ -46,15 +39,16 @@ r = stranger.run("check", expect=4)
 passed("a removed snapshot is reported to a stranger")
 
 # A fork: two machines' worth of history from one state.
-put("older")
+repo.load("older")
 other = Repo("repo")
 other.env["XDG_STATE_HOME"], other.env["XDG_CACHE_HOME"] = path("o.state"), path("o.cache")
 fork = generation(10, other)
-repo.copy_to("forked")
-put("whole")
+repo.save("forked")
+shutil.copytree(path("whole"), path("both"))
 for name in ("packs", "snapshots"):
-    shutil.copytree(path("forked", name), os.path.join(repo.dir, name), dirs_exist_ok=True)
+    shutil.copytree(path("forked", name), path("both", name), dirs_exist_ok=True)
+repo.load("both")
 r = stranger.run("check", expect=4)
 passed("a fork is reported")
-put("whole")
+repo.load("whole")
 repo.run("check")

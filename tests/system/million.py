@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run: store=dir
 """Memory stays within --memory plus a constant, with a million entries and a 20 GiB
 sparse file (DESIGN section 10: 7).  Shown for backup, an unchanged run, restore, check and a
 mount that was walked.
