@@ -106,6 +106,11 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 		help_command(c, c->command);
 		return (0);
 	}
+	/* What shows how to go on doesn't depend on what the files say. */
+	if (c->command != &help_command_def && c->command != &version_command &&
+	    config_load(c, e) < 0)
+		return (-1);
+	take_json(c);
 	if (c->nargs < c->command->min_args || (c->command->max_args >= 0 &&
 	    c->nargs > c->command->max_args))
 		return (err_set(e, ERR_USAGE, "%s: too %s arguments; usage: "

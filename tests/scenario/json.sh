@@ -74,6 +74,16 @@ j 0 --json --version
 j 0 --json help
 j 0 help --json key
 j 0 ls --help --json
+mkdir -p "$T/config/vitrine"
+printf '[backup]\nexclude = %s\njson = yes\n' "$bad" >"$T/config/vitrine/config"
+XDG_CONFIG_HOME=$T/config
+export XDG_CONFIG_HOME
+j 2 --json config
+says 'config:3: unknown key'
+printf 'json = yes\n[backup]\nexclude = %s\n' "$bad" >"$T/config/vitrine/config"
+j 0 config backup
+says '"name":"exclude","value":"b\\ufffdd","value_base64":"Yv9k","from":".*:3"'
+unset XDG_CONFIG_HOME
 
 step "cat: the bytes are the file's"
 vitrine --json cat "latest:$T/src/letter.txt" >"$T/out" 2>"$T/err" ||
@@ -112,6 +122,7 @@ says 'standard output: No space left'
 
 # All types were seen but those that need luck or a slow machine.
 "$check" lines "$T"/json/* >"$T/types" || die "all"
-for t in summary error event snapshot entry row key version command option; do
+for t in summary error event snapshot entry row key version command option \
+    setting; do
 	grep -qw $t "$T/types" || die "no object of type $t was seen"
 done

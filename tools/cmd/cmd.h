@@ -3,6 +3,7 @@
 
 #include "engine/repo/fetch.h"
 #include "index/catalog.h"
+#include "tools/cmd/config.h"
 #include "tools/cmd/opt.h"
 #include "tools/cmd/secret.h"
 #include "tools/cmd/text.h"
@@ -26,6 +27,7 @@ struct command {
 struct cmd {
 	const struct command *command;
 	struct opts global, own;
+	struct config config;
 	char **args;
 	int nargs;
 
@@ -47,6 +49,8 @@ void help_overview(struct cmd *, FILE *);
 void help_command(struct cmd *, const struct command *);
 void version_print(struct cmd *);
 
+/* The variable that stands for a global option; or NULL. */
+const char *settings_variable(const char *option);
 /* cmd->env and directories from the options and the environment. */
 int cmd_settings(struct cmd *, struct err *);
 void cmd_fini(struct cmd *);
@@ -92,7 +96,7 @@ int reader_resolve(struct reader *, struct entry *, struct err *);
 
 extern const struct command init_command, backup_command, snapshots_command,
     ls_command, cat_command, mount_command, umount_command, restore_command,
-    check_command, key_list_command, key_add_command, key_change_command,
+    check_command, config_command, key_list_command, key_add_command, key_change_command,
     key_remove_command, sql_command, version_command, help_command_def;
 
 #endif

@@ -21,6 +21,7 @@ const struct command *const commands[] = {
 	&key_change_command,
 	&key_remove_command,
 	&sql_command,
+	&config_command,
 	&version_command,
 	&help_command_def,
 	NULL

@@ -40,6 +40,15 @@ opts_fini(struct opts *o)
 	o->values = NULL;
 }
 
+const struct opt *
+opts_find(const struct opt *table, const char *name)
+{
+	for (; table->name != NULL; table++)
+		if (strcmp(table->name, name) == 0)
+			return (table);
+	return (NULL);
+}
+
 const struct opt_value *
 opts_get(const struct opts *o, const char *name)
 {
@@ -98,6 +107,70 @@ take_value(const struct opt *o, struct opt_value *v, const char *text,
 	return (0);
 }
 
+int
+opts_set(struct opts *o, const struct opt *opt, const char *text,
+    const char *origin, struct err *e)
+{
+	struct opt_value *v = &o->values[opt - o->table];
+
+	if (take_value(opt, v, text, e) < 0)
+		return (-1);
+	v->origin = origin;
+	return (0);
+}
+
+static void
+forget(struct opt_value *v)
+{
+	free(v->list);
+	memset(v, 0, sizeof(*v));
+}
+
+void
+opts_unset(struct opts *o, const struct opt *opt)
+{
+	forget(&o->values[opt - o->table]);
+}
+
+/* What the weaker has comes first. */
+static int
+merge_list(struct opt_value *v, const struct opt_value *weak, struct err *e)
+{
+	const char **list;
+
+	list = reallocarray(v->list, v->n + weak->n, sizeof(*list));
+	if (list == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	memmove(list + weak->n, list, v->n * sizeof(*list));
+	memcpy(list, weak->list, weak->n * sizeof(*list));
+	v->list = list;
+	v->n += weak->n;
+	v->times += weak->times;
+	if (v->text == NULL)
+		v->text = weak->text;
+	if (v->n == weak->n)
+		v->origin = weak->origin;
+	return (0);
+}
+
+int
+opts_merge(struct opts *strong, const struct opts *weak, struct err *e)
+{
+	for (size_t i = 0; strong->table[i].name != NULL; i++) {
+		struct opt_value *v = &strong->values[i];
+		const struct opt_value *w = &weak->values[i];
+
+		if (v->undone || w->times == 0)
+			continue;
+		if (strong->table[i].repeatable) {
+			if (merge_list(v, w, e) < 0)
+				return (-1);
+		} else if (v->times == 0)
+			*v = *w;
+	}
+	return (0);
+}
+
 /* The option of that name (len bytes) or letter. */
 static const struct opt *
 find(struct opts *const *sets, size_t n, const char *name, size_t len,
@@ -149,8 +222,15 @@ parse_long(struct opts *const *sets, size_t n, int argc, char **argv, int *at,
 	struct opt_value *v;
 
 	(*at)++;
-	if ((o = find(sets, n, name, len, 0, &v)) == NULL)
+	if ((o = find(sets, n, name, len, 0, &v)) == NULL) {
+		if (eq == NULL && strncmp(name, "no-", 3) == 0 &&
+		    find(sets, n, name + 3, len - 3, 0, &v) != NULL) {
+			forget(v);
+			v->undone = true;
+			return (0);
+		}
 		return (unknown_long(sets, n, name, len, e));
+	}
 	if (o->type == OPT_FLAG) {
 		if (eq != NULL)
 			return (err_set(e, ERR_USAGE,

@@ -30,6 +30,9 @@ struct opt_value {
 	struct stamp time;
 	const char **list;	/* repeatable: all, in order; owned */
 	size_t n;
+	bool undone;		/* by --no-NAME: no configuration counts */
+	/* FILE:LINE of the configuration, borrowed; NULL: the command line. */
+	const char *origin;
 };
 struct opts {
 	const struct opt *table;
@@ -42,9 +45,24 @@ void opts_fini(struct opts *);
 const struct opt_value *opts_get(const struct opts *, const char *name);
 bool opts_given(const struct opts *, const char *name);
 
+/* The option of that name; NULL: there is none. */
+const struct opt *opts_find(const struct opt *table, const char *name);
+/* As the command line would give it; a flag is set by any text.  The text is
+ * borrowed, and so is origin. */
+int opts_set(struct opts *, const struct opt *, const char *text,
+    const char *origin, struct err *);
+/* As if the option had not been given. */
+void opts_unset(struct opts *, const struct opt *);
+/*
+ * Fill up `strong' with what `weak', of the same table, has and it has not; of
+ * repeatable options it has what weak has, then its own.
+ */
+int opts_merge(struct opts *strong, const struct opts *weak, struct err *);
+
 /*
  * Parse from argv[*at] on: "--name", "--name=value", "--name value", "-x",
- * "-xvalue", "-x value", clustered flags, "--" ends the options.  An option is
+ * "-xvalue", "-x value", clustered flags, "--no-name" (what was given so far or
+ * stands in the configuration does not count), "--" ends the options.  An option is
  * looked for in each of the n sets; prefixes are not accepted.  Arguments that
  * are no options go to rest (room for as many as argv has) or, where rest is
  * NULL, the first of them ends the parsing with *at on it.

@@ -19,27 +19,58 @@
 #define SECRET_MAX	65536
 #define KEY_FILE_MIN	16
 
+static const struct {
+	const char *option, *variable;
+	enum secret_from from;
+} ways[] = {
+	{ "password-file", "VITRINE_PASSWORD_FILE", SECRET_FILE },
+	{ "password-command", "VITRINE_PASSWORD_COMMAND", SECRET_COMMAND },
+	{ "password-fd", NULL, SECRET_FD },
+	{ NULL, "VITRINE_PASSWORD", SECRET_ENV },
+	{ "key-file", "VITRINE_KEY_FILE", SECRET_KEY_FILE }
+};
+#define WAYS	(sizeof(ways) / sizeof(ways[0]))
+
+bool
+secret_is_option(const char *option)
+{
+	for (size_t i = 0; i < WAYS; i++)
+		if (ways[i].option != NULL &&
+		    strcmp(ways[i].option, option) == 0)
+			return (true);
+	return (false);
+}
+
+/* What the environment says in this way; NULL: nothing. */
+static const char *
+from_environment(size_t way)
+{
+	const char *v;
+
+	if (ways[way].variable == NULL)
+		return (NULL);
+	v = getenv(ways[way].variable);
+	return (v != NULL && *v != '\0' ? v : NULL);
+}
+
+bool
+secret_in_environment(void)
+{
+	for (size_t i = 0; i < WAYS; i++)
+		if (from_environment(i) != NULL)
+			return (true);
+	return (false);
+}
+
 int
 secret_source(struct secret_source *s, const struct opts *g, struct err *e)
 {
-	static const struct {
-		const char *option, *variable;
-		enum secret_from from;
-	} ways[] = {
-		{ "password-file", "VITRINE_PASSWORD_FILE", SECRET_FILE },
-		{ "password-command", "VITRINE_PASSWORD_COMMAND",
-		    SECRET_COMMAND },
-		{ "password-fd", NULL, SECRET_FD },
-		{ NULL, "VITRINE_PASSWORD", SECRET_ENV },
-		{ "key-file", "VITRINE_KEY_FILE", SECRET_KEY_FILE }
-	};
-	const size_t n = sizeof(ways) / sizeof(ways[0]);
 	const char *first = NULL, *v;
 
 	s->from = SECRET_PROMPT;
 	s->what = NULL;
 	s->fd = -1;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < WAYS; i++) {
 		const struct opt_value *o;
 
 		if (ways[i].option == NULL)
@@ -58,11 +89,8 @@ secret_source(struct secret_source *s, const struct opts *g, struct err *e)
 	}
 	if (first != NULL)
 		return (0);
-	for (size_t i = 0; i < n; i++) {
-		if (ways[i].variable == NULL)
-			continue;
-		v = getenv(ways[i].variable);
-		if (v == NULL || *v == '\0')
+	for (size_t i = 0; i < WAYS; i++) {
+		if ((v = from_environment(i)) == NULL)
 			continue;
 		s->from = ways[i].from;
 		s->what = s->from == SECRET_ENV ? ways[i].variable : v;

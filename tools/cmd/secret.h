@@ -21,6 +21,9 @@ struct secret_source {
  * contradict one another are ERR_USAGE. */
 int secret_source(struct secret_source *, const struct opts *global,
     struct err *);
+/* Is this one of those options?  Does the environment have a secret? */
+bool secret_is_option(const char *option);
+bool secret_in_environment(void);
 /* Obtain it.  prompt: what a prompt asks for; twice: ask again and compare.
  * An empty passphrase is refused. */
 int secret_obtain(const struct secret_source *, const char *prompt, bool twice,

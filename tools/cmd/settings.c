@@ -28,6 +28,8 @@ const struct opt global_options[] = {
 	    "threads (default: as many as CPUs)" },
 	{ "json", 0, OPT_FLAG, false, NULL,
 	    "one JSON object a line (see vitrine-json(5))" },
+	{ "profile", 'p', OPT_TEXT, false, "NAME",
+	    "what the configuration says for this name" },
 	{ "quiet", 'q', OPT_FLAG, false, NULL,
 	    "say nothing but warnings and errors" },
 	{ "verbose", 'v', OPT_FLAG, false, NULL, "say more" },
@@ -35,6 +37,12 @@ const struct opt global_options[] = {
 	{ "version", 0, OPT_FLAG, false, NULL, "show versions" },
 	{ .name = NULL }
 };
+
+const char *
+settings_variable(const char *option)
+{
+	return (strcmp(option, "repo") == 0 ? "VITRINE_REPOSITORY" : NULL);
+}
 
 /* "$xdg/vitrine", else "$HOME/rest"; NULL in *out when neither is known. */
 static int
@@ -85,7 +93,8 @@ cmd_settings(struct cmd *c, struct err *e)
 	ui_set(&c->ui, opts_given(&c->global, "quiet"),
 	    opts_get(&c->global, "verbose")->times);
 	v = opts_get(&c->global, "repo");
-	c->location = v->times > 0 ? v->text : getenv("VITRINE_REPOSITORY");
+	c->location = v->times > 0 ? v->text :
+	    getenv(settings_variable("repo"));
 	if (c->location != NULL && *c->location == '\0')
 		c->location = NULL;
 	c->env.memory_bytes = MEMORY_DEFAULT;
@@ -117,6 +126,7 @@ cmd_fini(struct cmd *c)
 {
 	opts_fini(&c->global);
 	opts_fini(&c->own);
+	config_fini(&c->config);
 	free(c->args);
 	free(c->cache_dir);
 	free(c->state_dir);
