@@ -44,6 +44,8 @@ extern const struct command *const commands[];	/* ends with NULL */
  * it. */
 const struct command *command_find(int argc, char **argv, int *at,
     struct err *);
+/* Is it the first of a command of two words? */
+bool command_is_family(const char *word);
 /* What help prints; main prints it for --help too. */
 void help_overview(struct cmd *, FILE *);
 void help_command(struct cmd *, const struct command *);
@@ -96,7 +98,8 @@ int reader_resolve(struct reader *, struct entry *, struct err *);
 
 extern const struct command init_command, backup_command, snapshots_command,
     ls_command, cat_command, mount_command, umount_command, restore_command,
-    check_command, config_command, key_list_command, key_add_command, key_change_command,
-    key_remove_command, sql_command, version_command, help_command_def;
+    check_command, config_command, complete_command, key_list_command,
+    key_add_command, key_change_command, key_remove_command, sql_command,
+    version_command, help_command_def;
 
 #endif

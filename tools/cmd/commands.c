@@ -22,14 +22,14 @@ const struct command *const commands[] = {
 	&key_remove_command,
 	&sql_command,
 	&config_command,
+	&complete_command,
 	&version_command,
 	&help_command_def,
 	NULL
 };
 
-/* Is `word' the first of a command of two words? */
-static bool
-is_family(const char *word)
+bool
+command_is_family(const char *word)
 {
 	size_t len = strlen(word);
 
@@ -48,7 +48,7 @@ command_find(int argc, char **argv, int *at, struct err *e)
 	char name[64];
 	int words = 1;
 
-	if (is_family(word)) {
+	if (command_is_family(word)) {
 		if (*at + 1 >= argc || argv[*at + 1][0] == '-') {
 			(void)err_set(e, ERR_USAGE, "%s needs a word more; see "
 			    "\"vitrine help %s\"", word, word);
