@@ -362,6 +362,12 @@ fault_remove(struct store *s, const char *name, struct err *e)
 	return (answer(store_remove(s->under, name, e), w, OP_REMOVE, e));
 }
 
+static void
+fault_put_bulk(struct store_put *sp)
+{
+	store_put_bulk(((struct fault_put *)sp)->inner);
+}
+
 static const struct store_ops fault_ops = {
 	.close = fault_close,
 	.read = fault_read,
@@ -369,6 +375,7 @@ static const struct store_ops fault_ops = {
 	.put = fault_put_whole,
 	.put_begin = fault_put_begin,
 	.put_append = fault_put_append,
+	.put_bulk = fault_put_bulk,
 	.put_commit = fault_put_commit,
 	.put_abort = fault_put_abort,
 	.list = fault_list,
@@ -453,6 +460,7 @@ store_fault_open(struct store **out, struct store *inner, const char *plan,
 	}
 	f->base.ops = &fault_ops;
 	f->base.under = inner;
+	f->base.parallel = inner->parallel;
 	memcpy(f->base.where, inner->where, sizeof(f->base.where));
 	if (pthread_mutex_init(&f->lock, NULL) != 0)
 		BUG("a plain mutex can't be made");

@@ -10,6 +10,7 @@
 
 #include "engine/store/dir.h"
 #include "engine/store/fault.h"
+#include "engine/store/s3.h"
 
 #define LOAD_STEP_BYTES	((size_t)1 << 16)
 
@@ -125,6 +126,13 @@ store_put_append(struct store_put *p, const void *src, size_t len,
 	return (p->store->ops->put_append(p, src, len, e));
 }
 
+void
+store_put_bulk(struct store_put *p)
+{
+	if (p->store->ops->put_bulk != NULL)
+		p->store->ops->put_bulk(p);
+}
+
 int
 store_put_commit(struct store_put *p, const char *name, struct err *e)
 {
@@ -181,17 +189,23 @@ wrap_faults(struct store **s, struct err *e)
 #endif
 
 int
-store_open(struct store **out, const char *location, bool create,
-    struct err *e)
+store_open_with(struct store **out, const char *location, bool create,
+    const struct s3_options *s3, struct err *e)
 {
 	struct store *s;
+	int rc;
 
 	if (*location == '\0')
 		return (err_set(e, ERR_USAGE, "the repository has no name"));
-	if (strstr(location, "://") != NULL)
+	if (s3_is_location(location))
+		rc = store_s3_open(&s, location, create, s3, e);
+	else if (strstr(location, "://") != NULL)
 		return (err_set(e, ERR_USAGE, "%s: no kind of store that this "
-		    "vitrine knows; give a directory", location));
-	if (store_dir_open(&s, location, create, e) != 0)
+		    "vitrine knows; give a directory or s3:https://HOST/BUCKET",
+		    location));
+	else
+		rc = store_dir_open(&s, location, create, e);
+	if (rc != 0)
 		return (-1);
 #ifdef VITRINE_TESTING
 	if (wrap_faults(&s, e) != 0)
@@ -199,4 +213,11 @@ store_open(struct store **out, const char *location, bool create,
 #endif
 	*out = s;
 	return (0);
+}
+
+int
+store_open(struct store **out, const char *location, bool create,
+    struct err *e)
+{
+	return (store_open_with(out, location, create, NULL, e));
 }

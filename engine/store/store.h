@@ -22,6 +22,7 @@
 #define STORE_ABSENT	1	/* there is no such object: proven */
 #define STORE_EXISTS	2	/* an object of that name is there already */
 #define STORE_STOP	3	/* the listing's callback asked to stop */
+#define STORE_KEPT	4	/* the store does not let us remove it */
 
 struct store;
 struct store_put;
@@ -53,19 +54,24 @@ struct store_ops {
 	    struct err *);
 	int (*put_commit)(struct store_put *, const char *name, struct err *);
 	void (*put_abort)(struct store_put *);
+	/* NULL where it makes no difference. */
+	void (*put_bulk)(struct store_put *);
 	/* Every object whose name begins with "prefix/", in no order; names are
 	 * whole.  fn returns 0 to go on, STORE_STOP to end, < 0 to fail.  A
 	 * missing directory is an empty listing; any other doubt is an
 	 * error. */
 	int (*list)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
-	/* STORE_ABSENT where there is none. */
+	/* STORE_ABSENT where there is none, if the store tells; STORE_KEPT. */
 	int (*remove)(struct store *, const char *name, struct err *);
 };
 
 struct store {
 	const struct store_ops *ops;
 	struct store *under;	/* what a wrapper wraps; NULL in a real store */
+	/* 0: at hand.  Else it is far away, and so many requests under way at
+	 * one time are worth having. */
+	unsigned parallel;
 	char where[512];	/* for messages: a path or URL */
 };
 struct store_put {
@@ -91,6 +97,9 @@ int store_put(struct store *, const char *name, const void *, size_t len,
 int store_put_begin(struct store *, struct store_put **, struct err *);
 int store_put_append(struct store_put *, const void *, size_t len,
     struct err *);
+/* Before the commit: this is bulk, seldom read, and may lie in a cheaper class
+ * of storage. */
+void store_put_bulk(struct store_put *);
 int store_put_commit(struct store_put *, const char *name, struct err *);
 void store_put_abort(struct store_put *);	/* NULL is fine */
 /* 0 also when fn asked to stop. */
@@ -99,12 +108,17 @@ int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
 int store_remove(struct store *, const char *name, struct err *);
 
 /*
- * Open the store that a location names: a directory.  With `create' the
- * directory is made (mode 0700) if it isn't there; an existing one must hold
- * nothing but what an init that died leaves, keys/ and tmp/ (ERR_EXISTS names
- * what else is in it).  Without, a missing one is ERR_NOREPO.
+ * Open the store that a location names: "s3:..." (vitrine-s3(5)), else a
+ * directory.  With `create' a directory is made (mode 0700) if it isn't there;
+ * an existing one, and a place in a bucket, must hold nothing but what an init
+ * that died leaves, keys/ and tmp/ (ERR_EXISTS names what else is in it).
+ * Without, a missing directory is ERR_NOREPO.
  */
 int store_open(struct store **out, const char *location, bool create,
     struct err *);
+/* The same with what S3 wants to know; NULL: its defaults. */
+struct s3_options;
+int store_open_with(struct store **out, const char *location, bool create,
+    const struct s3_options *, struct err *);
 
 #endif

@@ -199,7 +199,7 @@ opening(void **state)
 	assert_int_equal(e.code, ERR_NOREPO);
 	assert_int_equal(store_open(&other, "", false, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
-	assert_int_equal(store_open(&other, "s3://x/y", false, &e), -1);
+	assert_int_equal(store_open(&other, "ftp://x/y", false, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	touch("file");
 	(void)snprintf(path, sizeof(path), "%s/file", dir);

@@ -1,0 +1,89 @@
+#ifndef VITRINE_ENGINE_STORE_HTTP_H
+#define VITRINE_ENGINE_STORE_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+/*
+ * Requests over kept connections: one I/O thread drives all of them with
+ * libcurl's multi interface, and each caller blocks on its own.  Thread-safe.
+ * The thread starts with the first request, so that a program may still fork
+ * after http_new().
+ *
+ * At most `connections' requests are under way, the others wait their turn; the
+ * buffers of all of them together take HTTP_BUFFERS_BYTES, however many there
+ * are.  Nothing is retried here, and no redirection is followed.
+ */
+#define HTTP_CONNECTIONS_MAX	64
+#define HTTP_BUFFERS_BYTES	((size_t)8 << 20)
+#define HTTP_HEAD_MAX		((size_t)32 << 10)	/* of an answer */
+#define HTTP_HEADERS_MAX	48			/* of a request */
+
+struct http;
+
+struct http_options {
+	unsigned connections;		/* 1 .. HTTP_CONNECTIONS_MAX */
+	unsigned connect_ms;
+	unsigned stall_s;		/* so long without progress: give up */
+	unsigned total_s;		/* for one request */
+	uint64_t up_limit;		/* bytes a second in all; 0: none */
+	uint64_t down_limit;
+	const char *ca_file;		/* copied; NULL: the system's */
+	bool no_verify;			/* believe any certificate */
+};
+
+int http_new(struct http **out, const struct http_options *, struct err *);
+void http_free(struct http *);		/* nobody uses it; NULL is fine */
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
+
+/* What is sent: bytes in memory, or of a file from its beginning. */
+struct http_body {
+	const void *bytes;		/* NULL: from fd */
+	int fd;
+	uint64_t len;
+};
+
+/*
+ * One request and its answer.  The caller fills the first part, all borrowed.
+ * The body of an answer with status 200 or 206 goes to dst as far as there is
+ * room (too_long tells of more), or where dst is NULL to text, as those of all
+ * others do; text gets at most text_max bytes, more fails the request.
+ */
+struct http_request {
+	enum http_method method;
+	const char *url;
+	const char *header[HTTP_HEADERS_MAX];	/* "name: value" */
+	size_t headers;
+	struct http_body body;			/* PUT and POST */
+	bool direct;				/* by no proxy */
+	unsigned connect_ms;			/* 0: as in the options */
+	unsigned total_s;			/* likewise */
+	void *dst;
+	size_t cap;
+	size_t text_max;
+
+	int status;
+	size_t got;			/* bytes in dst */
+	bool too_long;			/* the answer went on behind dst */
+	bool resent;			/* libcurl sent the body again by itself:
+					 * the first may have arrived */
+	bool hopeless;			/* when it failed: so will the next */
+	struct buf head;		/* the answer's header lines */
+	struct buf text;
+};
+
+/* head and text are emptied first, their memory is kept for another use. */
+int http_perform(struct http *, struct http_request *, struct err *);
+void http_fini(struct http_request *);
+
+/* The value of a header of the answer, without spaces around; false when there
+ * is none or it is longer than dst. */
+bool http_header(const struct http_request *, const char *name, char *dst,
+    size_t size);
+
+#endif

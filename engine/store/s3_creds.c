@@ -1,0 +1,158 @@
+/*
+ * Keys that end, and those who share them.
+ *
+ * Those of a role are renewed by whoever finds them about to end, without the
+ * lock; the others go on with the old ones while these are good, else wait.
+ */
+#include "engine/store/s3_creds.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/store/s3_role.h"
+
+/* Before the end: renewal is tried from here on, and needed from there on. */
+#define RENEW_S		300
+#define NEEDED_S	60
+#define AGAIN_S		30		/* after a renewal that failed */
+
+struct s3_creds {
+	struct http *http;
+	bool anonymous;			/* immutable */
+	bool role;			/* immutable */
+
+	pthread_mutex_t lock;		/* what follows */
+	pthread_cond_t renewed;
+	bool renewing;
+	time_t tried;			/* the last renewal that failed */
+	struct s3_keys *keys;		/* owned */
+};
+
+int
+s3_creds_new(struct s3_creds **out, struct http *http, struct s3_keys *keys,
+    bool anonymous, const struct s3_profile *profile, struct err *e)
+{
+	struct s3_creds *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		s3_keys_free(keys);
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	c->http = http;
+	c->keys = keys;
+	c->anonymous = anonymous;
+	c->role = !profile->has_keys;
+	(void)pthread_mutex_init(&c->lock, NULL);
+	(void)pthread_cond_init(&c->renewed, NULL);
+	*out = c;
+	return (0);
+}
+
+void
+s3_creds_free(struct s3_creds *c)
+{
+	if (c == NULL)
+		return;
+	(void)pthread_cond_destroy(&c->renewed);
+	(void)pthread_mutex_destroy(&c->lock);
+	s3_keys_free(c->keys);
+	free(c);
+}
+
+static int
+ask(struct s3_creds *c, struct s3_keys *new, struct err *e)
+{
+	int rc = s3_role_load(c->http, new, e);
+
+	if (rc > 0)
+		rc = err_set(e, ERR_USAGE, "no credentials for S3: set "
+		    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or have them "
+		    "in ~/.aws/credentials (and AWS_PROFILE name the profile);"
+		    " a public bucket is read with --anonymous");
+	return (rc);
+}
+
+/* Under the lock, which is given up meanwhile. */
+static int
+renew(struct s3_creds *c, struct err *e)
+{
+	struct s3_keys *new = s3_keys_new(e);
+	int rc = -1;
+
+	if (new == NULL)
+		return (-1);
+	c->renewing = true;
+	(void)pthread_mutex_unlock(&c->lock);
+	rc = ask(c, new, e);
+	(void)pthread_mutex_lock(&c->lock);
+	c->renewing = false;
+	if (rc == 0)
+		*c->keys = *new;
+	else
+		c->tried = time(NULL);
+	(void)pthread_cond_broadcast(&c->renewed);
+	s3_keys_free(new);
+	return (rc);
+}
+
+/* Are there keys with so many seconds left? */
+static bool
+good_for(const struct s3_creds *c, time_t now, time_t s)
+{
+	if (c->keys->access[0] == '\0')
+		return (false);
+	return (c->keys->expires == 0 || c->keys->expires - now > s);
+}
+
+int
+s3_creds_hold(struct s3_creds *c, const struct s3_keys **out, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int rc = 0;
+
+	if (c->anonymous)
+		return (1);
+	(void)pthread_mutex_lock(&c->lock);
+	while (rc == 0 && c->role) {
+		time_t now = time(NULL);
+		bool good = good_for(c, now, NEEDED_S);
+
+		if (good_for(c, now, RENEW_S) || (good &&
+		    (c->renewing || now - c->tried < AGAIN_S)))
+			break;
+		if (c->renewing)
+			(void)pthread_cond_wait(&c->renewed, &c->lock);
+		else if (renew(c, good ? &ignored : e) != 0 && !good)
+			rc = -1;
+	}
+	if (rc != 0) {
+		(void)pthread_mutex_unlock(&c->lock);
+		return (err_wrap(e, "credentials"));
+	}
+	*out = c->keys;
+	return (0);
+}
+
+void
+s3_creds_release(struct s3_creds *c)
+{
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+int
+s3_creds_renew(struct s3_creds *c, const char *access, struct err *e)
+{
+	int rc = 0;
+
+	if (!c->role)
+		return (1);
+	(void)pthread_mutex_lock(&c->lock);
+	while (c->renewing)
+		(void)pthread_cond_wait(&c->renewed, &c->lock);
+	/* Somebody else may have seen the same. */
+	if (strcmp(c->keys->access, access) == 0)
+		rc = renew(c, e);
+	(void)pthread_mutex_unlock(&c->lock);
+	return (rc);
+}

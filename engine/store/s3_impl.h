@@ -1,0 +1,44 @@
+#ifndef VITRINE_ENGINE_STORE_S3_IMPL_H
+#define VITRINE_ENGINE_STORE_S3_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/store/s3.h"
+
+/* What s3.c (reading, listing, removing) and s3_put.c (making objects) share;
+ * nobody else includes this. */
+
+/* Does the server honour If-None-Match? */
+enum create_only { CREATE_UNKNOWN, CREATE_ONLY, CREATE_REPLACES };
+
+struct s3_store {
+	struct store base;
+	struct s3 *s3;			/* owned; with url immutable */
+	const struct s3_url *url;
+	char *storage_class;		/* owned; NULL: the bucket's own */
+	char *spool_dir;		/* owned */
+	_Atomic enum create_only create_only;
+};
+
+#define S3_NAME_BYTES	(S3_KEY_MAX + STORE_NAME_MAX + 1)
+/* The key of a name; key has S3_NAME_BYTES.  Its length. */
+size_t s3_key_of(const struct s3_store *, const char *name, char *key);
+/* "where/name: verb: " in front of the error; -1. */
+int s3_wrap(const struct s3_store *, const char *name, const char *verb,
+    struct err *);
+
+int s3_stat_key(struct s3_store *, const char *key, size_t len,
+    struct store_stat *, char etag[S3_TEXT_MAX], struct err *);
+int s3_read_key(struct s3_store *, const char *key, size_t len, uint64_t off,
+    void *dst, size_t size, size_t *got, uint64_t *total, struct err *);
+
+int s3_put(struct store *, const char *name, const void *, size_t len,
+    struct err *);
+int s3_put_begin(struct store *, struct store_put **, struct err *);
+int s3_put_append(struct store_put *, const void *, size_t len, struct err *);
+int s3_put_commit(struct store_put *, const char *name, struct err *);
+void s3_put_abort(struct store_put *);
+void s3_put_bulk(struct store_put *);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * A call: one request after another until there is an answer that stands.
+ *
+ * Asked again are requests that got no answer, one that makes no sense, or one
+ * that says that it will pass (SlowDown, 500, 503 ...); with pauses that double
+ * and a random part, or as long as the server's Retry-After says.  Before the
+ * server has ever answered fewer attempts are made: then it is a wrong name
+ * rather than an outage.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "engine/store/s3_int.h"
+
+#define TRIES		10
+#define TRIES_FIRST	4
+#define PAUSE_MS	200
+#define PAUSE_MAX_MS	15000
+#define RETRY_AFTER_S	60	/* more is not waited for at one time */
+
+static void
+sleep_ms(uint64_t ms)
+{
+	struct timespec t = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000 * 1000000)
+	};
+
+	while (nanosleep(&t, &t) != 0 && errno == EINTR)
+		;
+}
+
+/* Half of it sure, half of it random: clients that were refused together do not
+ * come back together. */
+static uint64_t
+pause_ms(const struct s3_call *c, unsigned tries)
+{
+	uint64_t ms = (uint64_t)PAUSE_MS << (tries - 1);
+	char value[16];
+	uint16_t random = 0;
+	unsigned long s;
+
+	if (ms > PAUSE_MAX_MS)
+		ms = PAUSE_MAX_MS;
+	if (getentropy(&random, sizeof(random)) != 0)
+		random = UINT16_MAX / 2;
+	ms = ms / 2 + ms / 2 * random / UINT16_MAX;
+	if (c->rq.status != 0 && http_header(&c->rq, "retry-after", value,
+	    sizeof(value))) {
+		s = strtoul(value, NULL, 10);
+		if (s > RETRY_AFTER_S)
+			s = RETRY_AFTER_S;
+		if (ms < s * 1000)
+			ms = s * 1000 + ms / 4;
+	}
+	return (ms);
+}
+
+enum verdict { GOOD, REFUSED, AGAIN, HOPELESS };
+
+/* What one attempt came to; for AGAIN and HOPELESS the error says why. */
+static enum verdict
+judge(struct s3 *s, struct s3_call *c, int rc, const char *access,
+    bool *renewed, struct err *e)
+{
+	if (rc != 0)
+		return (c->rq.hopeless ? HOPELESS : AGAIN);
+	atomic_store(&s->answered, true);
+	if (!s3_error_load(c)) {
+		if (c->sensible == NULL || c->sensible(c, e))
+			return (GOOD);
+		return (AGAIN);
+	}
+	if (s3_is_passing(c)) {
+		(void)s3_refusal(s, c, e);
+		return (AGAIN);
+	}
+	if (!*renewed && access[0] != '\0' && (s3_code_is(c, "ExpiredToken") ||
+	    s3_code_is(c, "InvalidToken"))) {
+		*renewed = true;
+		(void)s3_refusal(s, c, e);
+		if (s3_creds_renew(s->creds, access, e) == 0)
+			return (AGAIN);
+	}
+	return (REFUSED);
+}
+
+int
+s3_call(struct s3 *s, struct s3_call *c, struct err *e)
+{
+	char access[S3_ACCESS_MAX];
+	struct err last = ERR_INIT;
+	bool renewed = false;
+	int rc;
+
+	BUG_ON(c->rq.text_max < S3_TEXT_MIN);
+	c->again = false;
+	for (unsigned tries = 1;; tries++) {
+		err_init(&last);
+		rc = s3_send(s, c, access, &last);
+		if (c->rq.resent)
+			c->again = true;
+		switch (judge(s, c, rc, access, &renewed, &last)) {
+		case GOOD:
+			return (0);
+		case REFUSED:
+			return (S3_REFUSED);
+		case HOPELESS:
+			*e = last;
+			return (err_wrap(e, "%s", s->url.host));
+		case AGAIN:
+			break;
+		}
+		if (tries == (atomic_load(&s->answered) ? TRIES :
+		    TRIES_FIRST)) {
+			*e = last;
+			return (err_wrap(e, "%s: given up after %u attempts",
+			    s->url.host, tries));
+		}
+		c->again = true;
+		sleep_ms(pause_ms(c, tries));
+	}
+}
