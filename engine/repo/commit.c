@@ -319,8 +319,12 @@ drop_pending(struct session *s, const uint8_t id[ID_BYTES])
 	char name[OBJECT_NAME_MAX];
 	struct err e = ERR_INIT;
 
-	if (store_remove(s->repo->store, object_name(name, "pending", id),
-	    &e) < 0)
+	int ret = store_remove(s->repo->store, object_name(name, "pending", id),
+	    &e);
+
+	if (ret == STORE_KEPT)
+		session_kept(s);
+	else if (ret < 0)
 		log_say(s->repo->env.log, LOG_NOTICE, "%s stays until a "
 		    "collection removes it: %s", name, err_text(&e));
 }
@@ -332,8 +336,12 @@ withdraw(struct session *s, const uint8_t id[ID_BYTES], struct err *e)
 	char name[OBJECT_NAME_MAX];
 	struct err why = ERR_INIT;
 
-	if (store_remove(s->repo->store, object_name(name, "snapshots", id),
-	    &why) < 0)
+	int ret = store_remove(s->repo->store, object_name(name, "snapshots",
+	    id), &why);
+
+	if (ret == STORE_KEPT)
+		(void)err_set(&why, ERR_REMOTE, "the store forbids it");
+	if (ret < 0 || ret == STORE_KEPT)
 		(void)err_wrap(e, "%s could not be withdrawn (%s) and may lack "
 		    "packs", name, err_text(&why));
 	return (-1);

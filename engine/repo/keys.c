@@ -192,6 +192,9 @@ repo_key_remove(struct repo *repo, const struct object_id *id, struct err *e)
 	if (s->record.role == ROLE_PUT_ONLY && revoke(repo, &g, s, e) != 0)
 		goto out;
 	ret = store_remove(repo->store, object_name(name, "keys", id->b), e);
+	if (ret == STORE_KEPT)
+		ret = err_set(e, ERR_REMOTE, "%s: the store does not allow it "
+		    "to be removed: it still opens the repository", name);
 out:
 	registry_fini(&g);
 	return (ret < 0 ? err_wrap(e, "removing a key") : 0);

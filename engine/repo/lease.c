@@ -96,6 +96,16 @@ note_time(struct session *s, bool renewed)
 	}
 }
 
+void
+session_kept(struct session *s)
+{
+	if (atomic_exchange(&s->kept_said, true))
+		return;
+	log_say(s->repo->env.log, LOG_NOTICE, "the store does not allow "
+	    "anything to be removed: leases and pending manifests stay until "
+	    "somebody who may removes them");
+}
+
 static void
 renew(struct session *s)
 {
@@ -115,8 +125,11 @@ renew(struct session *s)
 	note_time(s, true);
 	s->generation = next;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (store_remove(s->repo->store, lease_name(name, &s->run, next - 1),
-	    &e) < 0)
+	ret = store_remove(s->repo->store, lease_name(name, &s->run, next - 1),
+	    &e);
+	if (ret == STORE_KEPT)
+		session_kept(s);
+	else if (ret < 0)
 		log_say(s->repo->env.log, LOG_DETAIL, "an old lease stays: %s",
 		    err_text(&e));
 }
@@ -194,6 +207,7 @@ lease_end(struct session *s)
 {
 	char name[LEASE_NAME_MAX];
 	struct err e = ERR_INIT;
+	int ret;
 
 	(void)pthread_mutex_lock(&s->lock);
 	s->stop = true;
@@ -201,8 +215,11 @@ lease_end(struct session *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	if (s->has_thread)
 		(void)pthread_join(s->thread, NULL);
-	if (store_remove(s->repo->store, lease_name(name, &s->run,
-	    s->generation), &e) < 0)
+	ret = store_remove(s->repo->store, lease_name(name, &s->run,
+	    s->generation), &e);
+	if (ret == STORE_KEPT)
+		session_kept(s);
+	else if (ret < 0)
 		log_say(s->repo->env.log, LOG_DETAIL, "the lease stays until "
 		    "it expires: %s", err_text(&e));
 	(void)pthread_cond_destroy(&s->wake);

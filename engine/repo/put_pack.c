@@ -27,6 +27,9 @@
 #include "engine/repo/put_int.h"
 
 #define CLOSERS		2
+/* To a remote store so many packs are on their way at one time; where the store
+ * keeps them until then is its business (not in memory). */
+#define CLOSERS_REMOTE	16
 #define SPREAD_BYTES	(4U << 20)	/* in the first pack, before a second */
 /* A directory has 36 bytes a slot and 11 a frame: 5 MiB at most. */
 #define PACK_SLOTS_FULL	(1U << 17)
@@ -35,12 +38,16 @@
 int
 packs_open(struct put *p, struct err *e)
 {
-	unsigned threads = pool_threads(p->env.pool) == 0 ? 0 : CLOSERS;
+	unsigned n = CLOSERS, threads;
 
+	if (p->store->parallel > n)
+		n = p->store->parallel < CLOSERS_REMOTE ? p->store->parallel :
+		    CLOSERS_REMOTE;
+	threads = pool_threads(p->env.pool) == 0 ? 0 : n;
 	p->closed_tail = &p->closed;
 	if (pool_new(&p->closers, threads, e) != 0)
 		return (-1);
-	return (lane_new(&p->closing, p->closers, 0, CLOSERS, e));
+	return (lane_new(&p->closing, p->closers, 0, n, e));
 }
 
 void
@@ -121,6 +128,8 @@ pack_begin(struct put *p, enum stream s, const struct frame *first,
 	    first->nslots * sizeof(*first->slots), e);
 	if (rc == 0)
 		rc = store_put_begin(p->store, &pack->out, e);
+	if (rc == 0 && s == STREAM_DATA)
+		store_put_bulk(pack->out);
 	if (rc == 0)
 		rc = store_put_append(pack->out, header.data, header.len, e);
 	buf_fini(&header);
@@ -182,6 +191,9 @@ close_run(struct job *job)
 		rc = store_put_append(pack->out, end.data, end.len,
 		    &pack->err);
 	buf_fini(&end);
+	/* Not while it waits for the store. */
+	packer_free(pack->packer);
+	pack->packer = NULL;
 	if (rc == 0) {
 		out = pack->out;
 		pack->out = NULL;
@@ -192,8 +204,6 @@ close_run(struct job *job)
 	if (rc == STORE_EXISTS)
 		rc = 0;
 	pack->rc = rc;
-	packer_free(pack->packer);
-	pack->packer = NULL;
 }
 
 /* The oldest closing, waited for. */

@@ -2,6 +2,7 @@
 #define VITRINE_ENGINE_REPO_SESSION_IMPL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "engine/repo/impl.h"
 #include "engine/repo/records.h"
@@ -33,6 +34,7 @@ struct session {
 	pthread_cond_t wake;
 	bool stop;
 	uint32_t generation;		/* the newest in the store */
+	atomic_bool kept_said;		/* session_kept() has spoken */
 	bool lapsed;			/* too long between two renewals */
 	int64_t renewed_boot_s, renewed_wall_s;
 };
@@ -40,6 +42,8 @@ struct session {
 int lease_begin(struct session *, struct err *);
 /* Stops the thread and removes the lease. */
 void lease_end(struct session *);
+/* The store let a removal not be: say so once. */
+void session_kept(struct session *);
 /* Was there, since the beginning, an interval without renewal that a collector
  * may have taken for our death? */
 bool lease_has_lapsed(struct session *);
