@@ -12,7 +12,8 @@ enum object_kind {
 	OBJECT_HEADER = 1, OBJECT_SLOT = 2, OBJECT_PACK_DATA = 3,
 	OBJECT_PACK_META = 4, OBJECT_TABLE = 5, OBJECT_MANIFEST = 6,
 	OBJECT_LEASE = 7, OBJECT_CONDEMNED = 8, OBJECT_FORWARDS = 9,
-	OBJECT_FORGOTTEN = 10, OBJECT_DAMAGED = 11, OBJECT_REVOCATION = 12
+	OBJECT_FORGOTTEN = 10, OBJECT_DAMAGED = 11, OBJECT_REVOCATION = 12,
+	OBJECT_TAGS = 13
 };
 
 #define HEAD_BYTES	32
@@ -37,7 +38,7 @@ uint64_t padme(uint64_t size);
 /*
  * A sealed object: head, run, salt, wrap, MAC, and a body under a session key
  * (vitrine-format(5), SEALED OBJECTS).  Manifests, forwards, forgotten,
- * revocations.
+ * tags, revocations.
  */
 #define SEALED_MAX	(64U << 20)
 struct sealed {

@@ -115,6 +115,21 @@ int local_parent_store(struct repo *, const struct snapshot_id *,
 int local_parent_load(struct repo *, const struct lineage_id *,
     struct snapshot_id *, struct manifest *, struct err *);
 
+/*
+ * A cache of sealed objects.  open gives a descriptor, which is the caller's to
+ * close, or -1 when there is no cache; the rest takes -1 too.
+ */
+int objcache_open(const struct repo *, const char *name);
+/* True when the bytes are there and have that name. */
+bool objcache_load(int dir, const uint8_t id[ID_BYTES], struct buf *);
+/* Without fsync: a torn file is noticed by its name. */
+void objcache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *);
+/* Drop what the store has no more. */
+void objcache_sweep(int dir, const struct ids *present);
+
+/* Put the tags that were given to snapshots later in place of their own. */
+int tags_apply(struct repo *, struct snapshots *, struct err *);
+
 /* All tombstones under forgotten/, sorted by lineage, sequence. */
 struct forgotten;
 int forgotten_load(struct repo *, struct forgotten *, struct err *);

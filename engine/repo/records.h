@@ -5,8 +5,8 @@
 
 /*
  * The contents of the small objects: leases, condemned, damaged (plain
- * objects), forwards, forgotten (sealed).  vitrine-format(5), LEASES and
- * FORWARDS.  Values; parse and emit do no I/O.  A parser takes the whole
+ * objects), forwards, forgotten, tags (sealed).  vitrine-format(5), LEASES,
+ * FORWARDS, TAGS.  Values; parse and emit do no I/O.  A parser takes the whole
  * content; ERR_CORRUPT for what is off, and then nothing is left to free.
  */
 
@@ -89,5 +89,15 @@ struct forgotten {
 void forgotten_fini(struct forgotten *);
 int forgotten_emit(struct buf *, const struct forgotten *, struct err *);
 int forgotten_parse(struct forgotten *, const void *, size_t len, struct err *);
+
+/* The tags that a snapshot has from now on. */
+struct tag_set {
+	struct snapshot_id snapshot;
+	uint64_t serial;		/* from 1; the highest counts */
+	struct strings tags;		/* owned; sorted by bytes, distinct */
+};
+void tag_set_fini(struct tag_set *);
+int tag_set_emit(struct buf *, const struct tag_set *, struct err *);
+int tag_set_parse(struct tag_set *, const void *, size_t len, struct err *);
 
 #endif

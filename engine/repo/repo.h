@@ -71,7 +71,9 @@ struct snapshot {
 	struct snapshot_id previous;
 	struct stamp time;
 	struct bytes host, user;
-	struct strings roots, tags;
+	struct strings roots;
+	struct strings tags;		/* as they are now */
+	uint64_t tag_serial;		/* 0: those it was made with */
 	uint64_t files, dirs, others, bytes, unread, bytes_new, bytes_added;
 	uint32_t flags;
 };
@@ -95,6 +97,13 @@ void snapshots_fini(struct snapshots *);
  * with the candidates' list when the prefix fits several. */
 int snapshots_find(const struct snapshots *, const char *name, size_t *index,
     struct err *);
+/*
+ * Give a snapshot other tags (vitrine-format(5), TAGS): all of the new set, in
+ * any order.  Full keys only.  Somebody who does so at the same moment may win:
+ * list again to see.
+ */
+int repo_tags_set(struct repo *, const struct snapshot *,
+    const struct strings *tags, struct err *);
 /* STORE_ABSENT when there is no such object. */
 int repo_manifest(struct repo *, const struct snapshot_id *, struct manifest *,
     struct err *);

@@ -7,16 +7,11 @@
  * Sealed manifests are cached as they are: the cache is no truth, a cached copy
  * passes the same checks.
  */
-#include <sys/stat.h>
-
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/base/io.h"
 #include "engine/repo/impl.h"
 
 int
@@ -33,99 +28,6 @@ is_object_bad(const struct err *e)
 {
 	return (e->code == ERR_CORRUPT || e->code == ERR_VERSION ||
 	    e->code == ERR_LIMIT || (e->code == ERR_SYS && e->sys == EIO));
-}
-
-/*
- * The cache: $cache_dir/<repository>/manifests/<id>.
- */
-
-/* The directory's descriptor; -1 when there is no cache. */
-static int
-cache_open(const struct repo *repo)
-{
-	struct err ignored = ERR_INIT;
-	char *path;
-	int fd;
-
-	if (repo->cache_dir == NULL ||
-	    asprintf(&path, "%s/manifests", repo->cache_dir) < 0)
-		return (-1);
-	fd = -1;
-	if (io_mkdirs(path, 0700, &ignored) == 0)
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(path);
-	return (fd);
-}
-
-static bool
-cache_load(int dir, const uint8_t id[ID_BYTES], struct buf *b)
-{
-	struct err ignored = ERR_INIT;
-	uint8_t digest[HASH_BYTES];
-	char hex[ID_HEX];
-	int fd, ret;
-
-	buf_reset(b);
-	if (dir < 0)
-		return (false);
-	fd = openat(dir, hex_emit(hex, id, ID_BYTES),
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return (false);
-	ret = io_slurp(fd, b, SEALED_MAX, &ignored);
-	(void)close(fd);
-	if (ret != 0)
-		return (false);
-	hash_bytes(digest, b->data, b->len);
-	return (id_equal(digest, id));
-}
-
-/* Without fsync: a torn file is noticed by its name. */
-static void
-cache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
-{
-	struct err ignored = ERR_INIT;
-	char hex[ID_HEX], tmp[ID_HEX + 16];
-	int fd, ret;
-
-	if (dir < 0)
-		return;
-	(void)hex_emit(hex, id, ID_BYTES);
-	(void)snprintf(tmp, sizeof(tmp), "%s.%d", hex, (int)getpid());
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
-	ret = io_write_all(fd, b->data, b->len, &ignored);
-	if (close(fd) != 0)
-		ret = -1;
-	if (ret != 0 || renameat(dir, tmp, dir, hex) != 0)
-		(void)unlinkat(dir, tmp, 0);
-}
-
-/* Drop what the store has no more. */
-static void
-cache_sweep(int dir, const struct ids *present)
-{
-	uint8_t id[ID_BYTES];
-	struct dirent *de;
-	DIR *dp;
-	int fd;
-
-	if (dir < 0)
-		return;
-	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dp = fd < 0 ? NULL : fdopendir(fd);
-	if (dp == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	while ((de = readdir(dp)) != NULL)
-		if (hex_parse(id, sizeof(id), de->d_name) == 0 &&
-		    !ids_has(present, id))
-			(void)unlinkat(dir, de->d_name, 0);
-	(void)closedir(dp);
 }
 
 /*
@@ -206,11 +108,11 @@ load_through(struct repo *repo, int cache, struct registry *g,
 	struct buf b = BUF_INIT;
 	int ret = 0;
 
-	if (!cache_load(cache, id->b, &b)) {
+	if (!objcache_load(cache, id->b, &b)) {
 		ret = object_load(repo->store, "snapshots", id->b, SEALED_MAX,
 		    &b, e);
 		if (ret == 0)
-			cache_store(cache, id->b, &b);
+			objcache_store(cache, id->b, &b);
 	}
 	if (ret == 0)
 		ret = manifest_open(repo, g, id, &b, m, e);
@@ -222,7 +124,7 @@ int
 manifest_load(struct repo *repo, struct registry *g,
     const struct snapshot_id *id, struct manifest *m, struct err *e)
 {
-	int cache = cache_open(repo), ret;
+	int cache = objcache_open(repo, "manifests"), ret;
 
 	ret = load_through(repo, cache, g, id, m, e);
 	if (cache >= 0)
@@ -457,7 +359,7 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 		goto out;
 	}
 	l->v = v;
-	cache = cache_open(repo);
+	cache = objcache_open(repo, "manifests");
 	for (size_t i = 0; i < fresh.n; i++) {
 		struct snapshot_id id;
 
@@ -465,7 +367,7 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 		if (add_one(repo, cache, &g, l, &id, e) != 0)
 			goto out;
 	}
-	cache_sweep(cache, &present);
+	objcache_sweep(cache, &present);
 	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
 	ret = 0;
 out:
@@ -484,7 +386,8 @@ repo_snapshots(struct repo *repo, struct snapshots *out, struct err *e)
 
 	if (must_read(repo, "read or list snapshots", e) != 0)
 		return (-1);
-	if (snapshots_refresh(repo, &l, e) != 0) {
+	if (snapshots_refresh(repo, &l, e) != 0 ||
+	    tags_apply(repo, &l, e) != 0) {
 		snapshots_fini(&l);
 		return (-1);
 	}

@@ -42,11 +42,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct condemned c;
 	struct damaged d;
 	struct forgotten f;
+	struct tag_set t;
 
 	if (len == 0)
 		return (0);
 	len--;
-	switch (*data++ % 5) {
+	switch (*data++ % 6) {
 	case 0:
 		if (lease_parse(&l, data, len, &e) == 0) {
 			BUG_ON(lease_emit(&b, &l, &e) != 0);
@@ -71,11 +72,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	case 3:
 		try_forwards(data, len, &e);
 		break;
-	default:
+	case 4:
 		if (forgotten_parse(&f, data, len, &e) == 0) {
 			BUG_ON(forgotten_emit(&b, &f, &e) != 0);
 			compare(&b, data, len, false);
 			forgotten_fini(&f);
+		}
+		break;
+	default:
+		if (tag_set_parse(&t, data, len, &e) == 0) {
+			BUG_ON(tag_set_emit(&b, &t, &e) != 0);
+			compare(&b, data, len, false);
+			tag_set_fini(&t);
 		}
 		break;
 	}

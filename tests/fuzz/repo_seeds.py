@@ -88,6 +88,8 @@ FORWARDS = U32(2) + \
 FORGOTTEN = U32(2) + ident(1) + ident(2) + U64(3) + ident(4) + stamp(5, 6) + \
     ident(7) + ident(8) + U64(9) + bytes(32) + stamp(-5, 0)
 
+TAGS = ident(1) + U64(3) + strings(b'', b'keep', b'keep 1', b'\xff')
+
 HEAD = b'VTRN' + U8(1) + U8(1) + U16(1) + bytes(range(16)) + U32(0) + U32(0)
 HEADER = HEAD + U32(1) + U32(0) + U64(0) * 3 + U32(32768) + U32(65536) + \
     U32(98304) + U32(0) + ident(9) + stamp(1700000000, 1) + U32(0) + ident(8)
@@ -105,7 +107,7 @@ SEEDS = {
                  'small': manifest(0, 1)},
     'object': {'lease': U8(0) + LEASE, 'condemned': U8(1) + CONDEMNED,
                'damaged': U8(2) + DAMAGED, 'forwards': U8(3) + FORWARDS,
-               'forgotten': U8(4) + FORGOTTEN},
+               'forgotten': U8(4) + FORGOTTEN, 'tags': U8(5) + TAGS},
     'repo_header': {'plain': HEADER},
     'table': {'head': U8(0) + U8(0) + TABLE, 'info': U8(2) + U8(1) + INFO},
     'state': {'two': STATE},
@@ -121,6 +123,6 @@ LINEAGE = b'vitrine lineage' + U32(7) + s16(b'host') + U32(3) + s16(b'/etc') + \
     s16(b'/home/ana') + s16(b'/home/\xff')
 for name, data in (('lineage', LINEAGE), ('lease', LEASE), ('condemned', CONDEMNED),
                    ('damaged', DAMAGED), ('forwards', FORWARDS),
-                   ('forgotten', FORGOTTEN), ('manifest', manifest()),
+                   ('forgotten', FORGOTTEN), ('tags', TAGS), ('manifest', manifest()),
                    ('manifest with pages', manifest(3, 5))):
     print(hashlib.blake2b(data, digest_size=32).hexdigest(), name)

@@ -13,7 +13,8 @@ import zstandard
 MIB = 1 << 20
 OBJECT_MAX = 64 * MIB
 KIND = dict(header=1, slot=2, data=3, meta=4, table=5, manifest=6, lease=7,
-            condemned=8, forwards=9, forgotten=10, damaged=11, revocation=12)
+            condemned=8, forwards=9, forgotten=10, damaged=11, revocation=12,
+            tags=13)
 
 
 class Damage(Exception):

@@ -7,6 +7,7 @@ class Verify:
     def __init__(self, repo):
         self.repo, self.bad, self.packs = repo, 0, {}
         self.snapshots, self.refused, self.forgotten = {}, set(), {}
+        self.serials, self.tagged = {}, {}
 
     def wrong(self, what):
         self.bad += 1
@@ -112,6 +113,29 @@ class Verify:
                 f"{m.levels} levels, {c.map_pages} pages; {len(m.pages)} pages and {len(m.tail)} "
                 f"records of packs; blocks by depth {c.depths}")
 
+    def tags(self, name):
+        head, content = self.repo.sealed(self.repo.object("tags", name), "tags")
+        r = Reader(content)
+        mid, serial, tags = r.id(), r.u64(), r.strings()
+        r.end()
+        need(serial > 0, "a serial number of 0")
+        need(tags == sorted(set(tags)), "tags out of order")
+        need(head.writer or head.domain == 0, "a full key in a domain")
+        counts = head.writer == 0 or (
+            head.writer not in self.repo.allowed and mid in self.snapshots
+            and self.snapshots[mid].writer == head.writer
+            and self.repo.writers[head.writer][0] == head.domain)
+        if counts and (serial, name) > self.serials.get(mid, (0, "")):
+            self.serials[mid], self.tagged[mid] = (serial, name), tags
+        text = f"{mid.hex()[:8]} {serial}: {[t.decode(errors='replace') for t in tags]}"
+        return text if counts else text + ", by a writer who may not"
+
+    def last_tags(self):
+        for mid, tags in sorted(self.tagged.items()):
+            if mid in self.snapshots:
+                print(f"snapshot {mid.hex()[:8]} has the tags",
+                      [t.decode(errors='replace') for t in tags])
+
     def pending(self, name):
         m = self.repo.manifest(name, "pending")
         return f"{m.host.decode()} {m.sequence}"
@@ -149,8 +173,9 @@ def verify(repo):
     for folder, fn in (("index", v.table), ("leases", v.lease), ("condemned", v.condemned),
                        ("damaged", v.damaged), ("forwards", v.forwards),
                        ("forgotten", v.tombstones), ("pending", v.pending),
-                       ("snapshots", v.snapshot)):
+                       ("snapshots", v.snapshot), ("tags", v.tags)):
         v.each(folder, fn)
+    v.last_tags()
     v.lies()
     print(f"{v.bad} things are wrong" if v.bad else "nothing is wrong")
     return 4 if v.bad else 0

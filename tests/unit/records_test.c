@@ -359,6 +359,43 @@ test_forgotten(void **state)
 	buf_fini(&b);
 }
 
+static void
+test_tags(void **state)
+{
+	struct tag_set t = { .serial = 3 }, x;
+	struct buf b = BUF_INIT;
+
+	ident(t.snapshot.b, 1);
+	add(&t.tags, "");
+	add(&t.tags, "keep");
+	add(&t.tags, "keep 1");
+	add(&t.tags, "\377");
+	assert_int_equal(tag_set_emit(&b, &t, &e), 0);
+	expect(&b, "72eff7ab26aaef513d2a4fbf01c97a99"
+	    "98bdc59e04a943e748355b031199a26b");
+	assert_int_equal(tag_set_parse(&x, b.data, b.len, &e), 0);
+	assert_int_equal(x.serial, 3);
+	assert_int_equal(x.tags.n, 4);
+	assert_string_equal(x.tags.v[2].p, "keep 1");
+	tag_set_fini(&x);
+	for (size_t i = 0; i < b.len; i++)
+		assert_int_equal(tag_set_parse(&x, b.data, i, &e), -1);
+	/* One twice, out of order, serial 0, more than there are. */
+	b.data[ID_BYTES + 8] = 5;
+	assert_int_equal(tag_set_parse(&x, b.data, b.len, &e), -1);
+	b.data[ID_BYTES + 8] = 4;
+	b.data[b.len - 1] = 'a';
+	assert_int_equal(tag_set_parse(&x, b.data, b.len, &e), -1);
+	b.data[b.len - 1] = 0xff;
+	b.data[ID_BYTES] = 0;
+	assert_int_equal(tag_set_parse(&x, b.data, b.len, &e), -1);
+	b.data[ID_BYTES] = 1;
+	assert_int_equal(tag_set_parse(&x, b.data, b.len, &e), 0);
+	tag_set_fini(&x);
+	tag_set_fini(&t);
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -366,7 +403,7 @@ main(void)
 #define T(f) cmocka_unit_test(f)
 		T(test_manifest), T(test_manifest_refused), T(test_lineage),
 		T(test_lease), T(test_condemned), T(test_damaged),
-		T(test_forwards), T(test_forgotten)
+		T(test_forwards), T(test_forgotten), T(test_tags)
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

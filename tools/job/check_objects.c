@@ -81,7 +81,7 @@ check_objects(struct check *c, struct err *e)
 {
 	static const char *const prefixes[] = {
 		"keys", "index", "snapshots", "pending", "condemned",
-		"forwards", "forgotten", "damaged"
+		"forwards", "forgotten", "tags", "damaged"
 	};
 	struct listing l = { c, malloc(PIECE) };
 	int r = 0;

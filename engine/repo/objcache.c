@@ -1,0 +1,100 @@
+/*
+ * Small sealed objects, kept locally as they are: $cache_dir/<repository>/
+ * <name>/<id>.  The cache is no truth: what comes out of it is verified like
+ * what comes out of the store.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine/base/io.h"
+#include "engine/repo/impl.h"
+
+int
+objcache_open(const struct repo *repo, const char *name)
+{
+	struct err ignored = ERR_INIT;
+	char *path;
+	int fd;
+
+	if (repo->cache_dir == NULL ||
+	    asprintf(&path, "%s/%s", repo->cache_dir, name) < 0)
+		return (-1);
+	fd = -1;
+	if (io_mkdirs(path, 0700, &ignored) == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+	return (fd);
+}
+
+bool
+objcache_load(int dir, const uint8_t id[ID_BYTES], struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t digest[HASH_BYTES];
+	char hex[ID_HEX];
+	int fd, ret;
+
+	buf_reset(b);
+	if (dir < 0)
+		return (false);
+	fd = openat(dir, hex_emit(hex, id, ID_BYTES),
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return (false);
+	ret = io_slurp(fd, b, SEALED_MAX, &ignored);
+	(void)close(fd);
+	if (ret != 0)
+		return (false);
+	hash_bytes(digest, b->data, b->len);
+	return (id_equal(digest, id));
+}
+
+void
+objcache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+	char hex[ID_HEX], tmp[ID_HEX + 16];
+	int fd, ret;
+
+	if (dir < 0)
+		return;
+	(void)hex_emit(hex, id, ID_BYTES);
+	(void)snprintf(tmp, sizeof(tmp), "%s.%d", hex, (int)getpid());
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	ret = io_write_all(fd, b->data, b->len, &ignored);
+	if (close(fd) != 0)
+		ret = -1;
+	if (ret != 0 || renameat(dir, tmp, dir, hex) != 0)
+		(void)unlinkat(dir, tmp, 0);
+}
+
+void
+objcache_sweep(int dir, const struct ids *present)
+{
+	uint8_t id[ID_BYTES];
+	struct dirent *de;
+	DIR *dp;
+	int fd;
+
+	if (dir < 0)
+		return;
+	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dp = fd < 0 ? NULL : fdopendir(fd);
+	if (dp == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((de = readdir(dp)) != NULL)
+		if (hex_parse(id, sizeof(id), de->d_name) == 0 &&
+		    !ids_has(present, id))
+			(void)unlinkat(dir, de->d_name, 0);
+	(void)closedir(dp);
+}
