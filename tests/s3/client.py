@@ -68,13 +68,17 @@ class Client:
             [method, path, query] + ["%s:%s" % (n, headers[n].strip()) for n in names] +
             ["", signed, body_hash])
         scope = "%s/%s/s3/aws4_request" % (day, self.region)
+        headers["authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, " \
+            "Signature=%s" % (self.key, scope, signed,
+                              self._signature(day, stamp, scope, canonical))
+
+    def _signature(self, day, stamp, scope, canonical):
         to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
                              hashlib.sha256(canonical.encode()).hexdigest()])
         k = ("AWS4" + self.secret).encode()
         for part in (day, self.region, "s3", "aws4_request", to_sign):
             k = hmac.new(k, part.encode(), hashlib.sha256).digest()
-        headers["authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, " \
-            "Signature=%s" % (self.key, scope, signed, k.hex())
+        return k.hex()
 
     def call(self, method, bucket, key="", query=None, body=b"", headers=None,
              expect=(200, 204, 206)):
@@ -112,6 +116,22 @@ class Client:
         if expect is not None and r.status not in expect:
             raise Refused("%s %s" % (method, url), r.status, data)
         return r.status, dict(r.getheaders()), data
+
+    def presigned(self, method, bucket, key, seconds=3600):
+        """A URL that lets whoever has it do this."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
+        scope = "%s/%s/s3/aws4_request" % (day, self.region)
+        query = "&".join("%s=%s" % (k, quote(v)) for k, v in (
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Credential", self.key + "/" + scope), ("X-Amz-Date", stamp),
+            ("X-Amz-Expires", str(seconds)), ("X-Amz-SignedHeaders", "host")))
+        path = "/" + quote(bucket) + "/" + quote(key, "/-_.~")
+        canonical = "\n".join([method, path, query, "host:" + self.netloc, "", "host",
+                               "UNSIGNED-PAYLOAD"])
+        return "%s://%s%s?%s&X-Amz-Signature=%s" % (
+            "https" if self.tls else "http", self.netloc, path, query,
+            self._signature(day, stamp, scope, canonical))
 
     def make_bucket(self, bucket):
         self.call("PUT", bucket)

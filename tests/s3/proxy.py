@@ -368,7 +368,8 @@ class Exchange:
                 return True
             self.client.reset()
             return False
-        if fault in ("reset-during", "truncate", "stall", "short"):
+        if fault in ("reset-during", "truncate", "stall") or \
+                fault == "short" and length != 0:
             return self.half(raw, b"".join(blocks), fault, rule)
         if fault == "flip-down":
             body = b"".join(blocks)
@@ -396,7 +397,7 @@ class Exchange:
             keep = len(body) // 2
             out = re.sub(rb"(?i)(\r\ncontent-length: *)\d+", rb"\g<1>%d" % keep, raw)
             self.client.sock.sendall(out + body[:keep])
-            return True
+            return out != raw           # no length to be false about: cut short
         out = raw + body[:len(body) // 2] if body else raw[:len(raw) // 2]
         self.client.sock.sendall(out)
         if fault == "reset-during":

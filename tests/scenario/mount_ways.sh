@@ -35,9 +35,9 @@ if [ "$STORE" = dir ]; then
 	says 'repository'
 	rmdir "$R/within"
 	fails 1 vitrine mount -o nonempty "$R"
+	fails 1 vitrine mount -o nonempty "$T"
+	says 'hide'
 fi
-fails 1 vitrine mount -o nonempty "$T"
-says 'hide'
 fails 1 vitrine mount latest:/no/such "$T/mnt"
 VITRINE_PASSWORD=wrong fails 12 vitrine mount "$T/mnt"
 ! mountpoint -q "$T/mnt" || die "mounted all the same"

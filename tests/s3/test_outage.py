@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# run: timeout=600
+"""A real server in trouble: it answers 503, it stops for a while, its disk stops.
+
+What goes on again in time is no error; what doesn't is an honest one, soon after the
+time-out that was asked for; and the repository is clean afterwards (DESIGN section 10:
+1, 2, 5)."""
+import os
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+os.environ["VITRINE_TEST_STORE"] = "s3"
+from harness import RADOSGW, Repo, compare, fail, path, passed, start_server, write  # noqa: E402
+from proxy import Proxy  # noqa: E402
+
+d, env = start_server(name="server")    # of its own: it is stopped
+os.environ.update(env)
+proxy = Proxy(env["VITRINE_TEST_S3_HTTP"])
+
+
+def server(*args):
+    subprocess.run([RADOSGW, args[0], d, *args[1:]], check=True)
+
+
+repo = Repo()
+repo.use_key_file()
+repo.init()
+through = {"VITRINE_REPOSITORY": repo.where.replace(env["VITRINE_TEST_S3_HTTP"], proxy.url)}
+tree = path("tree")
+for i in range(8):
+    write(f"{tree}/f{i}", os.urandom(5 << 20))
+first = repo.backup(tree)
+repo.restore(first + ":" + tree, "first")
+
+
+def more():
+    for i in range(3):
+        write(f"{tree}/f{i}", os.urandom(7 << 20))
+
+
+def whole(what, r):
+    """After whatever it was: clean, and a run succeeds."""
+    repo.run("check", "--read-data")
+    compare(path("first"), repo.restore(first + ":" + tree, "again").target)
+    last = repo.backup(tree)
+    compare(tree, repo.restore(last + ":" + tree, "last").target)
+    passed(f"{what}: status {r.status}; clean afterwards")
+
+
+server("set", "rgw_max_concurrent_requests", "2")
+proxy.plan()
+more()
+r = repo.run("backup", tree, env=through)
+s = repo.run("restore", "latest:" + tree, "--target", path("busy"), env=through)
+compare(tree, s.target if hasattr(s, "target") else path("busy"))
+repo.run("check", "--read-data", env=through)
+refused = sum(e["status"] == 503 for e in proxy.requests())
+server("set", "rgw_max_concurrent_requests", "1024")
+if refused == 0:
+    fail("the server never said 503: the test tests nothing")
+whole(f"{refused} genuine 503s", r)
+
+
+def pausing(what, seconds):
+    """Stops it as soon as a few requests have passed."""
+    def run():
+        for _ in range(3000):
+            if proxy.count() >= 6:
+                break
+            time.sleep(0.005)
+        server("pause", what)
+        time.sleep(seconds)
+        server("resume", what)
+    t = threading.Thread(target=run)
+    t.start()
+    return t
+
+
+for what in ("gateway", "osd"):
+    for operation in ("backup", "restore", "check"):
+        more()
+        subprocess.run(["rm", "-rf", path("out")])
+        args = {"backup": ("backup", tree), "check": ("check", "--read-data"),
+                "restore": ("restore", first + ":" + tree, "--target", path("out"))}[operation]
+        repo.forget("cache")
+        proxy.plan()
+        t = pausing(what, 3)
+        r = repo.run(*args, env=through)
+        t.join()
+        if operation == "restore":
+            compare(path("first"), path("out"))
+        whole(f"the {what} stops for 3 s while a {operation} runs", r)
+
+    # For longer than the client's patience.
+    more()
+    proxy.plan()
+    t = pausing(what, 45)
+    began = time.monotonic()
+    r = repo.run(*IMPATIENT, "backup", tree, env=through, expect=(0, 1))
+    took = time.monotonic() - began
+    server("resume", what)
+    if r.status != 0 and not r.err.strip():
+        fail("it failed without a word")
+    t.join()
+    whole(f"the {what} stops for long: after {took:.0f} s", r)
