@@ -23,6 +23,8 @@ SLOW = {"": 20, "address": 60, "thread": 120}[os.environ.get("SAN", "")]
 ENV = {k: v for k, v in os.environ.items() if k != "VITRINE_PASSWORD"}
 # A name that would set the title, ring, clear the screen, and end the line; and
 # one of wide characters.
+ENV["TERM"] = "xterm"
+ENV.pop("NO_COLOR", None)
 EVIL = b"evil\033]0;owned\007\033[2J\n\rx\302\233y\233z"
 WIDE = ("\u4e16\u754c" * 40).encode()
 
@@ -178,7 +180,8 @@ def width(text):
 
 def tame(t, said):
     """Nothing of a name drives the terminal."""
-    rest = said.replace(b"\033[K", b"").replace(b"\r", b"").replace(b"\n", b"")
+    rest = re.sub(rb"\033\[(0|2|3[123])m", b"", said)
+    rest = rest.replace(b"\033[K", b"").replace(b"\r", b"").replace(b"\n", b"")
     bad = re.search(rb"[\x00-\x1f\x7f]|\302[\200-\237]", rest)
     check(bad is None, t, "raw bytes reach the terminal")
 
@@ -270,6 +273,37 @@ def names():
     tame(t, t.end(0))
 
 
+def tables():
+    print("== tables: folded to the width, colours where they are wanted")
+    for columns in 40, 80, 200:
+        t = Term("vitrine", "snapshots", "--host", "w80", columns=columns)
+        said = t.end(0).decode()
+        check("\033[2m" in said, t, "the id is not dim")
+        plain = re.sub("\033\\[[0-9]+m", "", said)
+        lines = plain.split("\r\n")
+        check(all(width(x) <= columns for x in lines), t,
+              "wider than %d columns" % columns)
+        for word in "ID", "TIME", "w80", "60 MiB", T + "/many":
+            check(word in plain, t, "%s is missing" % word)
+        check("TAGS" not in plain, t, "an empty column")
+        # The heading, a row, the sentence, the last line's end.
+        check((len(lines) == 4) == (columns > 40), t, "folded, or not?")
+        if columns > 40:
+            check(lines[0].index("HOST") == lines[1].index("w80"), t,
+                  "not aligned")
+    for name, value in ("NO_COLOR", "1"), ("TERM", "dumb"):
+        was, ENV[name] = ENV.get(name), value
+        t = Term("vitrine", "snapshots")
+        check(b"\033" not in t.end(0), t, "colours in spite of " + name)
+        ENV[name] = was or ""
+    ENV["NO_COLOR"] = ""
+    ENV["TERM"] = "xterm"
+    out = subprocess.run(["vitrine", "snapshots"], env=ENV,
+                         capture_output=True, check=True).stdout
+    if b"\033" in out:
+        sys.exit("FAILED: colours in a pipe")
+
+
 def interrupted_job():
     print("== Ctrl-C in a backup")
     src = os.fsdecode(T.encode() + b"/many")
@@ -315,6 +349,7 @@ init()
 attempts()
 change()
 progress()
+tables()
 names()
 interrupted_job()
 if "mount" in sys.argv[2:]:

@@ -8,8 +8,7 @@
 #define BATCH	64
 
 static const struct opt options[] = {
-	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "\"latest\" is the latest of this host" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 

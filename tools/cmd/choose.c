@@ -71,36 +71,194 @@ short_id(char dst[ID_HEX], const uint8_t id[ID_BYTES], size_t digits)
 	return (dst);
 }
 
-/* Those of one host only, as a view: the strings stay the list's. */
-static int
-of_host(const struct snapshots *all, const char *host, struct snapshots *out,
-    struct err *e)
+/*
+ * Filters.
+ */
+#define VALUES_SHOWN	8
+
+static bool
+is_bytes(const struct bytes *b, const char *s)
 {
+	return (b->len == strlen(s) && memcmp(b->p, s, b->len) == 0);
+}
+
+static bool
+has_host(const struct snapshot *s, const char *host)
+{
+	return (is_bytes(&s->host, host));
+}
+
+static bool
+has_tag(const struct snapshot *s, const char *tag)
+{
+	for (uint32_t i = 0; i < s->tags.n; i++)
+		if (is_bytes(&s->tags.v[i], tag))
+			return (true);
+	return (false);
+}
+
+/* Is the path one that was backed up, or below one? */
+static bool
+has_path(const struct snapshot *s, const char *path)
+{
+	for (uint32_t i = 0; i < s->roots.n; i++) {
+		const struct bytes *root = &s->roots.v[i];
+
+		if (root->len == 1 || (strncmp(path, root->p, root->len) == 0 &&
+		    (path[root->len] == '/' || path[root->len] == '\0')))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+is_before(const struct stamp *a, const struct stamp *b)
+{
+	return (a->s != b->s ? a->s < b->s : a->ns < b->ns);
+}
+
+static bool
+fits(const struct cmd *c, const struct snapshot *s)
+{
+	const struct opt_value *host = opts_get(&c->own, "host");
+	const struct opt_value *tag = opts_get(&c->own, "tag");
+	const struct opt_value *path = opts_get(&c->own, "path");
+	const struct opt_value *after = opts_get(&c->own, "after");
+	const struct opt_value *before = opts_get(&c->own, "before");
+
+	if (host->times > 0 && !has_host(s, host->text))
+		return (false);
+	for (size_t i = 0; i < tag->n; i++)
+		if (!has_tag(s, tag->list[i]))
+			return (false);
+	for (size_t i = 0; i < path->n; i++)
+		if (!has_path(s, path->list[i]))
+			return (false);
+	return ((after->times == 0 || !is_before(&s->time, &after->time)) &&
+	    (before->times == 0 || is_before(&s->time, &before->time)));
+}
+
+/* "a, b, c", each once, what the snapshots have. */
+struct values {
+	struct strings seen;
+	struct buf text;
+	bool more;
+};
+
+static void
+add_value(struct values *v, const struct bytes *b)
+{
+	struct err ignored = ERR_INIT;
+
+	for (uint32_t i = 0; i < v->seen.n; i++)
+		if (is_bytes(&v->seen.v[i], b->p))
+			return;
+	if (v->seen.n == VALUES_SHOWN || v->more) {
+		v->more = true;
+		return;
+	}
+	if (v->seen.n > 0)
+		buf_bytes(&v->text, ", ", 2);
+	buf_bytes(&v->text, b->p, b->len);
+	if (strings_add(&v->seen, b->p, b->len, &ignored) < 0)
+		v->more = true;
+}
+
+static int
+nothing(const struct snapshots *all, const char *what, const char *value,
+    bool tags, struct err *e)
+{
+	struct values v = { .text = BUF_INIT };
+	int r;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (tags)
+			for (uint32_t k = 0; k < all->v[i].tags.n; k++)
+				add_value(&v, &all->v[i].tags.v[k]);
+		else
+			add_value(&v, &all->v[i].host);
+	if (v.more)
+		buf_bytes(&v.text, ", ...", 5);
+	if (v.text.failed || v.text.len == 0)
+		r = err_set(e, ERR_ABSENT, "there is no snapshot %s %s", what,
+		    value);
+	else
+		r = err_set(e, ERR_ABSENT, "there is no snapshot %s %s; "
+		    "there are the %s %.*s", what, value, tags ? "tags" :
+		    "hosts", (int)v.text.len, (const char *)v.text.data);
+	buf_fini(&v.text);
+	strings_fini(&v.seen);
+	return (r);
+}
+
+/* Which filter is it that leaves nothing? */
+static int
+explain(const struct cmd *c, const struct snapshots *all, struct err *e)
+{
+	const struct opt_value *host = opts_get(&c->own, "host");
+	const struct opt_value *tag = opts_get(&c->own, "tag");
+	bool some = host->times == 0;
+
+	for (size_t i = 0; i < all->n && !some; i++)
+		some = has_host(&all->v[i], host->text);
+	if (!some)
+		return (nothing(all, "of host", host->text, false, e));
+	for (size_t k = 0; k < tag->n; k++) {
+		some = false;
+		for (size_t i = 0; i < all->n && !some; i++)
+			some = has_tag(&all->v[i], tag->list[k]);
+		if (!some)
+			return (nothing(all, "with tag", tag->list[k], true,
+			    e));
+	}
+	return (err_set(e, ERR_ABSENT, "no snapshot fits the filters; "
+	    "\"vitrine snapshots\" lists all %zu", all->n));
+}
+
+bool
+cmd_has_filters(const struct cmd *c)
+{
+	static const char *const names[] = {
+		"host", "tag", "path", "after", "before"
+	};
+
+	/* Of a command without them, "host" may mean something else. */
+	if (opts_find(c->own.table, "after") == NULL)
+		return (false);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (opts_given(&c->own, names[i]))
+			return (true);
+	return (false);
+}
+
+int
+cmd_filter(const struct cmd *c, const struct snapshots *all,
+    struct snapshots *out, struct err *e)
+{
+	bool some = cmd_has_filters(c);
+
 	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; some && i < opts_get(&c->own, "path")->n; i++)
+		if (opts_get(&c->own, "path")->list[i][0] != '/')
+			return (err_set(e, ERR_USAGE, "option --path: \"%s\" "
+			    "is not absolute",
+			    opts_get(&c->own, "path")->list[i]));
 	out->v = calloc(all->n + 1, sizeof(*out->v));
 	if (out->v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	for (size_t i = 0; i < all->n; i++)
-		if (strlen(host) == all->v[i].host.len &&
-		    memcmp(host, all->v[i].host.p, all->v[i].host.len) == 0)
+		if (!some || fits(c, &all->v[i]))
 			out->v[out->n++] = all->v[i];
-	if (out->n == 0) {
-		free(out->v);
-		return (err_set(e, ERR_ABSENT,
-		    "there is no snapshot of host %s", host));
-	}
-	return (0);
+	if (out->n > 0 || !some)
+		return (0);
+	free(out->v);
+	out->v = NULL;
+	return (explain(c, all, e));
 }
 
-static bool
-has_host_option(const struct cmd *c)
-{
-	for (const struct opt *o = c->own.table; o->name != NULL; o++)
-		if (strcmp(o->name, "host") == 0)
-			return (opts_given(&c->own, "host"));
-	return (false);
-}
-
+/*
+ * One of them.
+ */
 static int
 find_in(const struct snapshots *snaps, size_t digits, const char *name,
     struct chosen *out, struct err *e)
@@ -116,13 +274,13 @@ find_in(const struct snapshots *snaps, size_t digits, const char *name,
 }
 
 int
-cmd_choose(struct cmd *c, struct repo *repo, const char *arg,
-    struct chosen *out, struct err *e)
+cmd_choose_in(const struct cmd *c, const struct snapshots *snaps,
+    const char *arg, struct chosen *out, struct err *e)
 {
-	struct snapshots snaps, some;
 	const char *colon = strchr(arg, ':');
-	char name[ID_HEX];
 	size_t len = colon != NULL ? (size_t)(colon - arg) : strlen(arg);
+	struct snapshots some;
+	char name[ID_HEX];
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -134,16 +292,23 @@ cmd_choose(struct cmd *c, struct repo *repo, const char *arg,
 		    arg));
 	memcpy(name, arg, len);
 	name[len] = '\0';
+	if (cmd_filter(c, snaps, &some, e) < 0)
+		return (-1);
+	r = find_in(&some, short_id_len(snaps), name, out, e);
+	free(some.v);
+	return (r);
+}
+
+int
+cmd_choose(struct cmd *c, struct repo *repo, const char *arg,
+    struct chosen *out, struct err *e)
+{
+	struct snapshots snaps;
+	int r;
+
 	if (cmd_snapshots(c, repo, &snaps, e) < 0)
 		return (-1);
-	if (has_host_option(c)) {
-		r = of_host(&snaps, opts_get(&c->own, "host")->text, &some, e);
-		if (r == 0) {
-			r = find_in(&some, short_id_len(&snaps), name, out, e);
-			free(some.v);
-		}
-	} else
-		r = find_in(&snaps, short_id_len(&snaps), name, out, e);
+	r = cmd_choose_in(c, &snaps, arg, out, e);
 	snapshots_fini(&snaps);
 	return (r);
 }

@@ -71,7 +71,31 @@ size_t short_id_len(const struct snapshots *);
 /* The first digits of an id. */
 char *short_id(char dst[ID_HEX], const uint8_t id[ID_BYTES], size_t digits);
 
-/* "SNAPSHOT[:PATH]", with --host where the command has it. */
+/*
+ * Which snapshots: the same options for every command that takes any.  "latest"
+ * is the latest of those that they leave.
+ */
+#define FILTER_OPTIONS							\
+	{ "host", 0, OPT_TEXT, false, "HOST",				\
+	    "only snapshots of this host" },				\
+	{ "tag", 0, OPT_TEXT, true, "TAG",				\
+	    "only snapshots that have this tag" },			\
+	{ "path", 0, OPT_TEXT, true, "PATH",				\
+	    "only snapshots that hold this path" },			\
+	{ "after", 0, OPT_TIME, false, "TIME",				\
+	    "only snapshots of this time or later" },			\
+	{ "before", 0, OPT_TIME, false, "TIME",				\
+	    "only snapshots from before this time" }
+/*
+ * Those of the list that the filters leave, as a view in the same order: v is
+ * the caller's to free, what it points to stays the list's.  None left, though
+ * filters were given, is ERR_ABSENT and a text that says what there is.
+ */
+int cmd_filter(const struct cmd *, const struct snapshots *,
+    struct snapshots *out, struct err *);
+bool cmd_has_filters(const struct cmd *);
+
+/* "SNAPSHOT[:PATH]", with the filters where the command has them. */
 struct chosen {
 	struct snapshot_id id;
 	struct stamp time;
@@ -81,6 +105,9 @@ struct chosen {
 };
 int cmd_choose(struct cmd *, struct repo *, const char *arg, struct chosen *,
     struct err *);
+/* The same out of a list at hand. */
+int cmd_choose_in(const struct cmd *, const struct snapshots *, const char *arg,
+    struct chosen *, struct err *);
 
 /* A snapshot opened for reading. */
 struct reader {
@@ -99,7 +126,8 @@ int reader_resolve(struct reader *, struct entry *, struct err *);
 extern const struct command init_command, backup_command, snapshots_command,
     ls_command, cat_command, mount_command, umount_command, restore_command,
     check_command, config_command, complete_command, key_list_command,
-    key_add_command, key_change_command, key_remove_command, sql_command,
-    version_command, help_command_def;
+    key_add_command, key_change_command, key_remove_command, tag_add_command,
+    tag_remove_command, tag_set_command, sql_command, version_command,
+    help_command_def;
 
 #endif

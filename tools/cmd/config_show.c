@@ -75,7 +75,7 @@ show(struct cmd *c, const char *command, const struct opts *opts,
 	struct shown s = { .c = c, .command = command };
 	int r = 0;
 
-	table_init(&s.table, 3, "lll");
+	table_init(&s.table, 3, "lll", false);
 	table_cell(&s.table, heading);
 	table_cell(&s.table, "VALUE");
 	table_cell(&s.table, "FROM");

@@ -35,6 +35,7 @@ add_row(struct table *t, const struct key_info *k)
 	char id[ID_HEX], text[TEXT_BYTES];
 
 	table_cell(t, short_id(id, k->id.b, SHORT_ID));
+	table_style(t, STYLE_DIM);
 	table_cell(t, k->current ? "*" : "");
 	table_cell(t, k->kind == SLOT_KEY_FILE ? "key file" : "passphrase");
 	table_cell(t, k->record.role == ROLE_PUT_ONLY ? k->revoked ?
@@ -87,7 +88,7 @@ run_list(struct cmd *c, struct err *e)
 	if (r == 0 && c->ui.json != NULL)
 		put_objects(c, keys, n);
 	else if (r == 0) {
-		table_init(&t, 7, "lllllll");
+		table_init(&t, 7, "lllllll", c->ui.color);
 		for (size_t i = 0; i < 7; i++)
 			table_cell(&t, heads[i]);
 		for (size_t i = 0; i < n; i++)

@@ -14,8 +14,7 @@ static const struct opt options[] = {
 	    "mode, links, owners, size, time, and where a link leads" },
 	{ "recursive", 'R', OPT_FLAG, false, NULL,
 	    "everything below, as paths" },
-	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "\"latest\" is the latest of this host" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 

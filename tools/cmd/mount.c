@@ -14,8 +14,7 @@ static const struct opt mount_options[] = {
 	    "stay; Ctrl-C ends the mount" },
 	{ "options", 'o', OPT_TEXT, true, "OPTIONS",
 	    "mount options, comma-separated (allow_other ...)" },
-	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "\"latest\" is the latest of this host" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 static const struct opt umount_options[] = { { .name = NULL } };
@@ -81,6 +80,9 @@ run_mount(struct cmd *c, struct err *e)
 		env.threads = c->env.threads;
 	if (opts_given(&c->global, "memory"))
 		env.memory_bytes = c->env.memory_bytes;
+	if (c->nargs == 1 && cmd_has_filters(c))
+		return (err_set(e, ERR_USAGE, "a mount of the whole repository "
+		    "shows all snapshots: to filters belongs \"latest\""));
 	if (join_options(opts_get(&c->own, "options"), &options, e) < 0)
 		goto out;
 	env.options = options.len > 1 ? (const char *)options.data : NULL;

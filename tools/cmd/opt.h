@@ -62,10 +62,10 @@ int opts_merge(struct opts *strong, const struct opts *weak, struct err *);
 /*
  * Parse from argv[*at] on: "--name", "--name=value", "--name value", "-x",
  * "-xvalue", "-x value", clustered flags, "--no-name" (what was given so far or
- * stands in the configuration does not count), "--" ends the options.  An option is
- * looked for in each of the n sets; prefixes are not accepted.  Arguments that
- * are no options go to rest (room for as many as argv has) or, where rest is
- * NULL, the first of them ends the parsing with *at on it.
+ * stands in the configuration does not count), "--" ends the options.  An
+ * option is looked for in each of the n sets; prefixes are not accepted.
+ * Arguments that are no options go to rest (room for as many as argv has) or,
+ * where rest is NULL, the first of them ends the parsing with *at on it.
  */
 int opts_parse(struct opts *const *sets, size_t n, int argc, char **argv,
     int *at, char **rest, int *nrest, struct err *);

@@ -8,8 +8,7 @@
 static const struct opt options[] = {
 	{ "target", 0, OPT_TEXT, false, "DIRECTORY",
 	    "where to (must be given); made if it isn't there" },
-	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "\"latest\" is the latest of this host" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 

@@ -30,6 +30,8 @@ const struct opt global_options[] = {
 	    "one JSON object a line (see vitrine-json(5))" },
 	{ "profile", 'p', OPT_TEXT, false, "NAME",
 	    "what the configuration says for this name" },
+	{ "bytes", 0, OPT_FLAG, false, NULL,
+	    "sizes as numbers of bytes" },
 	{ "quiet", 'q', OPT_FLAG, false, NULL,
 	    "say nothing but warnings and errors" },
 	{ "verbose", 'v', OPT_FLAG, false, NULL, "say more" },
@@ -92,6 +94,8 @@ cmd_settings(struct cmd *c, struct err *e)
 
 	ui_set(&c->ui, opts_given(&c->global, "quiet"),
 	    opts_get(&c->global, "verbose")->times);
+	if (opts_given(&c->global, "bytes"))
+		text_exact_sizes();
 	v = opts_get(&c->global, "repo");
 	c->location = v->times > 0 ? v->text :
 	    getenv(settings_variable("repo"));

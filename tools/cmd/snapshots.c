@@ -6,36 +6,9 @@
 #include "tools/cmd/cmd.h"
 
 static const struct opt options[] = {
-	{ "host", 0, OPT_TEXT, false, "HOST", "only snapshots of this host" },
-	{ "tag", 0, OPT_TEXT, true, "TAG", "only snapshots with this tag" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
-
-static bool
-is_bytes(const struct bytes *b, const char *s)
-{
-	return (b->len == strlen(s) && memcmp(b->p, s, b->len) == 0);
-}
-
-static bool
-is_wanted(const struct cmd *c, const struct snapshot *s)
-{
-	const struct opt_value *host = opts_get(&c->own, "host");
-	const struct opt_value *tag = opts_get(&c->own, "tag");
-	bool found;
-
-	if (host->times > 0 && !is_bytes(&s->host, host->text))
-		return (false);
-	for (size_t i = 0; i < tag->n; i++) {
-		found = false;
-		for (uint32_t k = 0; k < s->tags.n; k++)
-			if (is_bytes(&s->tags.v[k], tag->list[i]))
-				found = true;
-		if (!found)
-			return (false);
-	}
-	return (true);
-}
 
 static void
 cell_strings(struct table *t, const struct strings *s)
@@ -61,6 +34,7 @@ add_row(struct table *t, const struct snapshot *s, size_t digits)
 	char id[ID_HEX], text[TEXT_BYTES];
 
 	table_cell(t, short_id(id, s->id.b, digits));
+	table_style(t, STYLE_DIM);
 	table_cell(t, text_time(text, &s->time));
 	table_cell_bytes(t, s->host.p, s->host.len);
 	table_cell(t, text_size(text, s->bytes));
@@ -98,54 +72,63 @@ put_object(struct cmd *c, struct json *j, const struct snapshot *s)
 }
 
 static void
-print_objects(struct cmd *c, const struct snapshots *snaps, size_t *shown)
+print_objects(struct cmd *c, const struct snapshots *shown)
 {
 	struct json j = JSON_INIT;
 
-	*shown = 0;
-	for (size_t i = 0; i < snaps->n; i++)
-		if (is_wanted(c, &snaps->v[i])) {
-			put_object(c, &j, &snaps->v[i]);
-			(*shown)++;
-		}
-	json_u64(&c->ui.result, "snapshots", *shown);
-	json_u64(&c->ui.result, "refused", snaps->refused);
+	for (size_t i = 0; i < shown->n; i++)
+		put_object(c, &j, &shown->v[i]);
+	json_u64(&c->ui.result, "snapshots", shown->n);
 	json_fini(&j);
 }
 
 static int
-print(struct cmd *c, const struct snapshots *snaps, size_t *shown,
+print(struct cmd *c, const struct snapshots *shown, size_t digits,
     struct err *e)
 {
 	static const char *const heads[] = {
 		"ID", "TIME", "HOST", "SIZE", "FILES", "STATE", "TAGS", "PATHS"
 	};
 	struct table t;
-	size_t digits = short_id_len(snaps);
 	int r = 0;
 
-	*shown = 0;
-	table_init(&t, 8, "lllrrlll");
+	table_init(&t, 8, "lllrrlll", c->ui.color);
 	for (size_t i = 0; i < 8; i++)
 		table_cell(&t, heads[i]);
-	for (size_t i = 0; i < snaps->n; i++)
-		if (is_wanted(c, &snaps->v[i])) {
-			add_row(&t, &snaps->v[i], digits);
-			(*shown)++;
-		}
-	if (*shown > 0 || t.failed)
+	for (size_t i = 0; i < shown->n; i++)
+		add_row(&t, &shown->v[i], digits);
+	if (shown->n > 0 || t.failed)
 		r = table_print(&t, stdout, e);
 	table_fini(&t);
 	return (r);
 }
 
+/* The last sentence; `why' says why nothing is shown, where that is known. */
+static void
+say(struct cmd *c, const struct snapshots *snaps, size_t shown,
+    const char *why)
+{
+	char text[TEXT_BYTES];
+
+	json_u64(&c->ui.result, "refused", snaps->refused);
+	if (snaps->refused > 0)
+		ui_say(&c->ui, "%s; %s refused: run \"vitrine check\".",
+		    text_n(text, shown, "snapshot", "snapshots"),
+		    snaps->refused == 1 ? "one was" : "several were");
+	else if (shown > 0)
+		ui_say(&c->ui, "%s.",
+		    text_n(text, shown, "snapshot", "snapshots"));
+	else
+		ui_say(&c->ui, "No snapshots%s%s.", *why != '\0' ? ": " : "",
+		    why);
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
+	struct snapshots snaps, shown;
+	struct err none = ERR_INIT;
 	struct repo *repo;
-	struct snapshots snaps;
-	char text[TEXT_BYTES];
-	size_t shown;
 	int r;
 
 	if (cmd_open(c, &repo, e) < 0)
@@ -154,20 +137,20 @@ run(struct cmd *c, struct err *e)
 		repo_close(repo);
 		return (-1);
 	}
-	if (c->ui.json != NULL) {
-		print_objects(c, &snaps, &shown);
+	r = cmd_filter(c, &snaps, &shown, &none);
+	if (r < 0 && none.code == ERR_ABSENT)
 		r = 0;
-	} else
-		r = print(c, &snaps, &shown, e);
-	if (r == 0 && snaps.refused > 0)
-		ui_say(&c->ui, "%s; %s refused: run \"vitrine check\".",
-		    text_n(text, shown, "snapshot", "snapshots"),
-		    snaps.refused == 1 ? "one was" : "several were");
+	else if (r < 0)
+		*e = none;
+	if (r == 0 && c->ui.json != NULL)
+		print_objects(c, &shown);
 	else if (r == 0)
-		ui_say(&c->ui, "%s.", shown == 0 ? "No snapshots" :
-		    text_n(text, shown, "snapshot", "snapshots"));
-	if (r == 0 && snaps.refused > 0)
-		r = EXIT_DAMAGE;
+		r = print(c, &shown, short_id_len(&snaps), e);
+	if (r == 0) {
+		say(c, &snaps, shown.n, err_text(&none));
+		r = snaps.refused > 0 ? EXIT_DAMAGE : EXIT_DONE;
+	}
+	free(shown.v);
 	snapshots_fini(&snaps);
 	repo_close(repo);
 	return (r);

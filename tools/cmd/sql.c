@@ -12,8 +12,7 @@
 #define COLUMNS_MAX	16	/* of a table on a terminal */
 
 static const struct opt options[] = {
-	{ "host", 0, OPT_TEXT, false, "HOST",
-	    "\"latest\" is the latest of this host" },
+	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 
@@ -126,7 +125,7 @@ each(void *ctx, int columns, const char *const *names,
 		return (0);
 	}
 	if (!a->open) {
-		table_init(&a->table, (size_t)columns, align);
+		table_init(&a->table, (size_t)columns, align, false);
 		a->open = true;
 		for (int i = 0; i < columns; i++)
 			table_cell(&a->table, a->headed ? "" : names[i]);

@@ -4,6 +4,8 @@
  */
 #include "tools/cmd/text.h"
 
+#include <sys/ioctl.h>
+
 #include <string.h>
 #include <time.h>
 #include <wchar.h>
@@ -26,6 +28,14 @@ text_count(char dst[TEXT_BYTES], uint64_t v)
 	return (dst);
 }
 
+static bool exact_sizes;
+
+void
+text_exact_sizes(void)
+{
+	exact_sizes = true;
+}
+
 char *
 text_size(char dst[TEXT_BYTES], uint64_t v)
 {
@@ -35,6 +45,10 @@ text_size(char dst[TEXT_BYTES], uint64_t v)
 	size_t u = 0;
 	double d = (double)v;
 
+	if (exact_sizes) {
+		(void)snprintf(dst, TEXT_BYTES, "%llu", (unsigned long long)v);
+		return (dst);
+	}
 	while (d >= 1023.95 && u < 6) {
 		d /= 1024;
 		u++;
@@ -208,4 +222,32 @@ text_width(const char *s, size_t len, size_t max, size_t *cut)
 	if (cut != NULL)
 		*cut = at;
 	return (columns);
+}
+
+size_t
+text_columns(int fd)
+{
+	struct winsize ws;
+
+	if (ioctl(fd, TIOCGWINSZ, &ws) != 0)
+		return (0);
+	return (ws.ws_col > 0 ? ws.ws_col : 80);
+}
+
+const char *
+style_begin(enum style s)
+{
+	switch (s) {
+	case STYLE_PLAIN:
+		break;
+	case STYLE_DIM:
+		return ("\033[2m");
+	case STYLE_GREEN:
+		return ("\033[32m");
+	case STYLE_RED:
+		return ("\033[31m");
+	case STYLE_YELLOW:
+		return ("\033[33m");
+	}
+	return ("");
 }

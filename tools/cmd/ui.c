@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
@@ -31,8 +30,8 @@ put_object(struct ui *ui, struct json *j)
 	json_end(j);
 	(void)pthread_mutex_lock(&ui->lock);
 	if (j->b.failed)
-		(void)fputs("{\"type\":\"warning\",\"text\":\"out of memory\"}\n",
-		    ui->json);
+		(void)fputs("{\"type\":\"warning\","
+		    "\"text\":\"out of memory\"}\n", ui->json);
 	else
 		(void)fwrite(j->b.data, 1, j->b.len, ui->json);
 	(void)pthread_mutex_unlock(&ui->lock);
@@ -271,11 +270,19 @@ item(void *ctx, enum event_kind kind, const char *path, const char *text)
 static size_t
 terminal_width(void)
 {
-	struct winsize ws;
+	size_t columns = text_columns(STDERR_FILENO);
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 1)
-		return (ws.ws_col - 1U);
-	return (79);
+	return (columns > 1 ? columns - 1 : 79);
+}
+
+/* no-color.org: any value but an empty one says no. */
+static bool
+wants_color(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return (isatty(STDOUT_FILENO) == 1 && (no == NULL || *no == '\0') &&
+	    term != NULL && *term != '\0' && strcmp(term, "dumb") != 0);
 }
 
 /* "12 / 400 files, 1.2 GiB, 85 MiB/s, 1:10 min left  /home/ana/x" */
@@ -371,6 +378,7 @@ ui_init(struct ui *ui)
 	memset(ui, 0, sizeof(*ui));
 	(void)pthread_mutex_init(&ui->lock, NULL);
 	ui->terminal = isatty(STDERR_FILENO) == 1;
+	ui->color = wants_color();
 	ui->began_ms = clock_mono_ms();
 	ui->log.say = log_sink;
 	ui->log.ctx = ui;

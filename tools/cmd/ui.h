@@ -21,6 +21,7 @@ struct ui {
 	bool quiet;			/* warnings and errors only */
 	unsigned verbose;
 	bool terminal;			/* stderr is one: draw progress */
+	bool color;			/* stdout shows colours */
 	bool drawn;			/* the line is on the screen */
 	uint64_t began_ms;
 	struct log log;			/* a sink that speaks through us */
