@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "tools/job/glob.h"
+#include "tools/job/ignore.h"
 #include "tools/job/pattern.h"
 
 static void
@@ -44,6 +46,79 @@ test_fits(void **state)
 		    cases[i].fits)
 			fail_msg("%s against %s", cases[i].pattern,
 			    cases[i].text);
+}
+
+static void
+test_git(void **state)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool fits;
+	} cases[] = {
+		{ "a**b", "axb", true }, { "a**b", "ax/yb", false },
+		{ "?a**b", "xax/yb", false }, { "a/**", "a/b/c", true },
+		{ "a/***", "a/b/c", true }, { "a/**b", "a/x/b", false },
+		{ "**/b", "b", true }, { "a**/b", "ax/y/b", true },
+		{ "*a**/b", "xax/y/b", false }, { "[a", "[a", false },
+		{ "a\\", "a\\", false }, { "[[:upper:]]", "A", true },
+		{ "[[:upper:]]", "a", false }, { "[[:huh:]a]", "a", false },
+		{ "[[:]", ":", true }, { "[a-c-e]", "-", true },
+		{ "[a-c-e]", "d", false }, { "[!a]", "/", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (glob_fits(cases[i].pattern, cases[i].text, GLOB_GIT) !=
+		    cases[i].fits)
+			fail_msg("%s against %s", cases[i].pattern,
+			    cases[i].text);
+}
+
+static enum ignore_verdict
+ignored(const char *rules, const char *path, bool is_dir)
+{
+	const char *slash = strrchr(path, '/');
+	struct err e = ERR_INIT;
+	enum ignore_verdict v;
+	struct ignore *ig;
+
+	assert_int_equal(ignore_parse(&ig, rules, strlen(rules), &e), 0);
+	v = ignore_verdict(ig, path, slash != NULL ? slash + 1 : path, is_dir);
+	ignore_free(ig);
+	return (v);
+}
+
+static void
+test_ignore(void **state)
+{
+	assert_int_equal(ignored("", "a", false), IGNORE_NONE);
+	assert_int_equal(ignored("*.o\n!b.o", "x/a.o", false), IGNORE_OUT);
+	assert_int_equal(ignored("*.o\n!b.o", "x/b.o", false), IGNORE_KEEP);
+	assert_int_equal(ignored("/a", "x/a", false), IGNORE_NONE);
+	assert_int_equal(ignored("x/a/", "x/a", false), IGNORE_NONE);
+	assert_int_equal(ignored("x/a/", "x/a", true), IGNORE_OUT);
+	assert_int_equal(ignored("# a\n\\#a\r\n", "#a", false), IGNORE_OUT);
+	assert_int_equal(ignored("a  \n", "a", false), IGNORE_OUT);
+	assert_int_equal(ignored("a\\ \n", "a ", false), IGNORE_OUT);
+	assert_int_equal(ignored("\xef\xbb\xbf" "a", "a", false), IGNORE_OUT);
+}
+
+static void
+test_taken_back(void **state)
+{
+	static const char *const list[] = { "*.o", "!/x/b.o", "c.o" };
+	struct err e = ERR_INIT;
+	struct patterns *ps;
+
+	assert_int_equal(patterns_new(&ps, list, 3, &e), 0);
+	assert_int_equal(patterns_verdict(ps, "/x/a.o", "a.o", false),
+	    PATTERN_HIT);
+	assert_int_equal(patterns_verdict(ps, "/x/b.o", "b.o", false),
+	    PATTERN_TAKEN_BACK);
+	assert_int_equal(patterns_verdict(ps, "/x/b.c", "b.c", false),
+	    PATTERN_NONE);
+	assert_false(patterns_match(ps, "/x", "b.o", false));
+	assert_true(patterns_match(ps, "/y", "b.o", false));
+	patterns_free(ps);
 }
 
 static void
@@ -92,7 +167,8 @@ test_forms(void **state)
 static void
 test_bad(void **state)
 {
-	static const char *const bad[] = { "", "/", "//", "[a", "x[!" };
+	static const char *const bad[] = { "", "/", "//", "[a", "x[!",
+	    "!", "!/", "[[:huh:]]" };
 	struct err e = ERR_INIT;
 	struct patterns *ps;
 
@@ -107,6 +183,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_git),
+		cmocka_unit_test(test_ignore),
+		cmocka_unit_test(test_taken_back),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_bad),

@@ -53,7 +53,8 @@ struct told {
 };
 
 static bool
-keep(void *ctx, const char *dir, struct walk_entry *en)
+keep(void *ctx, const struct walk_dir *d, const char *path,
+    struct walk_entry *en)
 {
 	if (strcmp(en->name, "mine") == 0)
 		en->left_out = true;

@@ -5,11 +5,27 @@
 
 #include <string.h>
 
-#include "tools/cmd/cmd.h"
+#include "tools/cmd/backup_args.h"
 
 static const struct opt options[] = {
 	{ "exclude", 0, OPT_TEXT, true, "PATTERN",
 	    "leave out what matches (see vitrine-backup(1))" },
+	{ "exclude-file", 0, OPT_TEXT, true, "FILE",
+	    "leave out what the patterns in FILE match" },
+	{ "exclude-caches", 0, OPT_FLAG, false, NULL,
+	    "leave out what lies beside a valid CACHEDIR.TAG" },
+	{ "exclude-if-present", 0, OPT_TEXT, true, "NAME[:HEADER]",
+	    "leave out what lies beside a file of that name" },
+	{ "exclude-larger-than", 0, OPT_SIZE, false, "SIZE",
+	    "leave out larger files" },
+	{ "no-ignore-files", 0, OPT_FLAG, false, NULL,
+	    "don't follow the .vitrineignore files in the tree" },
+	{ "files-from", 0, OPT_TEXT, true, "FILE",
+	    "back up also what the lines of FILE name or match" },
+	{ "files-from-verbatim", 0, OPT_TEXT, true, "FILE",
+	    "the same, each line a path just as it stands" },
+	{ "files-from-raw", 0, OPT_TEXT, true, "FILE",
+	    "the same, each path ended by a NUL byte" },
 	{ "one-file-system", 0, OPT_FLAG, false, NULL,
 	    "don't go into other file systems" },
 	{ "tag", 0, OPT_TEXT, true, "TAG", "a tag for the snapshot" },
@@ -74,44 +90,74 @@ put_result(struct json *j, const struct backup_result *res)
 	json_u64(j, "duration_ms", res->duration_ms);
 }
 
-static int
-run(struct cmd *c, struct err *e)
+static void
+set_env(struct cmd *c, const struct backup_args *args, struct backup_env *env)
 {
-	const struct opt_value *exclude = opts_get(&c->own, "exclude");
+	const struct opt_value *present =
+	    opts_get(&c->own, "exclude-if-present");
+	const struct opt_value *larger =
+	    opts_get(&c->own, "exclude-larger-than");
 	const struct opt_value *tag = opts_get(&c->own, "tag");
 	const struct opt_value *host = opts_get(&c->own, "host");
 	const struct opt_value *time = opts_get(&c->own, "time");
-	struct backup_env env = { 0 };
-	struct backup_result res = { 0 };
+
+	env->roots = args->roots;
+	env->nroots = args->nroots;
+	env->excludes = args->excludes;
+	env->nexcludes = args->nexcludes;
+	env->exclude_caches = opts_given(&c->own, "exclude-caches");
+	env->exclude_present = present->list;
+	env->nexclude_present = present->n;
+	env->exclude_larger = larger->times > 0 ? &larger->number : NULL;
+	env->no_ignore_files = opts_given(&c->own, "no-ignore-files");
+	env->tags = tag->list;
+	env->ntags = tag->n;
+	env->host = host->times > 0 ? host->text : NULL;
+	env->time = time->times > 0 ? &time->time : NULL;
+	env->one_file_system = opts_given(&c->own, "one-file-system");
+	env->dry_run = opts_given(&c->own, "dry-run");
+}
+
+static int
+back_up(struct cmd *c, const struct backup_env *env, struct backup_result *res,
+    struct err *e)
+{
 	struct repo *repo;
 	int r;
 
-	env.roots = (const char *const *)c->args;
-	env.nroots = (size_t)c->nargs;
-	env.excludes = exclude->list;
-	env.nexcludes = exclude->n;
-	env.tags = tag->list;
-	env.ntags = tag->n;
-	env.host = host->times > 0 ? host->text : NULL;
-	env.time = time->times > 0 ? &time->time : NULL;
-	env.one_file_system = opts_given(&c->own, "one-file-system");
-	env.dry_run = opts_given(&c->own, "dry-run");
 	if (cmd_open(c, &repo, e) < 0)
 		return (-1);
-	r = backup_run(repo, &env, &c->ui.events, &res, e);
+	r = backup_run(repo, env, &c->ui.events, res, e);
 	repo_close(repo);
 	if (r < 0)
 		return (-1);
-	if (res.changed_meanwhile > 0)
+	if (res->changed_meanwhile > 0)
 		ui_warn(&c->ui, "warning: %llu of the files changed while they "
-		    "were read", (unsigned long long)res.changed_meanwhile);
-	put_result(&c->ui.result, &res);
-	say(c, &env, &res);
-	return (res.unread > 0 ? EXIT_PARTIAL : EXIT_DONE);
+		    "were read", (unsigned long long)res->changed_meanwhile);
+	put_result(&c->ui.result, res);
+	say(c, env, res);
+	return (res->unread > 0 ? EXIT_PARTIAL : EXIT_DONE);
+}
+
+static int
+run(struct cmd *c, struct err *e)
+{
+	struct backup_env env = { 0 };
+	struct backup_result res = { 0 };
+	struct backup_args args;
+	int r;
+
+	r = backup_args_init(&args, c, e);
+	if (r == 0) {
+		set_env(c, &args, &env);
+		r = back_up(c, &env, &res, e);
+	}
+	backup_args_fini(&args);
+	return (r);
 }
 
 const struct command backup_command = {
-	"backup", "PATH...",
-	"Back up files and directories into a new snapshot", options, 1, -1,
+	"backup", "[PATH...]",
+	"Back up files and directories into a new snapshot", options, 0, -1,
 	run
 };

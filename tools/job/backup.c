@@ -143,14 +143,13 @@ prepare(struct backup *b, struct err *e)
 	int rc;
 
 	if (b->env->nroots == 0)
-		return (err_set(e, ERR_USAGE, "nothing to back up"));
+		return (err_set(e, ERR_USAGE, "nothing to back up: give "
+		    "paths"));
 	b->memory_bytes = repo_env(b->repo)->memory_bytes;
 	if (b->memory_bytes == 0)
 		b->memory_bytes = MEMORY_BYTES;
 	if (roots_make(&b->roots, b->env->roots, b->env->nroots,
-	    !b->env->one_file_system, e) != 0 ||
-	    patterns_new(&b->patterns, b->env->excludes, b->env->nexcludes,
-	    e) != 0)
+	    !b->env->one_file_system, e) != 0 || filter_init(b, e) != 0)
 		return (-1);
 	find_skipped(b);
 	b->dry_ino = 1ULL << 40;
@@ -190,6 +189,33 @@ choose_host(struct backup *b, char *dst, size_t size, struct err *e)
 	return (0);
 }
 
+static int
+compare_bytes(const void *a, const void *b)
+{
+	return (strcmp(((const struct bytes *)a)->p,
+	    ((const struct bytes *)b)->p));
+}
+
+/* What the manifest won't take is said before the work. */
+static int
+check_counts(const struct backup *b, struct err *e)
+{
+	const struct {
+		size_t n;
+		const char *what;
+	} v[] = {
+		{ b->roots.n, "paths" }, { b->env->ntags, "tags" },
+		{ b->env->nexcludes, "exclude patterns" }
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		if (v[i].n > MANIFEST_STRINGS_MAX)
+			return (err_set(e, ERR_USAGE, "%zu %s; a snapshot "
+			    "takes at most %d", v[i].n, v[i].what,
+			    MANIFEST_STRINGS_MAX));
+	return (0);
+}
+
 /* The manifest as far as it is known before the work. */
 static int
 describe(struct backup *b, struct manifest *m, struct err *e)
@@ -199,7 +225,8 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 	struct passwd pw, *found = NULL;
 	struct strings *roots = &m->roots;
 
-	if (choose_host(b, host, sizeof(host), e) != 0)
+	if (check_counts(b, e) != 0 ||
+	    choose_host(b, host, sizeof(host), e) != 0)
 		return (-1);
 	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 &&
 	    found != NULL)
@@ -217,14 +244,8 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 			return (-1);
 	}
 	/* By bytes; the walk has them by components. */
-	for (uint32_t i = 1; i < roots->n; i++)
-		for (uint32_t j = i; j > 0 &&
-		    strcmp(roots->v[j - 1].p, roots->v[j].p) > 0; j--) {
-			struct bytes swap = roots->v[j];
-
-			roots->v[j] = roots->v[j - 1];
-			roots->v[j - 1] = swap;
-		}
+	if (roots->n > 1)
+		qsort(roots->v, roots->n, sizeof(*roots->v), compare_bytes);
 	for (size_t i = 0; i < env->ntags; i++)
 		if (strings_add(&m->tags, env->tags[i], strlen(env->tags[i]),
 		    e) != 0)
@@ -399,7 +420,7 @@ close_all(struct backup *b)
 	fetch_free(b->fetch);
 	pool_free(b->pool);
 	manifest_fini(&b->before);
-	patterns_free(b->patterns);
+	filter_fini(b);
 	roots_fini(&b->roots);
 	buf_fini(&b->gone.list);
 	buf_fini(&b->path);

@@ -13,6 +13,11 @@ struct backup_env {
 	size_t nroots;
 	const char *const *excludes;	/* patterns: vitrine-backup(1) */
 	size_t nexcludes;
+	bool exclude_caches;		/* what CACHEDIR.TAG marks */
+	const char *const *exclude_present;	/* NAME[:HEADER] */
+	size_t nexclude_present;
+	const uint64_t *exclude_larger;	/* files of more bytes; NULL: none */
+	bool no_ignore_files;
 	const char *const *tags;
 	size_t ntags;
 	const char *host;		/* NULL: the machine's */

@@ -14,6 +14,7 @@
  *
  *	backup.c	the run: session, parent, pool, commit
  *	backup_tree.c	the walk's callbacks: what is new, changed, gone, moved
+ *	backup_filter.c	what is wanted: patterns, ignore files, markers, sizes
  *	backup_flow.c	files' content in order: works, lanes, results
  *	backup_settle.c	what a work has found is written
  *	backup_read.c	what workers do for it: open, read, cut, look up
@@ -36,6 +37,8 @@ struct backup {
 
 	struct roots roots;
 	struct patterns *patterns;
+	struct marker *markers;		/* owned */
+	size_t nmarkers;
 	size_t memory_bytes;
 	struct pool *pool;
 	struct cutter cutter;
@@ -125,6 +128,21 @@ int sink_lookup(struct backup *, const void *, size_t len, struct put_hint *,
 /* A directory of the parent goes to another place; 0, or CATALOG_ABSENT. */
 int sink_move(struct backup *, uint64_t ino, uint64_t dir, const char *name,
     struct err *);
+
+/* backup_filter.c */
+struct marker {
+	char *name;			/* owned */
+	char *header;			/* owned; "": its being there does */
+};
+int filter_init(struct backup *, struct err *);
+void filter_fini(struct backup *);
+/* Any thread, as walk_ops says. */
+int filter_listed(void *backup, struct walk_dir *, const struct names *,
+    struct err *);
+bool filter_keep(void *backup, const struct walk_dir *, const char *path,
+    struct walk_entry *);
+/* What is to be said of a directory's markers and rules. */
+void filter_tell(struct backup *, const struct walk_dir *, bool is_root);
 
 /* backup_tree.c */
 extern const struct walk_ops backup_walk_ops;

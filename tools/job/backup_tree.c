@@ -45,21 +45,6 @@ no_memory(struct err *e)
 /* Workers' part. */
 
 static bool
-keep(void *ctx, const char *dir, struct walk_entry *en)
-{
-	const struct backup *b = ctx;
-
-	for (unsigned i = 0; i < b->nskip; i++)
-		if (en->st.kind == ENTRY_DIR && en->error == 0 &&
-		    en->st.dev == b->skip[i][0] && en->st.ino == b->skip[i][1])
-			en->left_out = true;
-	if (en->leads || en->left_out || patterns_is_empty(b->patterns))
-		return (true);
-	return (!patterns_match(b->patterns, dir, en->name,
-	    en->st.kind == ENTRY_DIR));
-}
-
-static bool
 same_stamp(const struct stamp *a, const struct stamp *b)
 {
 	return (a->s == b->s && a->ns == b->ns);
@@ -352,6 +337,7 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
 		nd.xattrs = en->old.xattrs;
 	}
 	dir->xattrs = nd.xattrs;
+	filter_tell(b, dir, en != NULL && en->is_root);
 	b->res->dirs++;
 	if (error == 0 && first->meta != NULL)
 		error = first->meta->error;
@@ -634,7 +620,7 @@ cross(void *ctx, struct walk_dir *dir, struct walk_entry *en, bool *list,
 }
 
 const struct walk_ops backup_walk_ops = {
-	.keep = keep, .want_path = false, .examine = examine, .cross = cross,
-	.enter = enter, .batch = batch_begins, .gone = gone, .entry = entry,
-	.leave = leave
+	.listed = filter_listed, .keep = filter_keep, .want_path = false,
+	.examine = examine, .cross = cross, .enter = enter,
+	.batch = batch_begins, .gone = gone, .entry = entry, .leave = leave
 };

@@ -96,6 +96,25 @@ names_sort(struct names *ns)
 		qsort_r(ns->v, ns->n, sizeof(*ns->v), compare, ns->text);
 }
 
+int
+names_has(const struct names *ns, const char *name)
+{
+	size_t lo = 0, hi = ns->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(names_text(ns, mid), name);
+
+		if (c == 0)
+			return (1);
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (ns->more && lo == ns->n ? -1 : 0);
+}
+
 /* Keep the smaller half; the texts are moved together. */
 static int
 halve(struct names *ns)

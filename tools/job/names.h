@@ -35,6 +35,9 @@ names_text(const struct names *ns, size_t i)
 
 int names_add(struct names *, const char *name, size_t len, uint8_t type);
 void names_sort(struct names *);
+/* Is this name in a sorted list?  0 or 1; -1 when it would be among those that
+ * were left out. */
+int names_has(const struct names *, const char *name);
 /*
  * List a directory (not "." and "..") from where the descriptor stands, which
  * is to be its beginning: the names after `after' (NULL: all), at most about

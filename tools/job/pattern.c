@@ -1,14 +1,12 @@
 /*
- * Exclude patterns.  Matching takes no recursion and at most pattern times text
- * steps: on a mismatch it goes back to the last '*', which takes one byte more
- * but never a '/', or else to the last '**', which may.  Going back further
- * can't help, as what the last star of a kind could match is all that the
- * earlier ones could.
+ * Lists of exclude patterns: which of them says what of an entry.
  */
 #include "tools/job/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/job/glob.h"
 
 enum form { FORM_NAME, FORM_PATH };
 
@@ -16,6 +14,7 @@ struct pattern {
 	char *text;		/* owned; without the final '/' */
 	enum form form;
 	bool dirs_only;
+	bool not;		/* takes back */
 };
 
 struct patterns {
@@ -24,145 +23,41 @@ struct patterns {
 	bool want_path;
 };
 
-/* The end of the set that begins at p ("["), or NULL when it has none. */
-static const char *
-set_end(const char *p)
-{
-	p++;
-	if (*p == '!' || *p == '^')
-		p++;
-	if (*p == ']')
-		p++;
-	for (; *p != '\0' && *p != ']'; p++)
-		if (*p == '\\' && p[1] != '\0')
-			p++;
-	return (*p == ']' ? p + 1 : NULL);
-}
-
-static bool
-set_has(const char *p, const char *end, unsigned char c)
-{
-	bool not = false, in = false;
-
-	p++;
-	if (*p == '!' || *p == '^') {
-		not = true;
-		p++;
-	}
-	while (p < end - 1) {
-		unsigned char lo, hi;
-
-		if (*p == '\\' && p + 1 < end - 1)
-			p++;
-		lo = hi = (unsigned char)*p++;
-		if (*p == '-' && p + 1 < end - 1) {
-			p++;
-			if (*p == '\\' && p + 1 < end - 1)
-				p++;
-			hi = (unsigned char)*p++;
-		}
-		if (lo <= c && c <= hi)
-			in = true;
-	}
-	return (in != not);
-}
-
-/* Does the one-byte element at p match c?  *next is the element after it. */
-static bool
-one_fits(const char *p, unsigned char c, const char **next)
-{
-	const char *end;
-
-	if (*p == '?') {
-		*next = p + 1;
-		return (c != '/');
-	}
-	if (*p == '[' && (end = set_end(p)) != NULL) {
-		*next = end;
-		return (c != '/' && set_has(p, end, c));
-	}
-	if (*p == '\\' && p[1] != '\0')
-		p++;
-	*next = p + 1;
-	return ((unsigned char)*p == c);
-}
-
 bool
 pattern_fits(const char *p, const char *s)
 {
-	const char *star_p = NULL, *star_s = NULL;	/* the last '*' */
-	const char *far_p = NULL, *far_s = NULL;	/* the last '**' */
-	bool far_whole = false;		/* it stands for whole components */
-	const char *start = p;
-
-	for (;;) {
-		const char *next;
-
-		if (p[0] == '*' && p[1] == '*') {
-			far_whole = (p == start || p[-1] == '/') &&
-			    p[2] == '/';
-			p += far_whole ? 3 : 2;
-			far_p = p;
-			far_s = s;
-			star_p = NULL;
-			continue;
-		}
-		if (*p == '*') {
-			star_p = ++p;
-			star_s = s;
-			continue;
-		}
-		if (*s == '\0' && *p == '\0')
-			return (true);
-		if (*s != '\0' && *p != '\0' &&
-		    one_fits(p, (unsigned char)*s, &next)) {
-			p = next;
-			s++;
-			continue;
-		}
-		if (star_p != NULL && *star_s != '\0' && *star_s != '/') {
-			p = star_p;
-			s = ++star_s;
-			continue;
-		}
-		if (far_p == NULL)
-			return (false);
-		if (far_whole) {
-			far_s = strchr(far_s, '/');
-			if (far_s == NULL)
-				return (false);
-		} else if (*far_s == '\0') {
-			return (false);
-		}
-		p = far_p;
-		s = ++far_s;
-		star_p = NULL;
-	}
+	return (glob_fits(p, s, GLOB_PLAIN));
 }
 
 static int
 pattern_init(struct pattern *pt, const char *text, struct err *e)
 {
-	size_t len = strlen(text);
+	const char *given = text;
+	size_t len;
 	bool inside;
 
+	if (*text == '!') {
+		pt->not = true;
+		text++;
+	}
+	len = strlen(text);
 	while (len > 0 && text[len - 1] == '/') {
 		pt->dirs_only = true;
 		len--;
 	}
 	if (len == 0)
 		return (err_set(e, ERR_USAGE,
-		    "exclude pattern \"%s\" matches nothing", text));
+		    "exclude pattern \"%s\" matches nothing", given));
 	for (const char *p = text; *p != '\0'; p++) {
 		if (*p == '\\' && p[1] != '\0') {
 			p++;
 		} else if (*p == '[') {
-			const char *end = set_end(p);
+			const char *end = glob_set_end(p);
 
 			if (end == NULL)
-				return (err_set(e, ERR_USAGE,
-				    "exclude pattern \"%s\": '[' without ']'",
-				    text));
+				return (err_set(e, ERR_USAGE, "exclude pattern "
+				    "\"%s\": a set ([) that doesn't end, or "
+				    "has a class that is none", given));
 			p = end - 1;
 		}
 	}
@@ -224,12 +119,28 @@ patterns_want_path(const struct patterns *ps)
 	return (ps->want_path);
 }
 
+enum pattern_verdict
+patterns_verdict(const struct patterns *ps, const char *path, const char *name,
+    bool is_dir)
+{
+	for (size_t i = ps->n; i-- > 0;) {
+		const struct pattern *pt = &ps->v[i];
+		const char *text = pt->form == FORM_NAME ? name : path;
+
+		if ((pt->dirs_only && !is_dir) || text == NULL)
+			continue;
+		if (glob_fits(pt->text, text, GLOB_PLAIN))
+			return (pt->not ? PATTERN_TAKEN_BACK : PATTERN_HIT);
+	}
+	return (PATTERN_NONE);
+}
+
 bool
 patterns_match(const struct patterns *ps, const char *dir, const char *name,
     bool is_dir)
 {
 	char *path = NULL;
-	bool hit = false;
+	bool hit;
 
 	if (ps->want_path) {
 		size_t size = strlen(dir) + strlen(name) + 2;
@@ -238,16 +149,7 @@ patterns_match(const struct patterns *ps, const char *dir, const char *name,
 		if (path != NULL)
 			(void)snprintf(path, size, "%s/%s", dir, name);
 	}
-	for (size_t i = 0; i < ps->n && !hit; i++) {
-		const struct pattern *pt = &ps->v[i];
-
-		if (pt->dirs_only && !is_dir)
-			continue;
-		if (pt->form == FORM_NAME)
-			hit = pattern_fits(pt->text, name);
-		else if (path != NULL)
-			hit = pattern_fits(pt->text, path);
-	}
+	hit = patterns_verdict(ps, path, name, is_dir) == PATTERN_HIT;
 	free(path);
 	return (hit);
 }

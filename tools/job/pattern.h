@@ -7,18 +7,14 @@
 #include "engine/base/err.h"
 
 /*
- * Exclude patterns (vitrine-backup(1), --exclude).
- *
- *	*	any bytes but '/'
- *	**	any bytes; "**" and '/' together also nothing at all
- *	?	one byte but '/'
- *	[a-z]	one byte of a set, but '/'; [!a-z] and [^a-z] one that is not
- *		in it
- *	\x	x itself
+ * Lists of patterns (vitrine-backup(1), --exclude), of the form that glob.h
+ * calls plain.
  *
  * A pattern that begins with '/' is matched against the whole absolute path;
  * one without '/' against the last component; one with '/' inside against the
- * last components.  A '/' at its end makes it match directories only.
+ * last components.  A '/' at its end makes it match directories only.  One that
+ * begins with '!' takes back what those before it say: the last one that
+ * matches counts.
  * Immutable: any thread.
  */
 struct patterns;
@@ -30,12 +26,20 @@ void patterns_free(struct patterns *);	/* NULL is fine */
 bool patterns_is_empty(const struct patterns *);
 /* Does any need the directory's path? */
 bool patterns_want_path(const struct patterns *);
-/* `dir' is the absolute path of the directory without a final '/' ("" for the
- * root), unused (may be NULL) unless patterns_want_path(). */
+
+enum pattern_verdict { PATTERN_NONE, PATTERN_HIT, PATTERN_TAKEN_BACK };
+/* What the last pattern that matches says.  `path' is the absolute path of the
+ * entry, unused (may be NULL) unless patterns_want_path(); `name' its last
+ * component. */
+enum pattern_verdict patterns_verdict(const struct patterns *,
+    const char *path, const char *name, bool is_dir);
+/* Is it PATTERN_HIT?  `dir' is the absolute path of the directory without a
+ * final '/' ("" for the root), unused (may be NULL) unless
+ * patterns_want_path(). */
 bool patterns_match(const struct patterns *, const char *dir, const char *name,
     bool is_dir);
 
-/* One pattern against one text, '/' as above. */
+/* One pattern against one text. */
 bool pattern_fits(const char *pattern, const char *text);
 
 #endif

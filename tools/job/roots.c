@@ -185,6 +185,38 @@ roots_component(const struct roots *r, size_t i, size_t plen)
 	return (strcspn(r->v[i] + plen + 1, "/"));
 }
 
+/* How the component after plen of root i stands to a name. */
+static int
+compare_component(const struct roots *r, size_t i, size_t plen,
+    const char *name, size_t len)
+{
+	const char *c = r->v[i] + plen + 1;
+	size_t n = roots_component(r, i, plen);
+	int d = memcmp(c, name, n < len ? n : len);
+
+	if (d != 0)
+		return (d);
+	return (n < len ? -1 : n > len);
+}
+
+/* The first root of the range whose component is not before the name or, with
+ * `past', is behind it. */
+static size_t
+find_component(const struct roots *r, size_t lo, size_t hi, size_t plen,
+    const char *name, size_t len, bool past)
+{
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int d = compare_component(r, mid, plen, name, len);
+
+		if (d < 0 || (past && d == 0))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (lo);
+}
+
 void
 roots_within(const struct roots *r, size_t lo, size_t hi, size_t plen,
     const char *name, size_t *out_lo, size_t *out_hi, bool *is_root)
@@ -193,20 +225,14 @@ roots_within(const struct roots *r, size_t lo, size_t hi, size_t plen,
 
 	*out_lo = *out_hi = 0;
 	*is_root = false;
-	for (size_t i = lo; i < hi; i++) {
-		const char *c;
-
-		/* The directory itself may be the first of the range. */
-		if (r->v[i][plen] == '\0')
-			continue;
-		c = r->v[i] + plen + 1;
-		if (roots_component(r, i, plen) != len ||
-		    memcmp(c, name, len) != 0)
-			continue;
-		if (*out_lo == *out_hi) {
-			*out_lo = i;
-			*is_root = c[len] == '\0';
-		}
-		*out_hi = i + 1;
-	}
+	/* The directory itself may be the first of the range. */
+	if (lo < hi && r->v[lo][plen] == '\0')
+		lo++;
+	lo = find_component(r, lo, hi, plen, name, len, false);
+	hi = find_component(r, lo, hi, plen, name, len, true);
+	if (lo == hi)
+		return;
+	*out_lo = lo;
+	*out_hi = hi;
+	*is_root = r->v[lo][plen + 1 + len] == '\0';
 }

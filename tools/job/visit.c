@@ -217,7 +217,7 @@ look(struct visit *v, const struct name_ref *r, const char *name,
 		en->st.kind = kind_of_type(r->type);
 	}
 	en->leads = lo < hi;
-	return (v->env->ops->keep(v->env->ctx, path, en));
+	return (v->env->ops->keep(v->env->ctx, d, path, en));
 }
 
 /* The batch's names, copied: the list may be replaced while they are in use. */
@@ -255,7 +255,8 @@ fill(struct visit *v, struct walk_batch *b)
 	struct names *ns = &v->names;
 	size_t n = ns->n - ns->at;
 	struct buf path = BUF_INIT;
-	const char *dir = NULL;
+	bool want_path = v->env->ops->want_path || v->dir->want_path;
+	size_t plen = 0;
 	int error;
 
 	if (n > WALK_BATCH)
@@ -263,15 +264,26 @@ fill(struct visit *v, struct walk_batch *b)
 	error = copy_names(v, b, n);
 	if (error != 0)
 		return (error);
-	if (n > 0 && v->env->ops->want_path) {
+	if (n > 0 && want_path) {
 		if (walk_path(v->dir, NULL, &path, &v->err) != 0)
 			return (ENOMEM);
-		dir = (const char *)path.data;
+		plen = path.len;
 	}
 	for (size_t i = 0; i < n; i++) {
+		const struct name_ref *r = &ns->v[ns->at + i];
 		const char *name = b->v[i].name;
 
-		if (look(v, &ns->v[ns->at + i], name, dir, &b->v[b->n]))
+		if (want_path) {
+			path.len = plen;
+			buf_u8(&path, '/');
+			buf_bytes(&path, name, r->len + 1u);
+			if (path.failed) {
+				buf_fini(&path);
+				return (ENOMEM);
+			}
+		}
+		if (look(v, r, name, want_path ? (const char *)path.data :
+		    NULL, &b->v[b->n]))
 			b->n++;
 		if (i + 1 == n)
 			b->upto = name;
@@ -339,6 +351,12 @@ visit_run(struct job *job)
 	b->first = v->first;
 	b->now = clock_wall();
 	b->error = open_and_list(v);
+	if (v->first && b->error == 0 && v->dir->listed && !v->dir->implied &&
+	    v->env->ops->listed != NULL && v->env->ops->listed(v->env->ctx,
+	    v->dir, &v->names, &v->err) != 0) {
+		v->failed = true;
+		return;
+	}
 	if (fill(v, b) != 0) {
 		v->failed = true;
 		(void)err_set(&v->err, ERR_NOMEM, "no memory for the walk");
@@ -363,6 +381,8 @@ walk_visit_entry(const struct walk_env *env, struct walk_dir *parent,
 		return (NULL);
 	d->st = en->st;
 	d->implied = en->implied;
+	d->want_path = parent->want_path;
+	d->ignore_bytes = parent->ignore_bytes;
 	if (parent->root_lo < parent->root_hi) {
 		roots_within(env->roots, parent->root_lo, parent->root_hi,
 		    parent->plen, en->name, &d->root_lo, &d->root_hi, &is_root);

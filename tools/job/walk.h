@@ -3,6 +3,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/pool.h"
+#include "tools/job/ignore.h"
 #include "tools/job/meta.h"
 #include "tools/job/names.h"
 #include "tools/job/roots.h"
@@ -25,6 +26,12 @@ struct walk_dir {			/* counted; the coordinator's */
 	size_t plen;			/* of its path, when there are such */
 	bool implied;			/* only leads to roots */
 	bool listed;			/* false: what it holds is left out */
+	/* Set on a worker by `listed', before its entries are looked at. */
+	struct ignore *ignore;		/* owned: rules that it holds; NULL */
+	const char *marker;		/* all but this is left out; NULL */
+	size_t ignore_bytes;		/* of rules, with those above */
+	int ignore_error;		/* errno: rules that can't be used */
+	bool want_path;			/* rules here or above ask for it */
 	struct meta_stat st;
 	uint64_t old;			/* its inode in the parent catalog; 0 */
 	uint64_t ino, xattrs;		/* the caller's */
@@ -75,10 +82,14 @@ int walk_gone_add(struct walk_batch *, const char *name, size_t len,
     const struct entry *);
 
 struct walk_ops {
-	/* On a worker: is this entry wanted?  `dir' is the absolute path of the
-	 * directory ("" for "/") when want_path, else NULL.  May set
-	 * left_out. */
-	bool (*keep)(void *ctx, const char *dir, struct walk_entry *);
+	/* On a worker: a directory that is no implied one was opened and its
+	 * first names are listed; see walk_dir.  May be NULL. */
+	int (*listed)(void *ctx, struct walk_dir *, const struct names *,
+	    struct err *);
+	/* On a worker: is this entry wanted?  `path' is its absolute path when
+	 * want_path (here or in it), else NULL.  May set left_out. */
+	bool (*keep)(void *ctx, const struct walk_dir *, const char *path,
+	    struct walk_entry *);
 	bool want_path;
 	/* On a worker: compare with the parent catalog (batch->dir->old).
 	 * Starts from has_old = same = false and no gone ones. */

@@ -38,6 +38,7 @@ walk_dir_unref(struct walk_dir *d)
 
 		if (d->fd >= 0)
 			(void)close(d->fd);
+		ignore_free(d->ignore);
 		free(d);
 		d = parent;
 	}
