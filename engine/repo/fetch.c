@@ -333,6 +333,33 @@ fetch_ahead(struct fetch *f, const struct pack_info *pack,
 	ahead_ask(f->ahead, pack, frame);
 }
 
+struct repo *
+fetch_repo(struct fetch *f)
+{
+	return (f->repo);
+}
+
+struct pack_keys *
+fetch_keys(struct fetch *f)
+{
+	return (f->keys);
+}
+
+bool
+fetch_is_chunk(struct fetch *f, uint32_t domain, const struct chunk_id *id,
+    const void *data, size_t len)
+{
+	struct err e = ERR_INIT;
+	uint8_t key[KEY_BYTES];
+	struct chunk_id found;
+
+	if (keyring_domain_id_key(repo_keyring(f->repo), domain, key, &e) != 0)
+		return (false);
+	hash_keyed(found.b, key, data, len);
+	sodium_memzero(key, sizeof(key));
+	return (id_equal(found.b, id->b));
+}
+
 size_t
 fetch_peak_bytes(struct fetch *f)
 {

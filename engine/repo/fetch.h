@@ -39,6 +39,32 @@ void fetch_put(struct fetch *, struct fetched *);	/* NULL is fine */
 void fetch_ahead(struct fetch *, const struct pack_info *,
     const struct frame_info *);
 
+/*
+ * Reading in the order of the store: a run is n > 0 frames of one pack, by
+ * rising offset, that one access to the store reads.  fetch_run_len() tells how
+ * many of the first of v make one: gaps of at most FETCH_GAP_MAX, max_bytes in
+ * all (a frame that is longer is a run by itself).
+ *
+ * fetch_run() decodes one frame after another and calls fn with each, on the
+ * calling thread; x is the callee's until it returns.  It is NULL where the
+ * frame can't be had, for whatever reason: fetch_chunk() then tells why, or
+ * finds the chunk elsewhere.  fn: 0 to go on; anything else ends the run and is
+ * returned.  The frames are not cached; memory is the run's stored bytes, in
+ * scratch (the caller's, kept for the next run), and one frame.
+ */
+#define FETCH_GAP_MAX	(1U << 20)
+typedef int fetch_run_fn(void *ctx, size_t i, struct fetched *x, struct err *);
+size_t fetch_run_len(const struct frame_info *v, size_t n, size_t max_bytes);
+int fetch_run(struct fetch *, const struct pack_info *,
+    const struct frame_info *v, size_t n, struct buf *scratch, fetch_run_fn *,
+    void *ctx, struct err *);
+/* A chunk in that frame, hashed always; false: it isn't there. */
+bool fetch_run_chunk(struct fetch *, struct fetched *, uint32_t slot,
+    const struct chunk_id *, uint32_t len, const uint8_t **data);
+/* Are these bytes that chunk of the domain? */
+bool fetch_is_chunk(struct fetch *, uint32_t domain, const struct chunk_id *,
+    const void *, size_t len);
+
 /* A pack's directory, read and verified; for check, forwards and repair.
  * STORE_ABSENT where there is no such pack, here and below. */
 int fetch_directory(struct repo *, const struct pack_info *,

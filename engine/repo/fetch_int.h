@@ -16,6 +16,7 @@
  *	fetch_elsewhere.c	forwards and tables, where a place does not hold
  *	fetch_forward.c		which forwards speak of a pack, and what
  *	fetch_ahead.c		frames brought in by threads of our own
+ *	fetch_run.c		frames in the order of the store
  */
 
 #define FETCH_NOT_THERE	1	/* the place is another chunk's, or unknown */
@@ -103,7 +104,10 @@ void ahead_free(struct ahead *);
 void ahead_ask(struct ahead *, const struct pack_info *,
     const struct frame_info *);
 
-/* fetch.c; for tests: the most bytes that the cache ever held. */
+/* fetch.c */
+struct repo *fetch_repo(struct fetch *);
+struct pack_keys *fetch_keys(struct fetch *);
+/* For tests: the most bytes that the cache ever held. */
 size_t fetch_peak_bytes(struct fetch *);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * Two walks over the catalog, so that memory doesn't grow with the tree:
  *
- *	1  directories are made (0700: nobody looks in yet), files
- *	   are handed to workers, links and devices made, the first name of each
- *	   inode with several noted on disk (restore_links.c)
+ *	1  directories are made (0700: nobody looks in yet), files planned and
+ *	   written in the order of the store by workers (restore_plan.c), links
+ *	   and devices made, the first name of each inode with several noted on
+ *	   disk (restore_links.c)
  *	2  the other names are linked to the first; each directory gets its
  *	   metadata when the walk leaves it: nothing below it is touched again
  *
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,36 +31,11 @@
 #include "tools/job/lookup.h"
 #include "tools/job/restore_impl.h"
 
-#define THREADS_MAX	16
-#define JOBS_A_THREAD	4
-#define JOB_FILES	32
-#define JOB_PARENTS	8		/* each is a descriptor */
-#define JOB_BYTES	(1U << 20)
+#define JOBS_MAX	4096
+#define CONNECTIONS_MAX	16
 #define TICK_MS		100
-
-/*
- * Neighbouring files, which one worker makes one after another: handing over a
- * single small one costs more than making it, and names made in one directory
- * by two at once wait for each other.
- */
-struct file_item {
-	struct parent *parent;	/* a reference */
-	size_t path;		/* its place in paths, which has a NUL */
-	size_t name;		/* the last component's */
-	struct entry entry;
-	bool made;
-};
-
-struct file_job {
-	struct job job;
-	struct restore *rs;
-	struct buf paths;
-	uint64_t bytes;
-	int result;
-	struct err err;
-	size_t n, parents;
-	struct file_item items[JOB_FILES];
-};
+#define DESCRIPTORS	8192	/* as many as are of use */
+#define DESCRIPTORS_SPARE 100	/* the store's, SQLite's, the caller's */
 
 bool
 restore_stopped(struct restore *rs)
@@ -115,123 +92,6 @@ restore_tick(struct restore *rs, const char *path)
 	(void)pthread_mutex_unlock(&rs->lock);
 }
 
-static void
-run_job(struct job *job)
-{
-	struct file_job *j = (struct file_job *)job;
-	const char *paths = (const char *)j->paths.data;
-
-	for (size_t i = 0; i < j->n && j->result >= 0; i++) {
-		struct file_item *it = &j->items[i];
-
-		if (restore_stopped(j->rs))
-			j->result = err_set(&j->err, ERR_CANCELED,
-			    "interrupted");
-		else
-			j->result = file_restore(j->rs, it->parent,
-			    paths + it->name, paths + it->path, &it->entry,
-			    &it->made, &j->err);
-	}
-	if (j->result < 0)
-		atomic_store(&j->rs->stop, true);
-}
-
-static void
-free_job(struct file_job *j)
-{
-	if (j == NULL)
-		return;
-	for (size_t i = 0; i < j->n; i++)
-		parent_put(j->items[i].parent);
-	buf_fini(&j->paths);
-	free(j);
-}
-
-/* Take the oldest job back.  Its failure is kept unless an earlier one is. */
-static int
-take_job(struct restore *rs, struct err *e)
-{
-	struct file_job *j = (struct file_job *)lane_take(rs->lane);
-	struct err ours = ERR_INIT;
-	int r = j->result;
-
-	if (r < 0)
-		ours = j->err;
-	for (size_t i = 0; i < j->n && r == 0; i++)
-		if (!j->items[i].made && j->items[i].entry.nlink > 1)
-			r = links_drop(rs->links, j->items[i].entry.ino,
-			    &ours);
-	if (r < 0 && (e->code == ERR_NONE || e->code == ERR_CANCELED))
-		*e = ours;
-	free_job(j);
-	return (r);
-}
-
-/* Give the job that is being filled to the workers. */
-static int
-flush_job(struct restore *rs, struct err *e)
-{
-	struct file_job *j = rs->filling;
-
-	if (j == NULL)
-		return (0);
-	if (lane_is_full(rs->lane) && take_job(rs, e) < 0)
-		return (-1);
-	rs->filling = NULL;
-	lane_submit(rs->lane, &j->job);
-	return (0);
-}
-
-/* Wait for all jobs; the first failure. */
-static int
-drain(struct restore *rs, struct err *e)
-{
-	int r = flush_job(rs, e);
-
-	while (!lane_is_empty(rs->lane))
-		if (take_job(rs, e) < 0)
-			r = -1;
-	free_job(rs->filling);
-	rs->filling = NULL;
-	return (r);
-}
-
-static int
-submit_file(struct restore *rs, struct parent *parent, const char *path,
-    size_t len, const struct entry *en, struct err *e)
-{
-	struct file_job *j = rs->filling;
-	struct file_item *it;
-	const char *slash = memrchr(path, '/', len);
-
-	if (j == NULL) {
-		if ((j = calloc(1, sizeof(*j))) == NULL)
-			return (err_set(e, ERR_NOMEM, "out of memory"));
-		j->job.run = run_job;
-		j->rs = rs;
-		err_init(&j->err);
-		rs->filling = j;
-	}
-	it = &j->items[j->n];
-	it->path = j->paths.len;
-	it->name = it->path + (slash != NULL ? (size_t)(slash - path) + 1 : 0);
-	buf_bytes(&j->paths, path, len);
-	buf_u8(&j->paths, '\0');
-	if (buf_ok(&j->paths, e) < 0)
-		return (-1);
-	if (j->n == 0 || it[-1].parent != parent)
-		j->parents++;
-	it->parent = parent;
-	(void)atomic_fetch_add(&parent->refs, 1);
-	it->entry = *en;
-	j->n++;
-	j->bytes += en->size < JOB_BYTES ? en->size : JOB_BYTES;
-	if (j->n == JOB_FILES || j->parents == JOB_PARENTS ||
-	    j->bytes >= JOB_BYTES)
-		return (flush_job(rs, e));
-	return (0);
-}
-
 /* 0; CATALOG_SKIP when something else is in the way. */
 static int
 make_dir(struct restore *rs, const struct parent *parent, const char *name,
@@ -280,7 +140,7 @@ make_entry(struct restore *rs, struct parent *parent, const char *name,
 			return (r);
 	}
 	if (en->kind == ENTRY_FILE)
-		return (submit_file(rs, parent, path, len, en, e));
+		return (plan_file(rs, parent, path, len, en, e));
 	if (other_restore(rs, parent, name, path, en, &made, e) < 0)
 		return (-1);
 	if (!made && en->nlink > 1)
@@ -338,7 +198,7 @@ restore_tree(struct restore *rs, const struct entry *top, struct err *e)
 	int r;
 
 	r = catalog_walk(rs->catalog, top->ino, walk_make, rs, e);
-	if (drain(rs, e) < 0)
+	if (plan_drain(rs, e) < 0)
 		r = -1;
 	parent_put(rs->parent);
 	rs->parent = NULL;
@@ -358,7 +218,7 @@ restore_single(struct restore *rs, const struct entry *en, struct err *e)
 
 	one.nlink = 1;
 	r = walk_make(rs, name, strlen(name), &one, e);
-	if (drain(rs, e) < 0)
+	if (plan_drain(rs, e) < 0)
 		r = -1;
 	return (r < 0 ? -1 : 0);
 }
@@ -393,10 +253,13 @@ open_source(struct restore *rs, struct err *e)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int r;
 
+	if (rs->env->readers > 0)
+		threads = rs->env->readers;
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
-	if (threads > THREADS_MAX)
-		threads = THREADS_MAX;
+	if (threads > RESTORE_THREADS_MAX)
+		threads = RESTORE_THREADS_MAX;
+	rs->threads = threads;
 	r = repo_manifest(rs->repo, &rs->env->snapshot, &rs->manifest, e);
 	if (r > 0)
 		return (err_set(e, ERR_ABSENT, "the snapshot is gone"));
@@ -405,16 +268,41 @@ open_source(struct restore *rs, struct err *e)
 	    true, e) < 0)
 		return (-1);
 	cat.cache_bytes = env->memory_bytes / 16;
-	cat.connections = threads + 2;
+	cat.connections = (threads < CONNECTIONS_MAX ? threads :
+	    CONNECTIONS_MAX) + 2;
 	if (catalog_open(&rs->catalog, rs->fetch, rs->repo, &rs->manifest,
 	    &cat, e) < 0)
 		return (-1);
 	if (links_open(&rs->links, e) < 0)
 		return (-1);
 	if (pool_new(&rs->pool, threads > 1 ? threads : 0, e) < 0 ||
-	    lane_new(&rs->lane, rs->pool, 0, threads * JOBS_A_THREAD, e) < 0)
+	    lane_new(&rs->lane, rs->pool, 0, JOBS_MAX, e) < 0)
 		return (-1);
 	return (0);
+}
+
+/* Directories and files are held open for a plan: as many as this process may.
+ * The soft limit is for programs that use select(). */
+static void
+raise_limit(struct restore *rs)
+{
+	struct rlimit lim;
+	rlim_t now;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		lim.rlim_cur = lim.rlim_max = 256;
+	now = lim.rlim_cur;
+	if (lim.rlim_cur < DESCRIPTORS) {
+		lim.rlim_cur = lim.rlim_max < DESCRIPTORS ? lim.rlim_max :
+		    DESCRIPTORS;
+		if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
+			now = lim.rlim_cur;
+	}
+	if (now > DESCRIPTORS)
+		now = DESCRIPTORS;
+	/* Two plans, each with directories and files. */
+	rs->open_max = now > DESCRIPTORS_SPARE + 32 ?
+	    (size_t)(now - DESCRIPTORS_SPARE) / 4 : 8;
 }
 
 /* What only root can do, said once. */
@@ -477,6 +365,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	rs.target = -1;
 	rs.prefix = "";
 	rs.privileged = geteuid() == 0;
+	raise_limit(&rs);
 	(void)pthread_mutex_init(&rs.lock, NULL);
 	r = run(&rs, e);
 	parent_put(rs.parent);
@@ -484,6 +373,9 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	pool_free(rs.pool);
 	links_close(rs.links);
 	buf_fini(&rs.path);
+	buf_fini(&rs.undone);
+	while (rs.nscratch > 0)
+		buf_fini(&rs.scratch[--rs.nscratch]);
 	catalog_close(rs.catalog);
 	fetch_free(rs.fetch);
 	manifest_fini(&rs.manifest);

@@ -16,6 +16,8 @@ struct restore_env {
 	struct snapshot_id snapshot;
 	const char *path;		/* in the snapshot; "" or "/" = all */
 	const char *target;		/* made if it isn't there */
+	unsigned readers;	/* threads that read and write; 0: as many as
+				 * the repository's settings say */
 };
 struct restore_result {
 	uint64_t files, dirs, others, bytes;

@@ -1,24 +1,25 @@
 /*
- * Making one entry: a regular file from its chunks, each verified as what the
- * catalog names; or a link, FIFO, socket, device.  Never over something that is
- * there.  A file that can't be written whole is taken away again: what stands
- * in the target is whole.
+ * Making one entry: a regular file from its pieces, or a link, FIFO, socket,
+ * device.  Never over something that is there.  A file that can't be written
+ * whole is taken away again: what stands in the target is whole.
+ *
+ *	planned --file_open--> open --last file_put--> closed, with metadata
+ *	           \--no--> failed     \--failed--> taken away
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "engine/base/io.h"
-#include "tools/job/restore_impl.h"
+#include "tools/job/restore_plan.h"
 
-#define BATCH	64
+#define ALLOCATE_MIN	(4U << 20)
 
-/* Failures that are this file's; any other stops the restore. */
-static bool
-is_local(const struct err *e)
+bool
+failure_is_local(const struct err *e)
 {
 	switch (e->code) {
 	case ERR_SYS:
@@ -35,153 +36,162 @@ is_local(const struct err *e)
 	}
 }
 
-static int
-write_extent(struct restore *rs, int fd, const struct extent *x,
-    struct err *e)
+void
+file_fail(struct file *f, const struct err *e)
 {
-	struct pack_info pack;
-	struct frame_info frame;
-	struct fetched *ref;
-	const uint8_t *data;
-	int r;
-
-	if (x->len > CHUNK_MAX)
-		return (err_set(e, ERR_CORRUPT, "a chunk of %llu bytes",
-		    (unsigned long long)x->len));
-	if (catalog_frame(rs->catalog, x->frame, &pack, &frame, e) < 0 ||
-	    fetch_chunk(rs->fetch, &pack, &frame, x->slot, &x->id,
-	    (uint32_t)x->len, &ref, &data, e) < 0)
-		return (-1);
-	r = io_pwrite_all(fd, data, (size_t)x->len, x->off, e);
-	fetch_put(rs->fetch, ref);
-	return (r);
+	(void)pthread_mutex_lock(&f->lock);
+	if (!atomic_load(&f->failed)) {
+		f->err = *e;
+		atomic_store(&f->failed, true);
+	}
+	(void)pthread_mutex_unlock(&f->lock);
 }
 
-/* Ask for the frames of a batch before the first is needed. */
-static int
-ask_ahead(struct restore *rs, const struct extent *x, size_t n, struct err *e)
+static const char *
+file_name(const struct file *f)
 {
-	struct pack_info pack;
-	struct frame_info frame;
-	uint32_t last = UINT32_MAX, asked = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (x[i].hole || x[i].frame == last)
-			continue;
-		last = x[i].frame;
-		if (asked++ == 0)
-			continue;
-		if (catalog_frame(rs->catalog, last, &pack, &frame, e) < 0)
-			return (-1);
-		fetch_ahead(rs->fetch, &pack, &frame);
-	}
-	return (0);
+	return (f->path + f->name);
 }
 
+/*
+ * A file that several will write to gets its size at once, and a large one
+ * without holes its blocks: then the file system lays it out in one piece, in
+ * whatever order it is written.
+ */
 static int
-write_batch(struct restore *rs, int fd, const char *path,
-    const struct entry *en, const struct extent *x, size_t n, uint64_t *off,
-    struct err *e)
+set_size(int fd, const struct entry *en, struct err *e)
 {
-	if (ask_ahead(rs, x, n, e) < 0)
-		return (-1);
-	for (size_t i = 0; i < n; i++) {
-		if (x[i].off != *off || x[i].len == 0 ||
-		    x[i].len > en->size - *off)
-			return (err_set(e, ERR_CORRUPT, "the catalog's list of "
-			    "chunks doesn't add up"));
-		if (restore_stopped(rs))
-			return (err_set(e, ERR_CANCELED, "interrupted"));
-		if (!x[i].hole && write_extent(rs, fd, &x[i], e) < 0)
-			return (-1);
-		*off += x[i].len;
-		(void)atomic_fetch_add(&rs->bytes, x[i].len);
-		restore_tick(rs, path);
+	if (en->size >= ALLOCATE_MIN && (en->flags & ENTRY_SPARSE) == 0) {
+		if (fallocate(fd, 0, 0, (off_t)en->size) == 0)
+			return (0);
+		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+			return (err_sys(e, errno, "allocate"));
 	}
-	return (0);
-}
-
-static int
-write_content(struct restore *rs, int fd, const char *path,
-    const struct entry *en, struct err *e)
-{
-	struct extent x[BATCH];
-	bool hole_last = false;
-	uint64_t off = 0;
-	size_t n;
-
-	while (off < en->size) {
-		if (catalog_extents(rs->catalog, en->ino, off, x, BATCH, &n,
-		    e) < 0)
-			return (-1);
-		if (n == 0)
-			return (err_set(e, ERR_CORRUPT, "the catalog lacks the "
-			    "bytes from %llu on", (unsigned long long)off));
-		/* A long hole may begin before the place asked for. */
-		if (x[0].off < off && x[0].off + x[0].len > off) {
-			x[0].len -= off - x[0].off;
-			x[0].off = off;
-		}
-		if (write_batch(rs, fd, path, en, x, n, &off, e) < 0)
-			return (-1);
-		hole_last = x[n - 1].hole;
-	}
-	if (hole_last && ftruncate(fd, (off_t)en->size) < 0)
+	if (ftruncate(fd, (off_t)en->size) < 0)
 		return (err_sys(e, errno, "set size"));
 	return (0);
 }
 
-int
-file_restore(struct restore *rs, const struct parent *dir, const char *name,
-    const char *path, const struct entry *en, bool *made, struct err *e)
+/* Under the lock, where there is need of one. */
+static int
+make_file(struct file *f, struct err *e)
 {
-	struct meta_at at = { -1, dir->fd, name };
-	uint64_t before;
 	int fd;
 
-	*made = false;
-	if (en->size > INT64_MAX) {
-		restore_failed(rs, path, "its size is impossible");
+	fd = openat(f->parent->fd, file_name(f), O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return (err_sys(e, errno, "make"));
+	f->fd = fd;
+	f->made = true;
+	if (!f->single && f->entry.size > 0)
+		return (set_size(fd, &f->entry, e));
+	return (0);
+}
+
+int
+file_open(struct file *f)
+{
+	struct err e = ERR_INIT;
+	int fd;
+
+	if (!f->single)
+		(void)pthread_mutex_lock(&f->lock);
+	if (!f->tried) {
+		f->tried = true;
+		if (make_file(f, &e) < 0 && !atomic_load(&f->failed)) {
+			f->err = e;
+			atomic_store(&f->failed, true);
+		}
+	}
+	fd = f->fd;
+	if (!f->single)
+		(void)pthread_mutex_unlock(&f->lock);
+	return (atomic_load(&f->failed) ? -1 : fd);
+}
+
+static void
+file_free(struct file *f)
+{
+	parent_put(f->parent);
+	(void)pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* The coordinator forgets that this name stands for others. */
+static int
+note_undone(struct restore *rs, uint64_t ino, struct err *e)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&rs->lock);
+	buf_bytes(&rs->undone, &ino, sizeof(ino));
+	r = buf_ok(&rs->undone, e);
+	(void)pthread_mutex_unlock(&rs->lock);
+	return (r);
+}
+
+/* Say why, leave nothing behind.  < 0: what failed is more than this file. */
+static int
+abandon(struct file *f, struct err *e)
+{
+	struct restore *rs = f->rs;
+	const struct err *why = &f->err;
+
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	if (f->made && unlinkat(f->parent->fd, file_name(f), 0) < 0)
+		restore_failed(rs, f->path, "a part of it was written and "
+		    "can't be taken away: %s", strerror(errno));
+	if (f->entry.nlink > 1 && note_undone(rs, f->entry.ino, e) < 0)
+		return (-1);
+	if (why->code == ERR_CANCELED)
 		return (0);
+	/* Nothing could be made here: nor can the others. */
+	if (!failure_is_local(why) || (!f->made && (why->sys == ENOSPC ||
+	    why->sys == EDQUOT) && why->code == ERR_SYS)) {
+		*e = *why;
+		return (err_wrap(e, "%s", f->path));
 	}
-	fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOSPC ||
-	    errno == EDQUOT))
-		return (err_sys(e, errno, "%s", path));
-	if (fd < 0) {
-		restore_failed(rs, path, "%s", errno == EEXIST ?
-		    "something of this name is there already" :
-		    strerror(errno));
-		return (0);
+	restore_failed(rs, f->path, "%s", !f->made && why->code == ERR_SYS &&
+	    why->sys == EEXIST ? "something of this name is there already" :
+	    err_text(why));
+	return (0);
+}
+
+static int
+finish(struct file *f, struct err *e)
+{
+	struct meta_at at = { f->fd, f->parent->fd, file_name(f) };
+	struct restore *rs = f->rs;
+	int r;
+
+	if (meta_restore(rs, &at, f->path, &f->entry, &f->err) < 0)
+		return (abandon(f, e));
+	r = close(f->fd);
+	f->fd = -1;
+	if (r < 0) {
+		(void)err_sys(&f->err, errno, "close");
+		return (abandon(f, e));
 	}
-	before = atomic_load(&rs->failed);
-	if (write_content(rs, fd, path, en, e) < 0)
-		goto fail;
-	at.fd = fd;
-	if (meta_restore(rs, &at, path, en, e) < 0)
-		goto fail;
-	if (close(fd) < 0) {
-		fd = -1;
-		(void)err_sys(e, errno, "close");
-		goto fail;
-	}
-	*made = true;
 	(void)atomic_fetch_add(&rs->files, 1);
-	if (before == atomic_load(&rs->failed))
-		restore_note(rs, EVENT_DETAIL, path, "restored");
+	restore_note(rs, EVENT_DETAIL, f->path, "restored");
 	return (0);
-fail:
-	if (fd >= 0)
-		(void)close(fd);
-	if (unlinkat(dir->fd, name, 0) < 0)
-		restore_failed(rs, path, "a part of it was written and can't "
-		    "be taken away: %s", strerror(errno));
-	if (!is_local(e))
-		return (err_wrap(e, "%s", path));
-	restore_failed(rs, path, "%s", err_text(e));
-	err_init(e);
-	return (0);
+}
+
+int
+file_put(struct file *f, struct err *e)
+{
+	int r = 0;
+
+	if (atomic_fetch_sub(&f->refs, 1) > 1)
+		return (0);
+	if (atomic_load(&f->failed))
+		r = abandon(f, e);
+	else if (f->fd >= 0)
+		r = finish(f, e);
+	file_free(f);
+	return (r);
 }
 
 static int
@@ -228,7 +238,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 
 	*made = false;
 	if (make_other(rs, dir->fd, name, en, e) < 0) {
-		if (!is_local(e))
+		if (!failure_is_local(e))
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", e->sys == EEXIST ?
 		    "something of this name is there already" : err_text(e));
@@ -238,7 +248,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 	*made = true;
 	(void)atomic_fetch_add(&rs->others, 1);
 	if (meta_restore(rs, &at, path, en, e) < 0) {
-		if (!is_local(e))
+		if (!failure_is_local(e))
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", err_text(e));
 		err_init(e);

@@ -102,15 +102,22 @@ make_instead(struct restore *rs, const char *path, size_t len,
 	r = parent_get(rs, path, len, &parent, &name, e);
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
-	if (!name_is_safe(name, len - (size_t)(name - path)))
+	r = links_first(rs->links, en->ino, path, len, e);
+	if (r == LINKS_NONE)
 		r = 0;
-	else if (en->kind == ENTRY_FILE)
-		r = file_restore(rs, parent, name, path, en, &made, e);
-	else
-		r = other_restore(rs, parent, name, path, en, &made, e);
+	if (r == 0 && name_is_safe(name, len - (size_t)(name - path))) {
+		if (en->kind == ENTRY_FILE) {
+			r = plan_file(rs, parent, path, len, en, e);
+			made = true;
+			/* What fails is taken off the list by the drain. */
+			if (plan_drain(rs, e) < 0)
+				r = -1;
+		} else
+			r = other_restore(rs, parent, name, path, en, &made, e);
+	}
+	if (r == 0 && !made)
+		r = links_drop(rs->links, en->ino, e);
 	parent_put(parent);
-	if (r == 0 && made)
-		r = links_first(rs->links, en->ino, path, len, e);
 	return (r < 0 ? -1 : 0);
 }
 

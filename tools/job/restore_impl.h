@@ -7,6 +7,8 @@
 #include "index/catalog.h"
 #include "tools/job/restore.h"
 
+#define RESTORE_THREADS_MAX	64
+
 /*
  * What the parts of a restore share.  Counters are atomic; the rest is set
  * before the workers start, or is the walker's.
@@ -30,11 +32,18 @@ struct restore {
 	atomic_uint_least64_t xattrs;	/* the same */
 	atomic_bool stop;		/* a worker's failure ends all */
 
+	struct buf undone;		/* locked: inodes whose first name failed */
+	struct buf scratch[RESTORE_THREADS_MAX];	/* locked */
+	unsigned nscratch;		/* locked */
+
 	struct links *links;		/* the walker's */
 	struct buf path;		/* ... the path it is at, with a NUL */
+	unsigned threads;		/* immutable */
+	size_t open_max;		/* descriptors for a part of a plan */
 	struct pool *pool;
 	struct lane *lane;
-	struct file_job *filling;	/* owned: not yet in the lane */
+	struct plan *filling, *working;	/* owned; the walker's */
+	const struct parent *planned;	/* of the last file; not followed */
 	struct parent *parent;		/* of the last entry */
 };
 
@@ -74,13 +83,15 @@ const char *restore_path(struct restore *, const char *, size_t len,
 int restore_finish(struct restore *, const struct entry *top, struct err *);
 
 /*
- * A regular file, made, written and given its metadata.  0, also when it failed
- * and that was said (*made is then false and nothing of it is left); < 0: all
- * must stop.
+ * A regular file, to be made with its content and metadata: gathered in a plan
+ * (restore_plan.h).  What fails of it is said; < 0: all must stop.
  */
-int file_restore(struct restore *, const struct parent *, const char *name,
-    const char *path, const struct entry *, bool *made, struct err *);
-/* A symlink, FIFO, socket or device; likewise. */
+int plan_file(struct restore *, struct parent *, const char *path, size_t len,
+    const struct entry *, struct err *);
+/* Wait until all that was planned is done. */
+int plan_drain(struct restore *, struct err *);
+/* A symlink, FIFO, socket or device.  0, also when it failed and that was said
+ * (*made is then false and nothing of it is left); < 0: all must stop. */
 int other_restore(struct restore *, const struct parent *, const char *name,
     const char *path, const struct entry *, bool *made, struct err *);
 

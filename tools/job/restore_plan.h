@@ -1,0 +1,82 @@
+#ifndef VITRINE_TOOLS_JOB_RESTORE_PLAN_H
+#define VITRINE_TOOLS_JOB_RESTORE_PLAN_H
+
+#include "tools/job/restore_impl.h"
+
+/*
+ * A regular file on its way, from the walk that found it to the last byte that
+ * is written.  References: the planner's until all pieces are known, and one a
+ * piece; who drops the last finishes the file.
+ */
+struct file {
+	struct restore *rs;
+	struct parent *parent;		/* a reference */
+	struct entry entry;
+	size_t name;			/* where the last component begins */
+	bool single;		/* one thread has it all: no lock, no waiting */
+	atomic_uint refs;
+	atomic_bool failed;
+	pthread_mutex_t lock;
+	int fd;				/* lock; -1 until it is made */
+	bool tried;			/* lock */
+	bool made;			/* lock: it stands in the directory */
+	struct err err;			/* lock; why it failed, the first */
+	char path[];
+};
+/* Some bytes of a file, and where they lie. */
+struct piece {
+	struct file *file;		/* a reference */
+	uint64_t off;
+	uint32_t len;
+	uint32_t slot;
+	uint32_t frame;			/* the catalog's; PIECE_NONE */
+	uint32_t place;			/* index into the plan's places */
+	struct chunk_id id;
+};
+#define PIECE_NONE	UINT32_MAX	/* no bytes: the file is to be made */
+
+struct place {
+	struct pack_info pack;
+	struct frame_info info;
+	uint32_t frame;			/* the catalog's number */
+	uint32_t first;			/* of the pieces that lie in it */
+	uint32_t n;
+};
+
+/*
+ * What is restored together: sorted by place when it is full, then handed to
+ * the workers in runs.
+ */
+struct plan {
+	struct restore *rs;
+	struct piece *pieces;		/* owned */
+	size_t npieces;
+	struct place *places;		/* owned; when sorted */
+	size_t nplaces;
+	size_t nparents, nfiles, nopen;
+	uint64_t bytes;
+	unsigned jobs;			/* in the lane; the coordinator's */
+};
+
+/* restore_write.c: the pieces of the places from..to, or of none, by a worker. */
+#define RUN_FRAMES_MAX	64
+struct write_job {
+	struct job job;
+	struct plan *plan;		/* borrowed */
+	size_t from, n;			/* places; of pieces if `bare' */
+	bool bare;			/* pieces without bytes */
+	int result;
+	struct err err;
+};
+void write_run(struct job *);
+
+/* restore_file.c.  The file's descriptor, made by who comes first; -1: it
+ * failed, and that is noted in the file. */
+int file_open(struct file *);
+/* Something that only this file suffers from (else all must stop). */
+bool failure_is_local(const struct err *);
+void file_fail(struct file *, const struct err *);
+/* Drop a reference; the last finishes the file.  < 0: all must stop. */
+int file_put(struct file *, struct err *);
+
+#endif
