@@ -32,7 +32,7 @@ struct restore {
 	atomic_uint_least64_t xattrs;	/* the same */
 	atomic_bool stop;		/* a worker's failure ends all */
 
-	struct buf undone;		/* locked: inodes whose first name failed */
+	struct buf undone;	/* locked: inodes whose first name failed */
 	struct buf scratch[RESTORE_THREADS_MAX];	/* locked */
 	unsigned nscratch;		/* locked */
 

@@ -223,6 +223,18 @@ run_len(const struct plan *p, size_t i)
 	return (fetch_run_len(v, n, RUN_BYTES_MAX));
 }
 
+/* Give back pieces that no job will ever hold: their files are taken away. */
+static void
+drop_pieces(struct plan *p, size_t from, const struct err *why)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = from; i < p->npieces; i++) {
+		file_fail(p->pieces[i].file, why);
+		(void)file_put(p->pieces[i].file, &e);
+	}
+}
+
 static int
 submit_all(struct plan *p, struct err *e)
 {
@@ -230,8 +242,10 @@ submit_all(struct plan *p, struct err *e)
 
 	for (size_t i = 0; i < p->nplaces; i += n) {
 		n = run_len(p, i);
-		if (submit(p, i, n, false, e) < 0)
+		if (submit(p, i, n, false, e) < 0) {
+			drop_pieces(p, p->places[i].first, e);
 			return (-1);
+		}
 	}
 	for (bare = p->npieces; bare > 0 &&
 	    p->pieces[bare - 1].place == PIECE_NONE; bare--)
@@ -240,23 +254,12 @@ submit_all(struct plan *p, struct err *e)
 		n = p->npieces - bare;
 		if (n > BARE_FILES)
 			n = BARE_FILES;
-		if (submit(p, bare, n, true, e) < 0)
+		if (submit(p, bare, n, true, e) < 0) {
+			drop_pieces(p, bare, e);
 			return (-1);
+		}
 	}
 	return (0);
-}
-
-/* Give back what no job will ever hold; the files are taken away. */
-static void
-drop_pieces(struct plan *p, const struct err *why)
-{
-	struct err e = ERR_INIT;
-
-	for (size_t i = 0; i < p->npieces; i++) {
-		file_fail(p->pieces[i].file, why);
-		(void)file_put(p->pieces[i].file, &e);
-	}
-	p->npieces = 0;
 }
 
 /* Hand the plan that was filled to the workers. */
@@ -269,16 +272,16 @@ plan_flush(struct restore *rs, struct err *e)
 	if (p == NULL)
 		return (0);
 	rs->filling = NULL;
-	if (find_places(p, e) < 0) {
-		drop_pieces(p, e);
-		r = -1;
-	} else
+	r = find_places(p, e);
+	if (r == 0)
 		sort_pieces(p);
 	if (plan_finish(rs, rs->working, e) < 0)
 		r = -1;
 	rs->working = p;
 	if (r == 0)
 		r = submit_all(p, e);
+	else
+		drop_pieces(p, 0, e);
 	if (r < 0)
 		atomic_store(&rs->stop, true);
 	return (r);
@@ -288,14 +291,13 @@ int
 plan_drain(struct restore *rs, struct err *e)
 {
 	int r = plan_flush(rs, e);
+	uint64_t ino;
 
 	if (plan_finish(rs, rs->working, e) < 0)
 		r = -1;
 	rs->working = NULL;
 	/* The names that stand for several and weren't made. */
-	for (size_t i = 0; r == 0 && i < rs->undone.len; i += sizeof(uint64_t)) {
-		uint64_t ino;
-
+	for (size_t i = 0; r == 0 && i < rs->undone.len; i += sizeof(ino)) {
 		memcpy(&ino, rs->undone.data + i, sizeof(ino));
 		r = links_drop(rs->links, ino, e);
 	}

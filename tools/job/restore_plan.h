@@ -58,7 +58,7 @@ struct plan {
 	unsigned jobs;			/* in the lane; the coordinator's */
 };
 
-/* restore_write.c: the pieces of the places from..to, or of none, by a worker. */
+/* restore_write.c: the pieces of some places, or of none, by a worker. */
 #define RUN_FRAMES_MAX	64
 struct write_job {
 	struct job job;
