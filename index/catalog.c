@@ -9,6 +9,7 @@
 
 #include "index/cache.h"
 #include "index/catalog_impl.h"
+#include "index/values.h"
 
 #define CACHE_BYTES_DEFAULT	(8U << 20)
 
@@ -44,34 +45,10 @@ catalog_open(struct catalog **out, struct fetch *fetch, struct repo *repo,
 bool
 entry_columns(struct entry *x, sqlite3_stmt *st, int c)
 {
-	bool bad = false;
+	struct bval v[NODE_NCOLUMNS];
 
-	memset(x, 0, sizeof(*x));
-	x->ino = col_u64(st, c, INT64_MAX, &bad);
-	x->kind = (uint8_t)col_u64(st, c + 1, ENTRY_BLOCK, &bad);
-	x->flags = (uint8_t)col_u64(st, c + 2, ENTRY_FLAGS, &bad);
-	x->mode = (uint16_t)col_u64(st, c + 3, 07777, &bad);
-	x->uid = (uint32_t)col_u64(st, c + 4, UINT32_MAX, &bad);
-	x->gid = (uint32_t)col_u64(st, c + 5, UINT32_MAX, &bad);
-	x->size = col_u64(st, c + 6, FILE_SIZE_MAX, &bad);
-	x->mtime.s = col_i64(st, c + 7, &bad);
-	x->mtime.ns = (uint32_t)col_u64(st, c + 8, 999999999, &bad);
-	x->ctime.s = col_i64(st, c + 9, &bad);
-	x->ctime.ns = (uint32_t)col_u64(st, c + 10, 999999999, &bad);
-	x->nlink = (uint32_t)col_u64(st, c + 11, UINT32_MAX, &bad);
-	x->rdev_major = (uint32_t)col_u64(st, c + 12, UINT32_MAX, &bad);
-	x->rdev_minor = (uint32_t)col_u64(st, c + 13, UINT32_MAX, &bad);
-	x->parent = col_u64(st, c + 14, INT64_MAX, &bad);
-	x->xattrs = col_u64(st, c + 15, INT64_MAX, &bad);
-	x->src_dev = (uint64_t)col_i64(st, c + 16, &bad);
-	x->src_ino = (uint64_t)col_i64(st, c + 17, &bad);
-	if (bad || x->ino == 0 || x->kind == 0)
-		return (false);
-	if (x->size != 0 && x->kind != ENTRY_FILE)
-		return (false);
-	/* The root alone is a directory without parent. */
-	return ((x->parent != 0) ==
-	    (x->kind == ENTRY_DIR && x->ino != CATALOG_ROOT_INO));
+	col_values(v, NODE_NCOLUMNS, st, c);
+	return (entry_values(x, v));
 }
 
 static int

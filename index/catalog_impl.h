@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "index/blocks.h"
+#include "index/btree.h"
 #include "index/catalog.h"
 #include "index/codec.h"
 #include "index/schema.h"
@@ -56,6 +57,9 @@ int64_t col_i64(sqlite3_stmt *, int col, bool *bad);
 const void *col_blob(sqlite3_stmt *, int col, size_t max, size_t *len,
     bool *bad);
 
+/* n columns as values, which point into the row. */
+void col_values(struct bval *, size_t n, sqlite3_stmt *, int first);
+
 /* The columns of a node, in the order that entry_columns() reads. */
 #define NODE_COLUMNS(t) \
 	t "ino, " t "kind, " t "flags, " t "mode, " t "uid, " t "gid, " \
@@ -76,6 +80,7 @@ bool entry_columns(struct entry *, sqlite3_stmt *, int first);
 bool pack_columns(struct pack_info *, sqlite3_stmt *, int first,
     uint32_t domain);
 /* "no_in_pack, off, stored, raw". */
+#define FRAME_NCOLUMNS	4
 bool frame_columns(struct frame_info *, sqlite3_stmt *, int first,
     const struct pack_info *);
 

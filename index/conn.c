@@ -6,6 +6,7 @@
 #include "index/catalog_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CONN_CACHE_KIB	512
 #define CONNECTIONS	4
@@ -190,6 +191,42 @@ col_blob(sqlite3_stmt *st, int col, size_t max, size_t *len, bool *bad)
 	}
 	/* An empty blob is NULL in SQLite. */
 	return (*len == 0 ? "" : p);
+}
+
+static void
+col_value(struct bval *v, sqlite3_stmt *st, int col)
+{
+	memset(v, 0, sizeof(*v));
+	switch (sqlite3_column_type(st, col)) {
+	case SQLITE_INTEGER:
+		v->type = BVAL_INT;
+		v->i = sqlite3_column_int64(st, col);
+		break;
+	case SQLITE_BLOB:
+		v->type = BVAL_BLOB;
+		v->p = sqlite3_column_blob(st, col);
+		v->len = (size_t)sqlite3_column_bytes(st, col);
+		/* An empty blob is NULL in SQLite; so is one for which there
+		 * was no memory. */
+		if (v->p == NULL) {
+			v->p = (const uint8_t *)"";
+			v->len = 0;
+		}
+		break;
+	case SQLITE_NULL:
+		v->type = BVAL_NULL;
+		break;
+	default:
+		v->type = BVAL_OTHER;
+		break;
+	}
+}
+
+void
+col_values(struct bval *v, size_t n, sqlite3_stmt *st, int first)
+{
+	for (size_t i = 0; i < n; i++)
+		col_value(&v[i], st, first + (int)i);
 }
 
 int

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/values.h"
+
 bool
 extents_parse(struct extent *v, size_t max, size_t *n, const void *bytes,
     size_t len, uint64_t off, uint64_t *end)
@@ -155,55 +157,23 @@ catalog_extents(struct catalog *c, uint64_t ino, uint64_t off,
 	return (r);
 }
 
-static bool
-copy_exact(sqlite3_stmt *st, int col, void *dst, size_t want, bool *bad)
-{
-	const void *p;
-	size_t len;
-
-	p = col_blob(st, col, want, &len, bad);
-	if (len != want)
-		*bad = true;
-	if (!*bad)
-		memcpy(dst, p, want);
-	return (!*bad);
-}
-
 bool
 pack_columns(struct pack_info *p, sqlite3_stmt *st, int c, uint32_t domain)
 {
-	bool bad = false;
+	struct bval v[PACK_NCOLUMNS];
 
-	memset(p, 0, sizeof(*p));
-	p->kind = OBJECT_PACK_DATA;
-	(void)copy_exact(st, c, p->id.b, ID_BYTES, &bad);
-	p->size_bytes = col_u64(st, c + 1, PACK_MAX, &bad);
-	p->domain = (uint32_t)col_u64(st, c + 2, UINT32_MAX, &bad);
-	p->writer = (uint32_t)col_u64(st, c + 3, UINT32_MAX, &bad);
-	(void)copy_exact(st, c + 4, p->run.b, RUN_BYTES, &bad);
-	(void)copy_exact(st, c + 5, p->salt, SALT_BYTES, &bad);
-	p->wrap.kind = (uint8_t)col_u64(st, c + 6, WRAP_SEALED, &bad);
-	if (p->wrap.kind == WRAP_SEALED)
-		(void)copy_exact(st, c + 7, p->wrap.bytes, WRAP_BYTES, &bad);
-	else if (p->wrap.kind != WRAP_DERIVED ||
-	    sqlite3_column_type(st, c + 7) != SQLITE_NULL)
-		bad = true;
-	return (!bad && p->domain == domain);
+	col_values(v, PACK_NCOLUMNS, st, c);
+	return (pack_values(p, v, domain));
 }
 
 bool
 frame_columns(struct frame_info *f, sqlite3_stmt *st, int c,
     const struct pack_info *p)
 {
-	bool bad = false;
+	struct bval v[FRAME_NCOLUMNS];
 
-	f->no = (uint32_t)col_u64(st, c, PACK_FRAMES_MAX - 1, &bad);
-	f->off = (uint32_t)col_u64(st, c + 1, PACK_MAX, &bad);
-	f->stored = (uint32_t)col_u64(st, c + 2, PACK_MAX, &bad);
-	f->raw = (uint32_t)col_u64(st, c + 3, FRAME_RAW_MAX, &bad);
-	return (!bad && f->off >= PACK_HEADER_BYTES &&
-	    f->stored > FRAME_PREFIX &&
-	    (uint64_t)f->off + f->stored <= p->size_bytes);
+	col_values(v, FRAME_NCOLUMNS, st, c);
+	return (frame_values(f, v, p));
 }
 
 int

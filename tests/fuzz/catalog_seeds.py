@@ -2,7 +2,9 @@
 # Makes the seed corpora of the catalog targets: tests/fuzz/catalog_seeds.py, from the
 # root of the tree.
 import os
+import sqlite3
 import struct
+import tempfile
 
 ROOT = "tests/fuzz/corpus"
 
@@ -59,11 +61,39 @@ def patch(off, what):
     return off.to_bytes(3, "little") + bytes([len(what)]) + what
 
 
-put("catalog", "good", b"")
-put("catalog", "header", patch(18, b"\2\2"))
-put("catalog", "freelist", patch(32, struct.pack(">II", 3, 40)))
-for page in range(1, 18):
-    put("catalog", f"page-{page}-type", patch(page * 16384, b"\5"))
-    put("catalog", f"page-{page}-cells", patch(page * 16384 + 3, b"\xff\xff"))
-    put("catalog", f"page-{page}-end",
-        patch(page * 16384 + 16320, b"\x81\xff\x7f" * 20))
+for target in ("catalog", "prove"):
+    put(target, "good", b"")
+    put(target, "header", patch(18, b"\2\2"))
+    put(target, "freelist", patch(32, struct.pack(">II", 3, 40)))
+    for page in range(1, 18):
+        put(target, f"page-{page}-type", patch(page * 16384, b"\5"))
+        put(target, f"page-{page}-cells", patch(page * 16384 + 3, b"\xff\xff"))
+        put(target, f"page-{page}-end",
+            patch(page * 16384 + 16320, b"\x81\xff\x7f" * 20))
+
+
+def page(columns, sql, rows, first):
+    """The last page of a database with these rows, or its first."""
+    with tempfile.TemporaryDirectory() as d:
+        db = sqlite3.connect(f"{d}/db")
+        db.execute("PRAGMA page_size=16384")
+        db.execute(sql)
+        db.executemany("INSERT INTO t VALUES(" + ",".join("?" * columns) + ")",
+                       rows)
+        db.execute("DELETE FROM t WHERE a % 7 = 3")
+        db.commit()
+        db.close()
+        with open(f"{d}/db", "rb") as f:
+            pages = f.read()
+    page = pages[:16384] if first else pages[-16384:]
+    return bytes([int(first), 5 if first else columns]) + page.rstrip(b"\0")
+
+
+put("btree", "first", page(2, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)",
+    [(1, b"x")], True))
+put("btree", "table", page(2, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)",
+    [(i * 1000, b"x" * i) for i in range(50)], False))
+put("btree", "index", page(3, "CREATE TABLE t(a, b, c, PRIMARY KEY(a, b)) "
+    "WITHOUT ROWID", [(i, b"name%d" % i, None) for i in range(90)], False))
+put("btree", "numbers", page(2, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)",
+    [(i, -3 << i) for i in range(1, 60)], False))

@@ -3,6 +3,7 @@
  * stored and read back out of the store.
  */
 #include "tests/unit/catalog_fixture.h"
+#include "tests/unit/prove_fixture.h"
 
 #include "index/catalog_impl.h"
 #include "index/codec.h"
@@ -456,6 +457,30 @@ compare(struct fixture *f, struct model *m, const struct manifest *mf,
 	free(x.v);
 }
 
+/* Each generation is proven, by the one before and by itself alike. */
+struct chain_of {
+	struct prove *prove;
+	struct catalog *before;
+};
+
+static void
+prove_next(struct chain_of *p, struct fixture *f, const struct manifest *mf)
+{
+	struct catalog_env env = { .cache_bytes = 1U << 20,
+	    .connections = 1 };
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	struct prove *alone;
+
+	OK(catalog_open(&c, f->fetch, f->repo, mf, &env, &e));
+	OK(prove_catalog(p->prove, c, p->before, &e));
+	OK(prove_new(&alone, 1 << 20, &prove_any_ops, NULL, &e));
+	OK(prove_catalog(alone, c, NULL, &e));
+	prove_free(alone);
+	catalog_close(p->before);
+	p->before = c;
+}
+
 static struct model *
 model_new(uint64_t seed)
 {
@@ -485,9 +510,12 @@ test_generations(void **state)
 	struct fixture f;
 	struct manifest now = { 0 }, next;
 	struct model *m = model_new(11);
+	struct chain_of chain = { NULL, NULL };
+	struct err e = ERR_INIT;
 	struct run r;
 
 	fixture_init(&f, true);
+	OK(prove_new(&chain.prove, 1 << 20, &prove_any_ops, NULL, &e));
 	for (unsigned g = 0; g < 14; g++) {
 		run_begin(&r, &f, g == 0 ? NULL : &now);
 		for (unsigned i = 0; i < (g == 0 ? 600U : 40U); i++)
@@ -498,7 +526,10 @@ test_generations(void **state)
 		manifest_fini(&now);
 		now = next;
 		compare(&f, m, &now, g % 2 == 1);
+		prove_next(&chain, &f, &now);
 	}
+	prove_free(chain.prove);
+	catalog_close(chain.before);
 	manifest_fini(&now);
 	model_free(m);
 	fixture_fini(&f);

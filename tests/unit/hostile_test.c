@@ -8,11 +8,19 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 #include <stdio.h>
 
 #include "tests/unit/memory_pages.h"
+#include "tests/unit/prove_fixture.h"
 
-static struct memory_pages memory;
+#define OK(call) do { \
+	int ok_ = (call); \
+	if (ok_ != 0) \
+		fail_msg("%s: %d: %s", #call, ok_, err_text(&e)); \
+} while (0)
+
+static struct memory_pages memory, good;
 
 static int
 look(void *ctx, const char *path, size_t len, const struct entry *x,
@@ -53,6 +61,28 @@ quiet(void *ctx, const char *path, const char *text)
 {
 }
 
+/* By itself, and as what follows one that is right. */
+static int
+prove(struct catalog *c)
+{
+	struct err e = ERR_INIT;
+	struct catalog *before;
+	struct prove *p;
+	int alone, after;
+
+	OK(memory_catalog(&good, NULL, &e));
+	OK(catalog_over(&before, &good.pages, 0, 1, &e));
+	OK(prove_new(&p, 1 << 20, &prove_any_ops, NULL, &e));
+	alone = prove_catalog(p, c, NULL, &e);
+	OK(prove_catalog(p, before, NULL, &e));
+	after = prove_catalog(p, c, before, &e);
+	if (alone < 0 || alone != after)
+		fail_msg("prove: %d, %d: %s", alone, after, err_text(&e));
+	prove_free(p);
+	catalog_close(before);
+	return (alone);
+}
+
 /* Read all: 0, or the error's code; *faults as verify counts them. */
 static int
 read_all(const char *sql, uint64_t *faults)
@@ -72,6 +102,10 @@ read_all(const char *sql, uint64_t *faults)
 	err_init(&e);
 	if (catalog_verify(c, quiet, NULL, faults, &e) != 0)
 		fail_msg("verify: %s", err_text(&e));
+	/* What is found by the one is not proven by the other. */
+	if ((prove(c) == 0) != (*faults == 0))
+		fail_msg("%s: %d faults, %s", sql == NULL ? "good" : sql,
+		    (int)*faults, *faults == 0 ? "unproven" : "proven");
 	catalog_close(c);
 	return (r);
 }
@@ -288,8 +322,12 @@ main(void)
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_sql),
 	};
-	int r = cmocka_run_group_tests(tests, NULL, NULL);
+	int r;
 
+	if (sodium_init() < 0)
+		return (1);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
 	free(memory.bytes);
+	free(good.bytes);
 	return (r);
 }

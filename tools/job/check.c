@@ -19,7 +19,8 @@
 
 #include "tools/job/check_impl.h"
 
-#define TICK_MS	100
+#define TICK_MS		100
+#define FETCH_MAX	(16U << 20)
 
 char *
 check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES])
@@ -126,6 +127,14 @@ check_tick(struct check *c, const char *what)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
+size_t
+check_share(const struct check *c, size_t part, size_t max)
+{
+	size_t bytes = repo_env(c->repo)->memory_bytes / part;
+
+	return (bytes < max ? bytes : max);
+}
+
 static void
 lie(void *ctx, const char *text)
 {
@@ -137,7 +146,7 @@ lie(void *ctx, const char *text)
 static int
 run(struct check *c, struct err *e)
 {
-	size_t memory = repo_env(c->repo)->memory_bytes, findings = 0;
+	size_t findings = 0;
 
 	if (repo_snapshots(c->repo, &c->snaps, e) < 0)
 		return (-1);
@@ -151,8 +160,10 @@ run(struct check *c, struct err *e)
 	/* Not from the frame cache's copies only: each frame is read again once
 	 * it has left the cache, and every byte with read_data. */
 	if (packlist_open(&c->packs, c, e) < 0 ||
-	    dirs_new(&c->dirs, memory / 4, e) < 0 || bad_new(&c->bad, e) < 0 ||
-	    fetch_new(&c->fetch, c->repo, memory / 6, true, e) < 0)
+	    dirs_new(&c->dirs, check_share(c, 4, SIZE_MAX), e) < 0 ||
+	    bad_new(&c->bad, e) < 0 ||
+	    fetch_new(&c->fetch, c->repo, check_share(c, 6, FETCH_MAX), true,
+	    e) < 0)
 		return (-1);
 	if (check_objects(c, e) < 0 || check_catalogs(c, e) < 0 ||
 	    check_packs(c, e) < 0)

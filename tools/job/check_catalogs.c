@@ -1,14 +1,18 @@
 /*
  * Snapshots: each catalog is whole in itself, every pack that it names is there
  * with the size and record that it gives, every chunk's place holds that chunk.
- * A catalog that was verified for another snapshot (nothing had changed) is not
- * read again.
+ * That is proven page by page, of each snapshot what its predecessor hadn't
+ * (index/prove.h).  What can't be proven is gone through row by row, which
+ * tells what is wrong and where.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "index/prove.h"
 #include "tools/job/check_impl.h"
 
 #define BATCH	128
+#define CATALOG_CACHE_MAX	(8U << 20)
 #define FAULTS_SAID	100	/* places that don't hold, a snapshot */
 
 struct one {
@@ -22,9 +26,7 @@ struct one {
 	uint32_t frame;
 	struct pack_info pack;
 	struct frame_info info;
-	const struct pack_directory *dir;	/* borrowed; NULL: none */
-	bool unsure;			/* the directory doesn't open */
-	bool gone;			/* the pack is not there */
+	struct place place;
 };
 
 void
@@ -43,7 +45,7 @@ check_open(struct check *c, const struct snapshot *s, struct check_open *o,
 	int r;
 
 	memset(o, 0, sizeof(*o));
-	env.cache_bytes = repo_env(c->repo)->memory_bytes / 6;
+	env.cache_bytes = check_share(c, 12, CATALOG_CACHE_MAX);
 	r = repo_manifest(c->repo, &s->id, &o->manifest, e);
 	if (r > 0)
 		return (r);
@@ -115,58 +117,6 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 	return (packlist_save(c->packs, &row, e));
 }
 
-/* Make a frame of the catalog the current one. */
-static int
-turn_to(struct one *o, uint32_t frame, struct err *e)
-{
-	struct pack_row row;
-	int r;
-
-	if (o->have_frame && o->frame == frame)
-		return (0);
-	o->have_frame = false;
-	if (catalog_frame(o->catalog, frame, &o->pack, &o->info, e) < 0)
-		return (-1);
-	o->dir = NULL;
-	o->unsure = false;
-	r = packlist_find(o->c->packs, &o->pack.id, &row, e);
-	if (r < 0)
-		return (-1);
-	o->gone = r == PACKLIST_NONE || !row.present;
-	/* A directory that doesn't open is said elsewhere, once. */
-	if (r == 0 && row.present && (row.flags & PACK_SAID) == 0 &&
-	    dirs_load(o->c->dirs, o->c->repo, &o->pack, &o->dir, e) < 0) {
-		if (!check_is_damage(e))
-			return (-1);
-		o->dir = NULL;
-		o->unsure = true;
-		err_init(e);
-	}
-	o->have_frame = true;
-	o->frame = frame;
-	return (0);
-}
-
-/* Does the place hold that chunk, by the pack's own directory? */
-static bool
-holds(const struct one *o, const struct extent *x)
-{
-	const struct pack_directory *d = o->dir;
-	const struct frame_info *f;
-	uint32_t first, n;
-
-	if (o->info.no >= d->nframes)
-		return (false);
-	f = &d->frames[o->info.no];
-	if (f->off != o->info.off || f->stored != o->info.stored ||
-	    f->raw != o->info.raw)
-		return (false);
-	first = d->first_slot[o->info.no];
-	n = d->first_slot[o->info.no + 1] - first;
-	return (x->slot < n && d->slots[first + x->slot].len == x->len &&
-	    id_equal(d->slots[first + x->slot].id.b, x->id.b));
-}
-
 /* A chunk of a data pack that is not there, and it is nowhere else. */
 static int
 missing(struct one *o, struct err *e)
@@ -196,7 +146,7 @@ lost(struct one *o, const char *path, const struct extent *x,
 	struct check *c = o->c;
 	char hex[ID_HEX];
 
-	if (!o->unsure) {
+	if (!o->place.unsure) {
 		if (o->wrong++ < FAULTS_SAID)
 			check_damage(c, path, "snapshot %s: bytes %llu-%llu: "
 			    "their chunk is not where the catalog says, nor "
@@ -215,27 +165,22 @@ static int
 check_extent(struct one *o, const char *path, const struct extent *x,
     struct err *e)
 {
-	struct fetched *ref;
-	const uint8_t *data;
+	int r;
 
 	if (x->hole)
 		return (0);
-	if (turn_to(o, x->frame, e) < 0)
-		return (-1);
-	o->c->res.chunks++;
-	if (!o->gone && (o->dir != NULL ? holds(o, x) :
-	    !o->unsure || !o->c->env->read_data))
-		return (0);
-	/* The place is a hint: is the chunk to be had elsewhere?  And where no
-	 * directory tells what should be there, the chunk itself does. */
-	if (x->len <= CHUNK_MAX && fetch_chunk(o->c->fetch, &o->pack, &o->info,
-	    x->slot, &x->id, (uint32_t)x->len, &ref, &data, e) == 0) {
-		fetch_put(o->c->fetch, ref);
-		return (0);
+	if (!o->have_frame || o->frame != x->frame) {
+		o->have_frame = false;
+		if (catalog_frame(o->catalog, x->frame, &o->pack, &o->info,
+		    e) < 0)
+			return (-1);
+		o->have_frame = true;
+		o->frame = x->frame;
 	}
-	if (!check_is_damage(e))
-		return (-1);
-	if (o->gone) {
+	r = place_chunk(&o->place, &o->pack, &o->info, x, e);
+	if (r <= 0)
+		return (r);
+	if (o->place.gone) {
 		err_init(e);
 		return (missing(o, e));
 	}
@@ -296,72 +241,172 @@ check_catalog(struct one *o, struct err *e)
 	return (0);
 }
 
-/* Was a catalog with this root verified before?  Notes it. */
+/* What the proof of a catalog asks. */
 static int
-seen_before(uint8_t (**roots)[ID_BYTES], size_t *n,
-    const struct chunk_id *root, bool *seen, struct err *e)
+chunk_needed(void *ctx, const struct pack_info *pack,
+    const struct frame_info *frame, const struct extent *x, struct err *e)
+{
+	struct one *o = ctx;
+	int r = place_chunk(&o->place, pack, frame, x, e);
+
+	if (r != PLACE_LOST)
+		return (r);
+	err_init(e);
+	return (PROVE_UNPROVEN);
+}
+
+static int
+going(void *ctx, struct err *e)
+{
+	struct one *o = ctx;
+
+	check_tick(o->c, NULL);
+	return (check_going(o->c, e));
+}
+
+/* Snapshots one by one, those of a lineage in their order. */
+struct turn {
+	struct check *c;
+	size_t *order;			/* owned */
+	struct prove *prove;
+	struct one one;			/* what the proof's calls are given */
+	struct check_open before;	/* of this lineage: proven last */
+	bool have_before;
+	struct lineage_id lineage;
+	/* Roots of catalogs that could not be proven and were gone through
+	 * row by row. */
+	uint8_t (*roots)[ID_BYTES];
+	size_t nroots;
+};
+
+/* Was a catalog with this root gone through before?  Notes it. */
+static int
+seen_before(struct turn *t, const struct chunk_id *root, bool *seen,
+    struct err *e)
 {
 	uint8_t (*v)[ID_BYTES];
 
 	*seen = false;
-	for (size_t i = *n; i-- > 0;)
-		if (id_equal((*roots)[i], root->b)) {
+	for (size_t i = t->nroots; i-- > 0;)
+		if (id_equal(t->roots[i], root->b)) {
 			*seen = true;
 			return (0);
 		}
-	v = reallocarray(*roots, *n + 1, sizeof(**roots));
+	v = reallocarray(t->roots, t->nroots + 1, sizeof(*v));
 	if (v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	*roots = v;
-	memcpy((*roots)[(*n)++], root->b, ID_BYTES);
+	t->roots = v;
+	memcpy(v[t->nroots++], root->b, ID_BYTES);
 	return (0);
 }
 
-static int
-check_snapshot(struct check *c, size_t i, uint8_t (**roots)[ID_BYTES],
-    size_t *nroots, struct err *e)
+static void
+leave_before(struct turn *t)
 {
+	if (t->have_before)
+		check_close(&t->before);
+	t->have_before = false;
+}
+
+/* 0: proven, and `open' was taken. */
+static int
+prove_snapshot(struct turn *t, struct check_open *open, struct err *e)
+{
+	int r;
+
+	/* Its directory may have been dropped for others. */
+	t->one.place.have = false;
+	r = prove_catalog(t->prove, open->catalog, t->have_before ?
+	    t->before.catalog : NULL, e);
+	if (r == 0) {
+		leave_before(t);
+		t->before = *open;
+		t->have_before = true;
+	} else if (r < 0 && check_is_damage(e)) {
+		/* What it hits is told by going through it. */
+		err_init(e);
+		r = PROVE_UNPROVEN;
+	}
+	return (r);
+}
+
+static int
+check_snapshot(struct turn *t, size_t i, struct err *e)
+{
+	struct check *c = t->c;
 	const struct snapshot *s = &c->snaps.v[i];
-	struct one o = { .c = c };
 	struct check_open open;
 	bool seen = false;
 	int r;
 
-	(void)check_id(o.id, s->id.b);
+	if (!id_equal(t->lineage.b, s->lineage.b))
+		leave_before(t);
+	t->lineage = s->lineage;
+	(void)check_id(t->one.id, s->id.b);
 	r = check_open(c, s, &open, e);
 	if (r > 0)
 		/* Another took it away, properly, since it was listed. */
 		return (0);
-	if (r == 0) {
-		o.catalog = open.catalog;
-		r = seen_before(roots, nroots, &open.manifest.catalog.map.hash,
-		    &seen, e);
+	if (r == 0 && (r = prove_snapshot(t, &open, e)) != 0) {
+		struct one o = { .c = c, .catalog = open.catalog };
+
+		memcpy(o.id, t->one.id, sizeof(o.id));
+		o.place.c = c;
+		if (r > 0)
+			r = seen_before(t, &open.manifest.catalog.map.hash,
+			    &seen, e);
 		if (r == 0 && !seen)
 			r = check_catalog(&o, e);
+		buf_fini(&o.path);
 		check_close(&open);
 	}
-	buf_fini(&o.path);
 	if (r >= 0)
 		return (0);
 	if (!check_is_damage(e))
 		return (-1);
-	check_damage(c, NULL, "snapshot %s can't be read: %s", o.id,
+	check_damage(c, NULL, "snapshot %s can't be read: %s", t->one.id,
 	    err_text(e));
 	c->unread[i] = c->any_unread = true;
 	err_init(e);
 	return (0);
 }
 
+static int
+by_lineage(const void *a, const void *b, void *ctx)
+{
+	const struct check *c = ctx;
+	const struct snapshot *x = &c->snaps.v[*(const size_t *)a];
+	const struct snapshot *y = &c->snaps.v[*(const size_t *)b];
+	int r = memcmp(x->lineage.b, y->lineage.b, ID_BYTES);
+
+	if (r == 0)
+		r = x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+	return (r != 0 ? r : memcmp(x->id.b, y->id.b, ID_BYTES));
+}
+
 int
 check_catalogs(struct check *c, struct err *e)
 {
-	uint8_t (*roots)[ID_BYTES] = NULL;
-	size_t nroots = 0;
-	int r = 0;
+	static const struct prove_ops ops = { pack_needed, chunk_needed,
+	    going };
+	struct turn t = { .c = c, .one = { .c = c, .place = { .c = c } } };
+	size_t n = c->snaps.n;
+	int r;
 
-	for (size_t i = 0; r == 0 && i < c->snaps.n; i++)
+	t.order = calloc(n + 1, sizeof(*t.order));
+	if (t.order == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (size_t i = 0; i < n; i++)
+		t.order[i] = i;
+	qsort_r(t.order, n, sizeof(*t.order), by_lineage, c);
+	r = prove_new(&t.prove, repo_env(c->repo)->memory_bytes / 4, &ops,
+	    &t.one, e);
+	for (size_t i = 0; r == 0 && i < n; i++)
 		if ((r = check_going(c, e)) == 0)
-			r = check_snapshot(c, i, &roots, &nroots, e);
-	free(roots);
+			r = check_snapshot(&t, t.order[i], e);
+	leave_before(&t);
+	prove_free(t.prove);
+	free(t.roots);
+	free(t.order);
 	return (r);
 }

@@ -41,6 +41,8 @@ void check_warning(struct check *, const char *fmt, ...)
 void check_tick(struct check *, const char *what);
 /* 0, or -1 and ERR_CANCELED. */
 int check_going(struct check *, struct err *);
+/* A part of the memory, at most max. */
+size_t check_share(const struct check *, size_t part, size_t max);
 /* A failure that is damage of what was read, not of the check itself. */
 bool check_is_damage(const struct err *);
 /* The error without a "pack ID: " in front: who says it has named the pack. */
@@ -94,6 +96,21 @@ void dirs_clear(struct dirs *);
 /* Reads it; evicts others.  Damage is < 0 with ERR_CORRUPT. */
 int dirs_load(struct dirs *, struct repo *, const struct pack_info *,
     const struct pack_directory **out, struct err *);
+
+/* Is a chunk to be had?  At its place by the pack's directory, or elsewhere. */
+struct place {
+	struct check *c;
+	/* The frame that was looked at last. */
+	bool have;
+	struct pack_info pack;
+	struct frame_info info;
+	const struct pack_directory *dir;	/* borrowed; NULL: none */
+	bool unsure;			/* the directory doesn't open */
+	bool gone;			/* the pack is not there */
+};
+#define PLACE_LOST	1		/* e says why */
+int place_chunk(struct place *, const struct pack_info *,
+    const struct frame_info *, const struct extent *, struct err *);
 
 /* What was found damaged, to be traced to paths; bounded. */
 int bad_new(struct bad **out, struct err *);
