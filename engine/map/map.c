@@ -221,10 +221,11 @@ map_exclude(struct map *m, const struct pack_id *id, struct err *e)
  * Asking.
  */
 
-/* One table.  0 and the place; > 0 when it has none that counts. */
+/* One table: after *skip places that count, which it counts down.  0 and the
+ * place; > 0 when it has none. */
 static int
 find_in(struct map *m, struct table *t, const struct chunk_id *id,
-    struct map_hit *hit, struct err *e)
+    unsigned *skip, struct map_hit *hit, struct err *e)
 {
 	uint32_t pack, frame;
 	int ret;
@@ -236,8 +237,11 @@ find_in(struct map *m, struct table *t, const struct chunk_id *id,
 			    &hit->frame, e);
 		if (ret != 0)
 			return (ret);
-		if (!set_has(&m->excluded, &hit->pack.id))
+		if (set_has(&m->excluded, &hit->pack.id))
+			continue;
+		if (*skip == 0)
 			return (0);
+		--*skip;
 	}
 	return (MAP_UNKNOWN);
 }
@@ -246,13 +250,20 @@ int
 map_find(struct map *m, const struct chunk_id *id, struct map_hit *out,
     struct err *e)
 {
+	return (map_find_nth(m, id, 0, out, e));
+}
+
+int
+map_find_nth(struct map *m, const struct chunk_id *id, unsigned nth,
+    struct map_hit *out, struct err *e)
+{
 	struct map_hit hit;
 	int ret = MAP_UNKNOWN;
 
 	(void)pthread_rwlock_rdlock(&m->lock);
 	for (size_t i = 0; i < m->n && ret > 0; i++)
 		if (!m->tables[i]->replaced)
-			ret = find_in(m, m->tables[i], id, &hit, e);
+			ret = find_in(m, m->tables[i], id, &nth, &hit, e);
 	(void)pthread_rwlock_unlock(&m->lock);
 	if (ret == 0)
 		*out = hit;

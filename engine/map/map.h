@@ -61,6 +61,10 @@ struct map_hit {
  * is stored again), said once in the log. */
 int map_find(struct map *, const struct chunk_id *, struct map_hit *,
     struct err *);
+/* The nth place, from 0, where tables say that the chunk lies: for who found
+ * the ones before not to hold. */
+int map_find_nth(struct map *, const struct chunk_id *, unsigned nth,
+    struct map_hit *, struct err *);
 /* Counts tables and entries, for merging and for stats. */
 void map_stats(struct map *, uint64_t *tables, uint64_t *entries);
 /*

@@ -16,6 +16,7 @@
 
 #define AHEAD_THREADS_MAX	4
 #define HOPS_MAX		8	/* repacks of repacks */
+#define PLACES_MAX		64	/* of one chunk, by the tables */
 #define SCRATCH_KEPT		4
 #define SCRATCH_KEPT_BYTES	(FRAME_TARGET + (128U << 10))
 /* A frame's stored bytes: its raw ones, the slot table, and what zstd or the
@@ -237,6 +238,16 @@ from_forwards(struct fetch *f, const struct pack_info *pack, uint32_t frame,
 	return (FETCH_NOT_THERE);
 }
 
+static bool
+is_same_place(const struct map_hit *hit, const struct pack_info *pack,
+    const struct frame_info *frame, uint32_t slot)
+{
+	return (id_equal(hit->pack.id.b, pack->id.b) &&
+	    hit->frame.no == frame->no && hit->frame.off == frame->off &&
+	    hit->frame.stored == frame->stored && hit->slot == slot);
+}
+
+/* One place after another that tables name, until one holds. */
 static int
 from_tables(struct fetch *f, const struct pack_info *pack,
     const struct frame_info *frame, uint32_t slot, const struct wanted *w,
@@ -247,15 +258,20 @@ from_tables(struct fetch *f, const struct pack_info *pack,
 
 	if (w->id == NULL || pack->kind != OBJECT_PACK_DATA)
 		return (FETCH_NOT_THERE);
-	rc = elsewhere_table(f->elsewhere, pack->domain, w->id, &hit, e);
-	if (rc != 0)
-		return (rc);
-	if (id_equal(hit.pack.id.b, pack->id.b) &&
-	    hit.frame.no == frame->no && hit.frame.off == frame->off &&
-	    hit.frame.stored == frame->stored && hit.slot == slot)
-		return (FETCH_NOT_THERE);
-	return (from_place(f, &hit.pack, &hit.frame, hit.slot, w, ref, data,
-	    len, e));
+	for (unsigned nth = 0; nth < PLACES_MAX; nth++) {
+		rc = elsewhere_table(f->elsewhere, pack->domain, w->id, nth,
+		    &hit, e);
+		if (rc != 0)
+			return (rc);
+		if (is_same_place(&hit, pack, frame, slot))
+			continue;
+		rc = from_place(f, &hit.pack, &hit.frame, hit.slot, w, ref,
+		    data, len, e);
+		if (rc == 0 || !may_lie_elsewhere(rc, e))
+			return (rc);
+		err_init(e);
+	}
+	return (FETCH_NOT_THERE);
 }
 
 static int

@@ -157,12 +157,13 @@ struct question {
 	const struct pack_id *pack;
 	uint32_t frame, slot;
 	const struct chunk_id *id;
+	unsigned nth;
 };
 
 /* Tables outlive packs: one that is gone doesn't count from then on, as another
  * table may know the chunk in a pack that is there. */
 static int
-ask_map(struct elsewhere *el, struct map *map, const struct chunk_id *id,
+ask_map(struct elsewhere *el, struct map *map, const struct question *q,
     struct map_hit *hit, struct err *e)
 {
 	for (;;) {
@@ -170,7 +171,7 @@ ask_map(struct elsewhere *el, struct map *map, const struct chunk_id *id,
 		struct store_stat st;
 		int rc;
 
-		rc = map_find(map, id, hit, e);
+		rc = map_find_nth(map, q->id, q->nth, hit, e);
 		if (rc != 0)
 			return (rc == MAP_UNKNOWN ? FETCH_NOT_THERE : rc);
 		rc = store_stat(repo_store(el->repo),
@@ -189,7 +190,7 @@ ask_book(struct elsewhere *el, struct book *b, const struct question *q,
 	if (b->map == NULL)
 		return (forward_index_find(b->forwards, q->pack, q->frame,
 		    q->slot, hit, e));
-	return (ask_map(el, b->map, q->id, hit, e));
+	return (ask_map(el, b->map, q, hit, e));
 }
 
 static int
@@ -229,9 +230,10 @@ elsewhere_forward(struct elsewhere *el, const struct pack_id *pack,
 
 int
 elsewhere_table(struct elsewhere *el, uint32_t domain,
-    const struct chunk_id *id, struct map_hit *hit, struct err *e)
+    const struct chunk_id *id, unsigned nth, struct map_hit *hit,
+    struct err *e)
 {
-	const struct question q = { .id = id };
+	const struct question q = { .id = id, .nth = nth };
 	struct shelf *s = map_shelf(el, domain);
 
 	if (s == NULL)

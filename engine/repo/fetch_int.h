@@ -83,9 +83,10 @@ void elsewhere_free(struct elsewhere *);
 /* Where a repack moved that slot: 0 and the new place; FETCH_NOT_THERE. */
 int elsewhere_forward(struct elsewhere *, const struct pack_id *,
     uint32_t frame, uint32_t slot, struct map_hit *, struct err *);
-/* Where the tables of the domain say that a chunk lies; FETCH_NOT_THERE. */
+/* The nth place, from 0, where the tables of the domain say that a chunk lies;
+ * FETCH_NOT_THERE. */
 int elsewhere_table(struct elsewhere *, uint32_t domain,
-    const struct chunk_id *, struct map_hit *, struct err *);
+    const struct chunk_id *, unsigned nth, struct map_hit *, struct err *);
 
 /* fetch_forward.c */
 struct forward_index;

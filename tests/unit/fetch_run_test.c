@@ -1,0 +1,264 @@
+/* Frames in the order of the store, and a chunk that lies in several places of
+ * which one holds. */
+#include "tests/unit/put_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define CHUNK	20000
+#define N	400
+
+struct stored {
+	char dir[64];
+	struct put_log log;
+	struct kept kept[N];
+};
+
+/* The same chunks again, or for the first time. */
+static void
+put_all(struct stored *s)
+{
+	struct session *session;
+	struct put_env env;
+	struct pool *pool;
+	struct repo *repo;
+	struct put *put;
+
+	repo = open_repo(s->dir, NULL);
+	OK(pool_new(&pool, 2, E));
+	env = make_env(pool, &s->log);
+	OK(session_begin(&session, repo, E));
+	OK(put_open(&put, session, &env, E));
+	for (uint32_t i = 0; i < N; i++)
+		OK(put_one(put, i, CHUNK, &s->kept[i], E));
+	OK(put_close(put, OBJECT_PACK_DATA, E));
+	put_free(put);
+	session_end(session);
+	pool_free(pool);
+	repo_close(repo);
+}
+
+static void
+shell(const struct stored *s, const char *what)
+{
+	char cmd[512];
+
+	(void)snprintf(cmd, sizeof(cmd), "cd '%s' && { %s; }", s->dir, what);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+flip_frames(const struct stored *s, const struct put_log *l)
+{
+	for (uint32_t i = 0; i < l->nframes; i++) {
+		const struct frame_info *fr = &l->frames[i].info;
+		char name[PACK_NAME_BYTES], path[256];
+		uint8_t b;
+		int fd;
+
+		if (!l->frames[i].set)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/repo/%s", s->dir,
+		    pack_name(name, &l->packs[l->frames[i].pack].info.id));
+		assert_int_equal(chmod(path, 0600), 0);
+		fd = open(path, O_RDWR);
+		assert_true(fd >= 0);
+		assert_int_equal(pread(fd, &b, 1, fr->off + 40), 1);
+		b ^= 1;
+		assert_int_equal(pwrite(fd, &b, 1, fr->off + 40), 1);
+		(void)close(fd);
+	}
+}
+
+static uint32_t
+try_all(const struct stored *s)
+{
+	struct repo *repo = open_repo(s->dir, NULL);
+	struct fetch *f;
+	uint32_t got = 0;
+
+	OK(fetch_new(&f, repo, 8U << 20, true, E));
+	for (uint32_t i = 0; i < N; i++) {
+		struct err e = ERR_INIT;
+
+		if (fetch_kept(f, &s->log, &s->kept[i], CHUNK, &e) == 0)
+			got++;
+		else
+			assert_int_equal(e.code, ERR_CORRUPT);
+	}
+	fetch_free(f);
+	repo_close(repo);
+	return (got);
+}
+
+/* Stored three times by three tables: any one of them will do, whatever the
+ * order in which the tables are asked. */
+static void
+test_copies(void **state)
+{
+	struct stored s[3];
+
+	(void)state;
+	memset(s, 0, sizeof(s));
+	make_dir(s[0].dir);
+	make_repo(s[0].dir);
+	put_all(&s[0]);
+	for (unsigned i = 1; i < 3; i++) {
+		memcpy(s[i].dir, s[0].dir, sizeof(s[i].dir));
+		shell(s, "mkdir -p kept && mv repo/index/* kept/");
+		put_all(&s[i]);
+	}
+	shell(s, "mv kept/* repo/index/");
+	for (unsigned good = 0; good < 3; good++) {
+		for (unsigned i = 0; i < 3; i++)
+			if (i != good)
+				flip_frames(s, &s[i].log);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(try_all(&s[i]), N);
+		flip_frames(s, &s[good].log);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(try_all(&s[i]), 0);
+		for (unsigned i = 0; i < 3; i++)
+			flip_frames(s, &s[i].log);
+	}
+	remove_dir(s[0].dir);
+	for (unsigned i = 0; i < 3; i++)
+		log_fini(&s[i].log);
+}
+
+struct seen {
+	struct fetch *f;
+	const struct stored *s;
+	const uint32_t *no;		/* the log's number of each frame */
+	uint32_t frames, missing, chunks;
+};
+
+static int
+see(void *ctx, size_t i, struct fetched *x, struct err *e)
+{
+	struct seen *seen = ctx;
+
+	(void)e;
+	seen->frames++;
+	if (x == NULL) {
+		seen->missing++;
+		return (0);
+	}
+	for (uint32_t k = 0; k < N; k++) {
+		const struct kept *want = &seen->s->kept[k];
+		uint8_t bytes[CHUNK];
+		struct chunk_id other = want->id;
+		const uint8_t *data;
+
+		if (!want->place.fresh || want->place.frame != seen->no[i])
+			continue;
+		assert_true(fetch_run_chunk(seen->f, x, want->place.slot,
+		    &want->id, want->len, &data));
+		assert_int_equal(make_chunk(bytes, CHUNK, want->seed),
+		    want->len);
+		assert_memory_equal(data, bytes, want->len);
+		other.b[31] ^= 1;
+		assert_false(fetch_run_chunk(seen->f, x, want->place.slot,
+		    &other, want->len, &data));
+		assert_false(fetch_run_chunk(seen->f, x, want->place.slot,
+		    &want->id, want->len + 1, &data));
+		assert_false(fetch_run_chunk(seen->f, x, UINT32_MAX, &want->id,
+		    want->len, &data));
+		seen->chunks++;
+	}
+	return (0);
+}
+
+static void
+test_run(void **state)
+{
+	struct frame_info v[64], odd[2];
+	struct buf scratch = BUF_INIT;
+	struct pack_info pack;
+	uint32_t no[64], n = 0;
+	struct stored s = { 0 };
+	struct seen seen;
+	struct repo *repo;
+
+	(void)state;
+	make_dir(s.dir);
+	make_repo(s.dir);
+	put_all(&s);
+	assert_int_equal(s.log.npacks, 1);
+	pack = s.log.packs[0].info;
+	/* By place. */
+	for (uint32_t i = 0; i < s.log.nframes; i++) {
+		uint32_t at = n;
+
+		assert_true(n < 64);
+		if (!s.log.frames[i].set)
+			continue;
+		for (; at > 0 && v[at - 1].off > s.log.frames[i].info.off;
+		    at--) {
+			v[at] = v[at - 1];
+			no[at] = no[at - 1];
+		}
+		v[at] = s.log.frames[i].info;
+		no[at] = i;
+		n++;
+	}
+	assert_true(n > 3);
+	repo = open_repo(s.dir, NULL);
+	seen = (struct seen){ .s = &s, .no = no };
+	OK(fetch_new(&seen.f, repo, 1U << 20, false, E));
+	assert_int_equal(fetch_run_len(v, n, SIZE_MAX), n);
+	assert_int_equal(fetch_run_len(v, n, 1), 1);
+	assert_int_equal(fetch_run_len(v, n, v[0].stored + v[1].stored), 2);
+	assert_int_equal(fetch_run_len(v, 0, SIZE_MAX), 0);
+	odd[0] = v[0];
+	odd[1] = v[1];
+	odd[1].off += FETCH_GAP_MAX + 1;
+	assert_int_equal(fetch_run_len(odd, 2, SIZE_MAX), 1);
+	odd[1].off--;
+	assert_int_equal(fetch_run_len(odd, 2, SIZE_MAX), 2);
+	odd[1].off = odd[0].off + 1;
+	assert_int_equal(fetch_run_len(odd, 2, SIZE_MAX), 1);
+
+	OK(fetch_run(seen.f, &pack, v, n, &scratch, see, &seen, E));
+	assert_int_equal(seen.frames, n);
+	assert_int_equal(seen.missing, 0);
+	assert_int_equal(seen.chunks, N);
+
+	/* One that overlaps another is no run: nothing is served. */
+	seen.frames = seen.missing = 0;
+	OK(fetch_run(seen.f, &pack, odd, 2, &scratch, see, &seen, E));
+	assert_int_equal(seen.frames, 2);
+	assert_int_equal(seen.missing, 2);
+
+	/* Damage is that frame's alone. */
+	s.log.nframes = no[1] + 1;
+	for (uint32_t i = 0; i < no[1]; i++)
+		s.log.frames[i].set = false;
+	flip_frames(&s, &s.log);
+	seen.frames = seen.missing = 0;
+	OK(fetch_run(seen.f, &pack, v, n, &scratch, see, &seen, E));
+	assert_int_equal(seen.frames, n);
+	assert_int_equal(seen.missing, 1);
+
+	/* No pack, no frames; no failure of its own either. */
+	pack.id.b[0] ^= 1;
+	seen.frames = seen.missing = 0;
+	OK(fetch_run(seen.f, &pack, v, n, &scratch, see, &seen, E));
+	assert_int_equal(seen.missing, n);
+	buf_fini(&scratch);
+	fetch_free(seen.f);
+	repo_close(repo);
+	remove_dir(s.dir);
+	log_fini(&s.log);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_run),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
