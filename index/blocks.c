@@ -7,9 +7,8 @@
  * else's.
  *
  * Invariants:
- *  1. A slot of the cache holds a verified block (or map page), or is empty.
- *  2. The lock guards both caches and the decoders' list; it is not held while
- *     the store is read.
+ *  1. The caches hold verified blocks and map pages, nothing else.
+ *  2. No lock is held while the store is read.
  */
 #include "index/blocks.h"
 
@@ -23,19 +22,14 @@
 #include <zstd.h>
 
 #include "engine/base/io.h"
+#include "index/block_cache.h"
 
 #define SLOTS_MIN	8
 #define PAGE_SLOTS	48	/* map pages held: at most 32 KiB each */
 #define DECODERS	8
 #define PACK_PAGES_MAX	32768
-#define NOTHING		UINT32_MAX
-
-struct slot {				/* a decoded block */
-	uint64_t no;
-	uint8_t *bytes;			/* owned; NULL: empty */
-	uint32_t next;			/* in the bucket */
-	uint32_t newer, older;
-};
+#define AHEAD_BLOCKS	16	/* looked at behind one that was missed */
+#define AHEAD_FRAMES	3	/* asked for, of those that they lie in */
 
 struct page_slot {			/* a parsed map page */
 	unsigned level;			/* 0: empty */
@@ -55,11 +49,8 @@ struct blocks_state {
 	size_t npacks;
 	int plain, image[2];		/* the local files, or -1 */
 
-	pthread_mutex_t lock;
-	struct slot *slots;
-	uint32_t nslots, used, nbuckets;
-	uint32_t *buckets;
-	uint32_t newest, oldest;
+	struct block_cache *cache;
+	pthread_mutex_t lock;		/* of all below */
 	struct page_slot map[PAGE_SLOTS];
 	uint64_t tick;
 	ZSTD_DCtx *decoders[DECODERS];
@@ -403,6 +394,53 @@ out:
 	return (r);
 }
 
+/* The chain of a block whose map page is at hand. */
+static bool
+chain_at_hand(struct blocks_state *s, uint64_t i, struct chain *c)
+{
+	const struct page_slot *p;
+
+	pthread_mutex_lock(&s->lock);
+	p = page_find(s, 1, i / MAP_FANOUT);
+	if (p != NULL)
+		*c = ((const struct chain *)p->entries)[i % MAP_FANOUT];
+	pthread_mutex_unlock(&s->lock);
+	return (p != NULL);
+}
+
+/*
+ * Block i had to come out of the store.  Where the one before it is here,
+ * somebody walks: the frames that the next ones lie in are asked for, so that
+ * they are read and decoded meanwhile.
+ */
+static void
+look_ahead(struct blocks_state *s, uint64_t i)
+{
+	struct mplace last = { .pack = MPLACE_NONE };
+	unsigned asked = 0;
+	struct chain c;
+
+	if (i == 0 || !block_cache_has(s->cache, i - 1))
+		return;
+	for (uint64_t k = i + 1; k < s->count && k <= i + AHEAD_BLOCKS &&
+	    asked < AHEAD_FRAMES; k++) {
+		if (block_cache_has(s->cache, k))
+			continue;
+		if (!chain_at_hand(s, k, &c))
+			return;
+		for (unsigned d = 0; d < c.depth; d++) {
+			const struct mplace *p = &c.ref[d].place[0];
+
+			if (p->pack >= s->npacks || (p->pack == last.pack &&
+			    p->frame.no == last.frame.no))
+				continue;
+			fetch_ahead(s->fetch, &s->packs[p->pack], &p->frame);
+			last = *p;
+			asked++;
+		}
+	}
+}
+
 int
 blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
 {
@@ -417,6 +455,7 @@ blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
 	if (local(s, s->plain, i, &c.ref[c.depth - 1].hash, dst,
 	    blocks_len(b, i)))
 		return (0);
+	look_ahead(s, i);
 	image = malloc(CATALOG_BLOCK_BYTES);
 	if (image == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
@@ -433,76 +472,6 @@ blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
 	return (r);
 }
 
-/* The list from newest to oldest; under the lock. */
-static void
-lru_take(struct blocks_state *s, uint32_t v)
-{
-	struct slot *x = &s->slots[v];
-
-	if (x->newer != NOTHING)
-		s->slots[x->newer].older = x->older;
-	else
-		s->newest = x->older;
-	if (x->older != NOTHING)
-		s->slots[x->older].newer = x->newer;
-	else
-		s->oldest = x->newer;
-}
-
-static void
-lru_push(struct blocks_state *s, uint32_t v)
-{
-	struct slot *x = &s->slots[v];
-
-	x->newer = NOTHING;
-	x->older = s->newest;
-	if (s->newest != NOTHING)
-		s->slots[s->newest].newer = v;
-	s->newest = v;
-	if (s->oldest == NOTHING)
-		s->oldest = v;
-}
-
-static uint32_t
-slot_find(struct blocks_state *s, uint64_t no)
-{
-	uint32_t v = s->buckets[no % s->nbuckets];
-
-	while (v != NOTHING && s->slots[v].no != no)
-		v = s->slots[v].next;
-	if (v != NOTHING && v != s->newest) {
-		lru_take(s, v);
-		lru_push(s, v);
-	}
-	return (v);
-}
-
-static void
-slot_keep(struct blocks_state *s, uint64_t no, uint8_t *bytes)
-{
-	uint32_t v, *p;
-
-	if (slot_find(s, no) != NOTHING) {
-		free(bytes);
-		return;
-	}
-	if (s->used < s->nslots) {
-		v = s->used++;
-	} else {
-		v = s->oldest;
-		lru_take(s, v);
-		for (p = &s->buckets[s->slots[v].no % s->nbuckets]; *p != v;)
-			p = &s->slots[*p].next;
-		*p = s->slots[v].next;
-		free(s->slots[v].bytes);
-	}
-	s->slots[v].no = no;
-	s->slots[v].bytes = bytes;
-	s->slots[v].next = s->buckets[no % s->nbuckets];
-	s->buckets[no % s->nbuckets] = v;
-	lru_push(s, v);
-}
-
 /* Bytes within one block. */
 static int
 read_within(struct blocks *b, uint64_t i, size_t at, void *dst, size_t len,
@@ -510,14 +479,8 @@ read_within(struct blocks *b, uint64_t i, size_t at, void *dst, size_t len,
 {
 	struct blocks_state *s = b->s;
 	uint8_t *bytes;
-	uint32_t v;
 
-	pthread_mutex_lock(&s->lock);
-	v = slot_find(s, i);
-	if (v != NOTHING)
-		memcpy(dst, s->slots[v].bytes + at, len);
-	pthread_mutex_unlock(&s->lock);
-	if (v != NOTHING)
+	if (block_cache_read(s->cache, i, at, dst, len))
 		return (0);
 	bytes = malloc(CATALOG_BLOCK_BYTES);
 	if (bytes == NULL)
@@ -527,9 +490,7 @@ read_within(struct blocks *b, uint64_t i, size_t at, void *dst, size_t len,
 		return (-1);
 	}
 	memcpy(dst, bytes + at, len);
-	pthread_mutex_lock(&s->lock);
-	slot_keep(s, i, bytes);
-	pthread_mutex_unlock(&s->lock);
+	block_cache_keep(s->cache, i, bytes);
 	return (0);
 }
 
@@ -622,17 +583,10 @@ state_init(struct blocks_state *s, const struct catalog_root *root,
 	if (s->levels != root->levels || s->levels > MAP_LEVELS_MAX)
 		return (corrupt(e, "a catalog's map has the wrong levels"));
 	s->root = root->map;
-	s->nslots = (uint32_t)(cache_bytes / CATALOG_BLOCK_BYTES);
-	if (s->nslots < SLOTS_MIN)
-		s->nslots = SLOTS_MIN;
-	s->nbuckets = s->nslots | 1;
-	s->slots = calloc(s->nslots, sizeof(*s->slots));
-	s->buckets = malloc(s->nbuckets * sizeof(*s->buckets));
-	if (s->slots == NULL || s->buckets == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	for (uint32_t i = 0; i < s->nbuckets; i++)
-		s->buckets[i] = NOTHING;
-	return (0);
+	if (cache_bytes / CATALOG_BLOCK_BYTES < SLOTS_MIN)
+		cache_bytes = (size_t)SLOTS_MIN * CATALOG_BLOCK_BYTES;
+	return (block_cache_new(&s->cache,
+	    (uint32_t)(cache_bytes / CATALOG_BLOCK_BYTES), e));
 }
 
 int
@@ -652,7 +606,6 @@ blocks_new(struct blocks **out, struct fetch *fetch, const struct keyring *ring,
 	b->s = s;
 	s->fetch = fetch;
 	s->plain = s->image[0] = s->image[1] = -1;
-	s->newest = s->oldest = NOTHING;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	s->key = sodium_malloc(KEY_BYTES);
 	if (s->key == NULL) {
@@ -679,8 +632,6 @@ blocks_free(struct blocks *b)
 	if (b == NULL)
 		return;
 	s = b->s;
-	for (uint32_t i = 0; i < s->used; i++)
-		free(s->slots[i].bytes);
 	for (size_t i = 0; i < PAGE_SLOTS; i++)
 		free(s->map[i].entries);
 	while (s->ndecoders > 0)
@@ -692,8 +643,7 @@ blocks_free(struct blocks *b)
 			(void)close(s->image[i]);
 	(void)pthread_mutex_destroy(&s->lock);
 	sodium_free(s->key);
-	free(s->slots);
-	free(s->buckets);
+	block_cache_free(s->cache);
 	free(s->packs);
 	free(s);
 	free(b);

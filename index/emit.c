@@ -38,8 +38,10 @@ struct emit {
 	uint64_t nblocks, size;
 	uint8_t *id_key;
 	struct delta *delta;
-	struct changed *blocks;		/* owned, by number */
+	struct changed *blocks;		/* owned; by number, once all are */
 	size_t nblock, cap;
+	uint64_t *inner;		/* owned: blocks that come last */
+	size_t ninner, inner_cap;
 	struct page *pages, *below;	/* of this level, of the one below */
 	size_t npages, nbelow, pages_cap;
 	uint8_t *plain, *base;		/* CATALOG_BLOCK_BYTES each */
@@ -139,8 +141,25 @@ store_block(struct emit *m, struct changed *c, const struct chain *old,
 	    &c->at, e));
 }
 
+/* Put a block with the inside of a B-tree off until the leaves are stored. */
 static int
-emit_block(struct emit *m, uint64_t no, struct err *e)
+put_off(struct emit *m, uint64_t no, struct err *e)
+{
+	if (m->ninner == m->inner_cap) {
+		size_t cap = m->inner_cap == 0 ? 64 : m->inner_cap * 2;
+		uint64_t *v = realloc(m->inner, cap * sizeof(*v));
+
+		if (v == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		m->inner = v;
+		m->inner_cap = cap;
+	}
+	m->inner[m->ninner++] = no;
+	return (0);
+}
+
+static int
+emit_block(struct emit *m, uint64_t no, bool leaves, struct err *e)
 {
 	size_t len = CATALOG_BLOCK_BYTES;
 	struct pages *pages = overlay_pages(m->b->overlay);
@@ -153,6 +172,8 @@ emit_block(struct emit *m, uint64_t no, struct err *e)
 	if (pages->ops->read(pages, m->plain, len, no * CATALOG_BLOCK_BYTES,
 	    e) != 0)
 		return (-1);
+	if (leaves && has_interior(m->plain, len, no == 0))
+		return (put_off(m, no, e));
 	has_old = m->old != NULL && no < blocks_count(m->old);
 	if (has_old && blocks_chain(m->old, no, &old, e) != 0)
 		return (-1);
@@ -181,6 +202,18 @@ emit_block(struct emit *m, uint64_t no, struct err *e)
 }
 
 static int
+by_number(const void *a, const void *b)
+{
+	const struct changed *x = a, *y = b;
+
+	return (x->no < y->no ? -1 : x->no > y->no);
+}
+
+/*
+ * Leaves in the order of the file, as a walk reads them; then what is inside of
+ * the B-trees, next to the map: what every look-up begins with lies together.
+ */
+static int
 emit_blocks(struct emit *m, struct err *e)
 {
 	struct build *b = m->b;
@@ -194,10 +227,16 @@ emit_blocks(struct emit *m, struct err *e)
 		    overlay_size(b->overlay) !=
 		    m->old->pages.ops->size(&m->old->pages))
 			same = false;
-		if (!same && emit_block(m, no, e) != 0)
+		if (!same && emit_block(m, no, true, e) != 0)
 			return (err_wrap(e, "block %llu of the catalog",
 			    (unsigned long long)no));
 	}
+	for (size_t i = 0; i < m->ninner; i++)
+		if (emit_block(m, m->inner[i], false, e) != 0)
+			return (err_wrap(e, "block %llu of the catalog",
+			    (unsigned long long)m->inner[i]));
+	if (m->nblock > 0)
+		qsort(m->blocks, m->nblock, sizeof(*m->blocks), by_number);
 	if (put_flush(b->put, OBJECT_PACK_META, e) != 0)
 		return (-1);
 	for (size_t i = 0; i < m->nblock; i++) {
@@ -447,6 +486,7 @@ build_emit(struct build *b, bool anew, struct catalog_root *root,
 	free(m.plain);
 	free(m.base);
 	free(m.blocks);
+	free(m.inner);
 	free(m.pages);
 	free(m.below);
 	buf_fini(&m.bytes);

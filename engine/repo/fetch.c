@@ -29,6 +29,7 @@ struct fetch {
 	struct pack_keys *keys;
 	struct frame_cache *cache;
 	struct elsewhere *elsewhere;
+	struct windows *windows;
 	struct ahead *ahead;
 	pthread_mutex_t lock;
 	unsigned nscratch;		/* lock */
@@ -84,6 +85,9 @@ read_frame(struct fetch *f, const struct pack_info *pack,
 	p = buf_grow(dst, frame->stored);
 	if (p == NULL)
 		return (buf_ok(dst, e));
+	if (pack->kind == OBJECT_PACK_META)
+		return (windows_read(f->windows, pack, frame->off, p,
+		    frame->stored, e));
 	rc = store_read(repo_store(f->repo), pack_name(name, &pack->id),
 	    frame->off, p, frame->stored, &got, e);
 	if (rc != 0)
@@ -410,6 +414,7 @@ fetch_new(struct fetch **out, struct repo *repo, size_t cache_bytes,
 	pthread_mutex_init(&f->lock, NULL);
 	if (pack_keys_new(&f->keys, repo, e) != 0 ||
 	    elsewhere_new(&f->elsewhere, repo, e) != 0 ||
+	    windows_new(&f->windows, repo, e) != 0 ||
 	    frame_cache_new(&f->cache, cache_bytes, rehash, load_frame, f,
 	    e) != 0 ||
 	    ahead_new(&f->ahead, f->cache, ahead_threads(repo), e) != 0) {
@@ -428,6 +433,7 @@ fetch_free(struct fetch *f)
 	ahead_free(f->ahead);
 	frame_cache_free(f->cache);
 	elsewhere_free(f->elsewhere);
+	windows_free(f->windows);
 	pack_keys_free(f->keys);
 	for (unsigned i = 0; i < f->nscratch; i++)
 		buf_fini(&f->scratch[i]);

@@ -12,6 +12,7 @@
  *
  *	fetch.c			the contract: a chunk at a place, verified
  *	fetch_cache.c		decoded frames, bounded, each fetched once
+ *	fetch_window.c		fewer and larger reads of metadata packs
  *	fetch_pack.c		keys, headers and directories of packs
  *	fetch_elsewhere.c	forwards and tables, where a place does not hold
  *	fetch_forward.c		which forwards speak of a pack, and what
@@ -65,6 +66,15 @@ bool frame_cache_has(struct frame_cache *, const struct pack_info *,
     uint32_t no);
 /* Bytes held now, and the most that ever were. */
 void frame_cache_usage(struct frame_cache *, size_t *now, size_t *peak);
+
+/* fetch_window.c */
+struct windows;
+int windows_new(struct windows **out, struct repo *, struct err *);
+void windows_free(struct windows *);
+/* Exactly len stored bytes of a metadata pack; neighbours may come along, for
+ * those who ask next.  Thread-safe.  FETCH_NO_PACK. */
+int windows_read(struct windows *, const struct pack_info *, uint64_t off,
+    void *dst, size_t len, struct err *);
 
 /* fetch_pack.c */
 struct pack_keys;

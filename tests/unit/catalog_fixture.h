@@ -25,6 +25,9 @@
 		fail_msg("%s: %d: %s", #call, ok_, err_text(&e)); \
 } while (0)
 
+/* Puts a store of the test's in front of the real one, if set. */
+static struct store *(*fixture_wrap)(struct store *);
+
 struct fixture {
 	char dir[64];
 	char repo_dir[96], cache_dir[96];
@@ -54,6 +57,8 @@ fixture_open(struct fixture *f, bool cache)
 	f->env.memory_bytes = 256U << 20;
 	OK(secret_copy(&secret, "0123456789abcdef0123", 20, &e));
 	OK(store_open(&store, f->repo_dir, false, &e));
+	if (fixture_wrap != NULL)
+		store = fixture_wrap(store);
 	OK(repo_open(&f->repo, store, SLOT_KEY_FILE, &secret, &f->env, &e));
 	OK(fetch_new(&f->fetch, f->repo, 16U << 20, false, &e));
 	secret_fini(&secret);
