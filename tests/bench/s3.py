@@ -193,7 +193,7 @@ def memory(server, source, work, connections):
         cls = type("v", (VitrineS3,), {"endpoint": server.http, "server": server})
         t = cls(d, source)
         t.init()
-        opt = ("--s3-connections", str(n))
+        opt = ("--connections", str(n))
         b = t.run("backup", "-q", *opt, source)
         shutil.rmtree(t.dir + "/cache", ignore_errors=True)
         r = t.run("restore", "-q", *opt, "latest:" + source, "--target", d + "/out")

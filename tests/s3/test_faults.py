@@ -38,7 +38,7 @@ if "VITRINE_TEST_S3_URL" not in os.environ:
     os.environ.update(start_server()[1])
 UPSTREAM = os.environ["VITRINE_TEST_S3_HTTP"]
 # A stalled server is given up soon.
-QUICK = ["--s3-stall-timeout", "1"]
+QUICK = ["--stall-timeout", "1"]
 
 base = Repo("base")
 base.use_key_file()

@@ -43,7 +43,7 @@ for connections in (4, 16, 64):
     for args in (("backup", tree), ("check", "--read-data"),
                  ("restore", "latest:" + tree, "--target", path("out"))):
         repo.forget("cache")
-        used = peak(repo, "--s3-connections", str(connections), *args)
+        used = peak(repo, "--connections", str(connections), *args)
         said.append(f"{args[0]} {used >> 20} MiB")
         if used > BUDGET + CONSTANT:
             fail(f"{args[0]} at {connections} connections: {used >> 20} MiB, "

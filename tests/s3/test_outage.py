@@ -18,6 +18,7 @@ from proxy import Proxy  # noqa: E402
 
 d, env = start_server(name="server")    # of its own: it is stopped
 os.environ.update(env)
+IMPATIENT = ["--stall-timeout", "1", "--request-timeout", "4"]
 proxy = Proxy(env["VITRINE_TEST_S3_HTTP"])
 
 
@@ -50,12 +51,12 @@ def whole(what, r):
     passed(f"{what}: status {r.status}; clean afterwards")
 
 
-server("set", "rgw_max_concurrent_requests", "2")
+server("set", "rgw_max_concurrent_requests", "1")
 proxy.plan()
 more()
 r = repo.run("backup", tree, env=through)
-s = repo.run("restore", "latest:" + tree, "--target", path("busy"), env=through)
-compare(tree, s.target if hasattr(s, "target") else path("busy"))
+repo.run("restore", "latest:" + tree, "--target", path("busy"), env=through)
+compare(tree, path("busy"))
 repo.run("check", "--read-data", env=through)
 refused = sum(e["status"] == 503 for e in proxy.requests())
 server("set", "rgw_max_concurrent_requests", "1024")
@@ -64,15 +65,15 @@ if refused == 0:
 whole(f"{refused} genuine 503s", r)
 
 
-def pausing(what, seconds):
-    """Stops it as soon as a few requests have passed."""
+def pausing(what, seconds, done=None):
+    """Stops it as soon as a few requests have passed: for so long, or until `done'."""
     def run():
         for _ in range(3000):
             if proxy.count() >= 6:
                 break
             time.sleep(0.005)
         server("pause", what)
-        time.sleep(seconds)
+        (done or threading.Event()).wait(seconds)
         server("resume", what)
     t = threading.Thread(target=run)
     t.start()
@@ -80,29 +81,29 @@ def pausing(what, seconds):
 
 
 for what in ("gateway", "osd"):
-    for operation in ("backup", "restore", "check"):
+    for args in (("backup", tree), ("check", "--read-data"),
+                 ("restore", first + ":" + tree, "--target", path("out"))):
         more()
         subprocess.run(["rm", "-rf", path("out")])
-        args = {"backup": ("backup", tree), "check": ("check", "--read-data"),
-                "restore": ("restore", first + ":" + tree, "--target", path("out"))}[operation]
         repo.forget("cache")
         proxy.plan()
         t = pausing(what, 3)
         r = repo.run(*args, env=through)
         t.join()
-        if operation == "restore":
+        if args[0] == "restore":
             compare(path("first"), path("out"))
-        whole(f"the {what} stops for 3 s while a {operation} runs", r)
+        whole(f"the {what} stops for 3 s while a {args[0]} runs", r)
 
-    # For longer than the client's patience.
-    more()
-    proxy.plan()
-    t = pausing(what, 45)
-    began = time.monotonic()
-    r = repo.run(*IMPATIENT, "backup", tree, env=through, expect=(0, 1))
-    took = time.monotonic() - began
-    server("resume", what)
-    if r.status != 0 and not r.err.strip():
-        fail("it failed without a word")
-    t.join()
-    whole(f"the {what} stops for long: after {took:.0f} s", r)
+# Longer than anybody's patience.
+more()
+proxy.plan()
+over = threading.Event()
+t = pausing("gateway", 400, over)
+began = time.monotonic()
+r = repo.run(*IMPATIENT, "backup", tree, env=through, expect=None)
+took = time.monotonic() - began
+over.set()
+t.join()
+if r.status != 1 or not r.err.strip():
+    fail(f"the server is gone, and the backup ends with {r.status}:\n{r.text}")
+whole(f"the gateway stops for good: given up after {took:.0f} s", r)
