@@ -109,12 +109,15 @@ if [ "$(id -u)" != 0 ]; then
 	j 3 --json backup "$T/src"
 	says '"event":"not_read"'
 fi
+pull
 mv "$R/packs" "$R/aside"
 mkdir "$R/packs"
+push
 j 4 --json check
 says '"event":"damage"'
 rm -rf "$R/packs"
 mv "$R/aside" "$R/packs"
+push
 
 step "output that can't be written"
 fails 1 sh -c 'vitrine --json snapshots >/dev/full'

@@ -72,7 +72,7 @@ n 2 --tag "$bad"
 n 1 --tag keep
 ok vitrine tag add --tag keep latest keep
 says 'as before'
-is "$(ls "$R/tags" | wc -l)" 1
+is "$(objects tags/ | wc -l)" 1
 ok vitrine tag remove --tag keep latest old unknown
 n 0 --tag old
 n 2 --tag nightly
@@ -94,6 +94,7 @@ says 'did you mean "tag add"\?'
 ok vitrine check --read-data
 
 step "an independent reader sees them"
+pull
 ok "$TOP/tests/reader/vitrine_reader.py" --key-file "$R" "$T/key" verify
 says "has the tags \['a', 'b'\]"
 says "nothing is wrong"
@@ -104,9 +105,11 @@ ok vitrine key add --new-key-file "$T/web" --put-only --host web
 fails 12 vitrine --key-file "$T/web" tag add latest x
 
 step "damage is said, the tags before count"
+pull
 f=$(ls -t "$R/tags" | head -1)
 chmod u+w "$R/tags/$f"
 printf x | dd of="$R/tags/$f" bs=1 seek=220 conv=notrunc 2>/dev/null
+push
 ok vitrine --cache-dir "$T/other" snapshots
 says "tags/$f is left out"
 n 0 --tag b --cache-dir "$T/other"

@@ -6,7 +6,9 @@ import os
 from harness import STORE, Repo, compare, fail, make_tree, passed
 
 have_fuse = os.path.exists("/dev/fuse")
-for seed, options in ((1, ["--big", "--deep", "25"]), (2, []), (3, ["--entries", "100000" if STORE == "dir" else "10000"]), (4, [])):
+many = "100000" if STORE == "dir" else "10000"
+for seed, options in ((1, ["--big", "--deep", "25"]), (2, []), (3, ["--entries", many]),
+                      (4, [])):
     repo = Repo(f"repo{seed}")
     repo.init()
     tree = make_tree(f"tree{seed}", seed, *options)
