@@ -24,7 +24,7 @@ says 'option --memory: 1M is less than 64M'
 fails 2 vitrine backup --time yesterday "$T/src"
 says 'option --time: "yesterday" is no time'
 fails 2 vitrine backup
-says 'too few arguments'
+says 'nothing to back up'
 ok vitrine help key
 says 'key remove'
 ok vitrine restore --help
