@@ -22,6 +22,8 @@ struct s3 {
 	struct s3_options o;		/* but for its strings */
 	char region[S3_REGION_MAX];
 	atomic_bool answered;		/* the server has answered once */
+	atomic_bool lost;		/* ... and then a call was given up; until
+					 * the next that is not */
 };
 
 /* Sign and send once.  *access gets the access key ("" for none). */

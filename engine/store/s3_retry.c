@@ -5,7 +5,8 @@
  * that says that it will pass (SlowDown, 500, 503 ...); with pauses that double
  * and a random part, or as long as the server's Retry-After says.  Before the
  * server has ever answered fewer attempts are made: then it is a wrong name
- * rather than an outage.
+ * rather than an outage.  So it is after a call that was given up, until one
+ * succeeds: else many calls in a row would each wait in vain as long as it did.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -105,8 +106,10 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 			c->again = true;
 		switch (judge(s, c, rc, access, &renewed, &last)) {
 		case GOOD:
+			atomic_store(&s->lost, false);
 			return (0);
 		case REFUSED:
+			atomic_store(&s->lost, false);
 			return (S3_REFUSED);
 		case HOPELESS:
 			*e = last;
@@ -114,8 +117,9 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 		case AGAIN:
 			break;
 		}
-		if (tries == (atomic_load(&s->answered) ? TRIES :
-		    TRIES_FIRST)) {
+		if (tries >= (atomic_load(&s->answered) &&
+		    !atomic_load(&s->lost) ? TRIES : TRIES_FIRST)) {
+			atomic_store(&s->lost, true);
 			*e = last;
 			return (err_wrap(e, "%s: given up after %u attempts",
 			    s->url.host, tries));
