@@ -97,9 +97,8 @@ has_tag(const struct snapshot *s, const char *tag)
 	return (false);
 }
 
-/* Is the path one that was backed up, or below one? */
-static bool
-has_path(const struct snapshot *s, const char *path)
+bool
+snapshot_holds(const struct snapshot *s, const char *path)
 {
 	for (uint32_t i = 0; i < s->roots.n; i++) {
 		const struct bytes *root = &s->roots.v[i];
@@ -132,7 +131,7 @@ fits(const struct cmd *c, const struct snapshot *s)
 		if (!has_tag(s, tag->list[i]))
 			return (false);
 	for (size_t i = 0; i < path->n; i++)
-		if (!has_path(s, path->list[i]))
+		if (!snapshot_holds(s, path->list[i]))
 			return (false);
 	return ((after->times == 0 || !is_before(&s->time, &after->time)) &&
 	    (before->times == 0 || is_before(&s->time, &before->time)));

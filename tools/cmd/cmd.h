@@ -93,6 +93,8 @@ char *short_id(char dst[ID_HEX], const uint8_t id[ID_BYTES], size_t digits);
  */
 int cmd_filter(const struct cmd *, const struct snapshots *,
     struct snapshots *out, struct err *);
+/* Is the absolute path one that was backed up, or below one? */
+bool snapshot_holds(const struct snapshot *, const char *path);
 bool cmd_has_filters(const struct cmd *);
 
 /* "SNAPSHOT[:PATH]", with the filters where the command has them. */
@@ -112,12 +114,17 @@ int cmd_choose_in(const struct cmd *, const struct snapshots *, const char *arg,
 /* A snapshot opened for reading. */
 struct reader {
 	struct repo *repo;
+	bool borrowed;		/* the repository is another's */
 	struct chosen chosen;
 	struct manifest manifest;
 	struct fetch *fetch;
 	struct catalog *catalog;
 };
 int reader_open(struct reader *, struct cmd *, const char *arg, struct err *);
+/* The same in a repository at hand, which it borrows, with one of `parts' of
+ * the memory; STORE_ABSENT when the snapshot has gone. */
+int reader_begin(struct reader *, struct cmd *, struct repo *,
+    const struct chosen *, unsigned parts, struct err *);
 void reader_close(struct reader *);
 /* The entry at chosen.path; what is not there is an error that says how far the
  * path exists and what is there. */
@@ -127,7 +134,8 @@ extern const struct command init_command, backup_command, snapshots_command,
     ls_command, cat_command, mount_command, umount_command, restore_command,
     check_command, config_command, complete_command, key_list_command,
     key_add_command, key_change_command, key_remove_command, tag_add_command,
-    tag_remove_command, tag_set_command, sql_command, version_command,
+    tag_remove_command, tag_set_command, find_command, diff_command,
+    stats_command, history_command, sql_command, version_command,
     help_command_def;
 
 #endif

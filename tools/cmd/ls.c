@@ -5,9 +5,8 @@
 #include <unistd.h>
 
 #include "tools/cmd/cmd.h"
+#include "tools/cmd/entry.h"
 #include "tools/job/lookup.h"
-
-#define OWNERS		64	/* remembered names of owners */
 
 static const struct opt options[] = {
 	{ "long", 'l', OPT_FLAG, false, NULL,
@@ -18,11 +17,6 @@ static const struct opt options[] = {
 	{ .name = NULL }
 };
 
-struct owner {
-	bool known;
-	uint32_t id;
-	char name[256];		/* any bytes */
-};
 struct listing {
 	struct reader *reader;
 	struct ui *ui;
@@ -30,63 +24,8 @@ struct listing {
 	struct buf path;	/* of what is listed, for objects */
 	size_t base;		/* ... of the directory in it */
 	bool is_long, quoted;
-	struct owner owners[2][OWNERS];
+	struct owners owners;
 };
-
-static int
-owner_name(struct listing *l, bool group, uint32_t id, const char **out,
-    struct err *e)
-{
-	struct owner *o = &l->owners[group][id % OWNERS];
-	int r;
-
-	*out = o->name;
-	if (o->known && o->id == id)
-		return (0);
-	o->known = false;
-	r = catalog_owner(l->reader->catalog, group, id, o->name,
-	    sizeof(o->name), e);
-	if (r < 0)
-		return (-1);
-	if (r == CATALOG_ABSENT || o->name[0] == '\0')
-		(void)snprintf(o->name, sizeof(o->name), "%u", id);
-	o->known = true;
-	o->id = id;
-	return (0);
-}
-
-static void
-mode_string(char dst[11], const struct entry *en)
-{
-	static const char kinds[] = "?-dlpscb";
-	static const char bits[] = "rwxrwxrwx";
-
-	dst[0] = en->kind <= ENTRY_BLOCK ? kinds[en->kind] : '?';
-	for (int i = 0; i < 9; i++)
-		dst[1 + i] = (en->mode & (0400 >> i)) != 0 ? bits[i] : '-';
-	if (en->mode & 04000)
-		dst[3] = dst[3] == 'x' ? 's' : 'S';
-	if (en->mode & 02000)
-		dst[6] = dst[6] == 'x' ? 's' : 'S';
-	if (en->mode & 01000)
-		dst[9] = dst[9] == 'x' ? 't' : 'T';
-	dst[10] = '\0';
-}
-
-static void
-print_name(const struct listing *l, const char *name, size_t len)
-{
-	struct buf b = BUF_INIT;
-
-	if (!l->quoted) {
-		(void)fwrite(name, 1, len, stdout);
-		return;
-	}
-	text_quote(&b, name, len);
-	if (!b.failed)
-		(void)fwrite(b.data, 1, b.len, stdout);
-	buf_fini(&b);
-}
 
 static void
 print_owner(const char *name)
@@ -106,8 +45,10 @@ print_long(struct listing *l, const struct entry *en, struct err *e)
 	const char *user, *group;
 
 	mode_string(mode, en);
-	if (owner_name(l, false, en->uid, &user, e) < 0 ||
-	    owner_name(l, true, en->gid, &group, e) < 0)
+	if (owner_name(&l->owners, l->reader->catalog, false, en->uid, &user,
+	    e) < 0 ||
+	    owner_name(&l->owners, l->reader->catalog, true, en->gid, &group,
+	    e) < 0)
 		return (-1);
 	if (en->kind == ENTRY_CHAR || en->kind == ENTRY_BLOCK)
 		(void)snprintf(size, sizeof(size), "%u, %u", en->rdev_major,
@@ -126,50 +67,17 @@ static int
 put_object(struct listing *l, const char *name, size_t len,
     const struct entry *en, struct err *e)
 {
-	static const char *const kinds[] = {
-		"", "file", "directory", "symlink", "fifo", "socket", "char",
-		"block"
-	};
-	char target[CATALOG_TARGET_MAX + 1], mode[11];
-	const char *user, *group;
-	struct json *j = &l->json;
-	size_t target_len;
-
-	mode_string(mode, en);
-	if (owner_name(l, false, en->uid, &user, e) < 0 ||
-	    owner_name(l, true, en->gid, &group, e) < 0)
-		return (-1);
 	l->path.len = l->base;
 	if (len > 0) {
 		buf_u8(&l->path, '/');
 		buf_bytes(&l->path, name, len);
 	}
-	json_begin(j, "entry");
-	json_bytes(j, "path", l->path.len > 0 ? (char *)l->path.data : "/",
-	    l->path.len > 0 ? l->path.len : 1);
-	json_text(j, "kind", en->kind <= ENTRY_BLOCK ? kinds[en->kind] : "");
-	json_u64(j, "mode", en->mode);
-	json_text(j, "permissions", mode);
-	json_u64(j, "links", en->nlink);
-	json_u64(j, "uid", en->uid);
-	json_u64(j, "gid", en->gid);
-	json_text(j, "user", user);
-	json_text(j, "group", group);
-	json_u64(j, "size", en->size);
-	json_time(j, "mtime", &en->mtime);
-	json_time(j, "ctime", &en->ctime);
-	if (en->kind == ENTRY_CHAR || en->kind == ENTRY_BLOCK) {
-		json_u64(j, "major", en->rdev_major);
-		json_u64(j, "minor", en->rdev_minor);
-	}
-	if (en->kind == ENTRY_SYMLINK) {
-		if (catalog_target(l->reader->catalog, en->ino, target,
-		    &target_len, e) < 0)
-			return (-1);
-		json_bytes(j, "target", target, target_len);
-	}
-	json_bool(j, "unread", (en->flags & ENTRY_UNREAD) != 0);
-	ui_object(l->ui, j);
+	json_begin(&l->json, "entry");
+	if (entry_members(&l->json, &l->owners, l->reader->catalog,
+	    l->path.len > 0 ? (char *)l->path.data : "/",
+	    l->path.len > 0 ? l->path.len : 1, en, e) < 0)
+		return (-1);
+	ui_object(l->ui, &l->json);
 	return (0);
 }
 
@@ -184,13 +92,13 @@ print_entry(struct listing *l, const char *name, size_t len,
 		return (put_object(l, name, len, en, e));
 	if (l->is_long && print_long(l, en, e) < 0)
 		return (-1);
-	print_name(l, name, len);
+	print_name(name, len, l->quoted);
 	if (l->is_long && en->kind == ENTRY_SYMLINK) {
 		if (catalog_target(l->reader->catalog, en->ino, target,
 		    &target_len, e) < 0)
 			return (-1);
 		(void)fputs(" -> ", stdout);
-		print_name(l, target, target_len);
+		print_name(target, target_len, l->quoted);
 	}
 	if (l->is_long && (en->flags & ENTRY_UNREAD) != 0)
 		(void)fputs("  (could not be read)", stdout);

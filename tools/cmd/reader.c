@@ -15,15 +15,50 @@ reader_close(struct reader *r)
 	catalog_close(r->catalog);
 	fetch_free(r->fetch);
 	manifest_fini(&r->manifest);
-	repo_close(r->repo);
+	if (!r->borrowed)
+		repo_close(r->repo);
 	memset(r, 0, sizeof(*r));
+}
+
+/* repo and chosen are set. */
+static int
+begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
+{
+	struct catalog_env env = { .connections = 1, .use_cache = true };
+	size_t share = c->env.memory_bytes / CACHE_SHARE / parts;
+	int got;
+
+	got = repo_manifest(r->repo, &r->chosen.id, &r->manifest, e);
+	if (got != 0)
+		return (got);
+	/* What goes out is verified as what it claims to be. */
+	if (fetch_new(&r->fetch, r->repo, share, true, e) < 0)
+		return (-1);
+	env.cache_bytes = share;
+	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
+	    e) < 0)
+		return (err_wrap(e, "snapshot %s", r->chosen.name));
+	return (0);
+}
+
+int
+reader_begin(struct reader *r, struct cmd *c, struct repo *repo,
+    const struct chosen *chosen, unsigned parts, struct err *e)
+{
+	int got;
+
+	memset(r, 0, sizeof(*r));
+	r->repo = repo;
+	r->borrowed = true;
+	r->chosen = *chosen;
+	if ((got = begin(r, c, parts, e)) != 0)
+		reader_close(r);
+	return (got);
 }
 
 int
 reader_open(struct reader *r, struct cmd *c, const char *arg, struct err *e)
 {
-	struct catalog_env env = { .connections = 1, .use_cache = true };
-	size_t share = c->env.memory_bytes / CACHE_SHARE;
 	int got;
 
 	memset(r, 0, sizeof(*r));
@@ -31,22 +66,12 @@ reader_open(struct reader *r, struct cmd *c, const char *arg, struct err *e)
 		return (-1);
 	if (cmd_choose(c, r->repo, arg, &r->chosen, e) < 0)
 		goto fail;
-	got = repo_manifest(r->repo, &r->chosen.id, &r->manifest, e);
+	got = begin(r, c, 1, e);
+	if (got == 0)
+		return (0);
 	if (got > 0)
 		(void)err_set(e, ERR_ABSENT, "snapshot %s is gone",
 		    r->chosen.name);
-	if (got != 0)
-		goto fail;
-	/* What goes out is verified as what it claims to be. */
-	if (fetch_new(&r->fetch, r->repo, share, true, e) < 0)
-		goto fail;
-	env.cache_bytes = share;
-	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
-	    e) < 0) {
-		(void)err_wrap(e, "snapshot %s", r->chosen.name);
-		goto fail;
-	}
-	return (0);
 fail:
 	reader_close(r);
 	return (-1);

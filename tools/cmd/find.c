@@ -1,0 +1,375 @@
+/*
+ * vitrine find: entries by name, size, time and kind, in one snapshot or all.
+ * Over several, each version is shown once, with the first snapshot of its
+ * lineage that has it: what a snapshot has as the one before had it is no news.
+ */
+#include <errno.h>
+#include <regex.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/cmd/cmd.h"
+#include "tools/cmd/entry.h"
+#include "tools/job/pattern.h"
+
+static const struct opt options[] = {
+	{ "snapshot", 0, OPT_TEXT, false, "SNAPSHOT",
+	    "in this one only (default: in all)" },
+	{ "regex", 0, OPT_FLAG, false, NULL,
+	    "patterns are extended regular expressions over the path" },
+	{ "type", 0, OPT_TEXT, true, "KIND",
+	    "only files, directories ... (see vitrine-find(1))" },
+	{ "min-size", 0, OPT_SIZE, false, "SIZE",
+	    "only files of at least this size" },
+	{ "max-size", 0, OPT_SIZE, false, "SIZE",
+	    "only files of at most this size" },
+	{ "modified-after", 0, OPT_TIME, false, "TIME",
+	    "only what was modified then or later" },
+	{ "modified-before", 0, OPT_TIME, false, "TIME",
+	    "only what was modified before" },
+	FILTER_OPTIONS,
+	{ .name = NULL }
+};
+
+struct search {
+	struct cmd *c;
+	struct patterns *patterns;	/* NULL: any name */
+	regex_t *regex;			/* owned */
+	size_t nregex;
+	bool kinds[ENTRY_BLOCK + 1];	/* wanted ones */
+	const struct opt_value *min, *max, *after, *before;
+	bool quoted;
+	struct json json;
+	struct owners owners;
+	struct buf path;
+	size_t digits;
+
+	struct reader *now, *was;	/* was: NULL, or the one before */
+	uint64_t found;
+};
+
+static bool
+is_before(const struct stamp *a, const struct stamp *b)
+{
+	return (a->s != b->s ? a->s < b->s : a->ns < b->ns);
+}
+
+/* The path stands in s->path, NUL-terminated. */
+static bool
+fits_name(const struct search *s, const struct entry *en)
+{
+	const char *path = (const char *)s->path.data;
+	const char *slash = strrchr(path, '/');
+
+	if (s->nregex > 0) {
+		for (size_t i = 0; i < s->nregex; i++)
+			if (regexec(&s->regex[i], path, 0, NULL, 0) == 0)
+				return (true);
+		return (false);
+	}
+	return (s->patterns == NULL || patterns_verdict(s->patterns, path,
+	    slash + 1, en->kind == ENTRY_DIR) == PATTERN_HIT);
+}
+
+static bool
+fits(const struct search *s, const struct entry *en)
+{
+	if (!s->kinds[en->kind <= ENTRY_BLOCK ? en->kind : 0])
+		return (false);
+	if ((s->min->times > 0 || s->max->times > 0) &&
+	    (en->kind != ENTRY_FILE ||
+	    (s->min->times > 0 && en->size < s->min->number) ||
+	    (s->max->times > 0 && en->size > s->max->number)))
+		return (false);
+	if (s->after->times > 0 && is_before(&en->mtime, &s->after->time))
+		return (false);
+	if (s->before->times > 0 && !is_before(&en->mtime, &s->before->time))
+		return (false);
+	return (fits_name(s, en));
+}
+
+static bool
+same_stamp(const struct stamp *a, const struct stamp *b)
+{
+	return (a->s == b->s && a->ns == b->ns);
+}
+
+/* Had the snapshot before it the same there?  1, 0, or < 0. */
+static int
+is_old(const struct search *s, const struct entry *en, struct err *e)
+{
+	struct entry old;
+	int r;
+
+	if (s->was == NULL)
+		return (0);
+	r = catalog_resolve(s->was->catalog, (const char *)s->path.data,
+	    s->path.len - 1, &old, NULL, e);
+	if (r != 0)
+		return (r < 0 ? -1 : 0);
+	return (old.kind == en->kind && old.size == en->size &&
+	    old.mode == en->mode && old.uid == en->uid &&
+	    old.gid == en->gid && same_stamp(&old.mtime, &en->mtime));
+}
+
+static int
+show(struct search *s, const struct entry *en, struct err *e)
+{
+	char size[TEXT_BYTES], time[TEXT_BYTES];
+	const struct chosen *in = &s->now->chosen;
+
+	s->found++;
+	if (s->c->ui.json != NULL) {
+		json_begin(&s->json, "entry");
+		json_id(&s->json, "snapshot", in->id.b);
+		if (entry_members(&s->json, &s->owners, s->now->catalog,
+		    (const char *)s->path.data, s->path.len - 1, en, e) < 0)
+			return (-1);
+		ui_object(&s->c->ui, &s->json);
+		return (0);
+	}
+	if (s->c->ui.color)
+		(void)printf("%s%s%s", style_begin(STYLE_DIM), in->name,
+		    STYLE_END);
+	else
+		(void)fputs(in->name, stdout);
+	(void)printf("  %10s  %s  ", en->kind == ENTRY_FILE ?
+	    text_size(size, en->size) : "-", text_time(time, &en->mtime));
+	print_name((const char *)s->path.data, s->path.len - 1, s->quoted);
+	(void)fputs(en->kind == ENTRY_DIR ? "/\n" : "\n", stdout);
+	return (0);
+}
+
+static int
+each(void *ctx, const char *path, size_t len, const struct entry *en,
+    struct err *e)
+{
+	struct search *s = ctx;
+	int r;
+
+	if (ferror(stdout))
+		return (CATALOG_STOP);
+	if (atomic_load(signals_flag()))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if ((en->flags & ENTRY_IMPLIED) != 0)
+		return (0);
+	buf_reset(&s->path);
+	buf_u8(&s->path, '/');
+	buf_bytes(&s->path, path, len);
+	buf_u8(&s->path, '\0');
+	if (buf_ok(&s->path, e) < 0)
+		return (-1);
+	if (!fits(s, en))
+		return (0);
+	if ((r = is_old(s, en, e)) != 0)
+		return (r < 0 ? -1 : 0);
+	return (show(s, en, e));
+}
+
+/*
+ * What is asked for.
+ */
+static int
+compile(struct search *s, struct err *e)
+{
+	struct cmd *c = s->c;
+	char why[256];
+	int r;
+
+	if (c->nargs == 0)
+		return (0);
+	if (!opts_given(&c->own, "regex"))
+		return (patterns_new(&s->patterns,
+		    (const char *const *)c->args, (size_t)c->nargs, e));
+	s->regex = calloc((size_t)c->nargs, sizeof(*s->regex));
+	if (s->regex == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (int i = 0; i < c->nargs; i++) {
+		r = regcomp(&s->regex[i], c->args[i], REG_EXTENDED |
+		    REG_NOSUB);
+		if (r != 0) {
+			(void)regerror(r, &s->regex[i], why, sizeof(why));
+			return (err_set(e, ERR_USAGE, "\"%s\": %s", c->args[i],
+			    why));
+		}
+		s->nregex++;
+	}
+	return (0);
+}
+
+static int
+prepare(struct search *s, struct err *e)
+{
+	const struct opts *own = &s->c->own;
+	const struct opt_value *type = opts_get(own, "type");
+	uint8_t kind;
+
+	s->min = opts_get(own, "min-size");
+	s->max = opts_get(own, "max-size");
+	s->after = opts_get(own, "modified-after");
+	s->before = opts_get(own, "modified-before");
+	s->quoted = isatty(STDOUT_FILENO) == 1;
+	if (s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
+	    s->max->times == 0 && s->after->times == 0 &&
+	    s->before->times == 0)
+		return (err_set(e, ERR_USAGE, "find what?  Give a pattern, "
+		    "--type, a size or a time; \"vitrine ls -R\" lists all"));
+	for (size_t i = 0; i <= ENTRY_BLOCK; i++)
+		s->kinds[i] = type->n == 0;
+	for (size_t i = 0; i < type->n; i++) {
+		if (kind_of_name(&kind, type->list[i]) < 0)
+			return (err_set(e, ERR_USAGE, "option --type: \"%s\" "
+			    "is none of file, directory, symlink, fifo, "
+			    "socket, char, block", type->list[i]));
+		s->kinds[kind] = true;
+	}
+	return (compile(s, e));
+}
+
+static void
+search_fini(struct search *s)
+{
+	for (size_t i = 0; i < s->nregex; i++)
+		regfree(&s->regex[i]);
+	free(s->regex);
+	patterns_free(s->patterns);
+	json_fini(&s->json);
+	buf_fini(&s->path);
+	free(s);
+}
+
+/*
+ * Where.
+ */
+
+/* By lineage, then in its order: so each comes after the one before it. */
+static int
+compare(const void *va, const void *vb)
+{
+	const struct snapshot *a = va, *b = vb;
+	int c = memcmp(a->lineage.b, b->lineage.b, ID_BYTES);
+
+	if (c != 0)
+		return (c);
+	return (a->sequence < b->sequence ? -1 : a->sequence > b->sequence);
+}
+
+static bool
+same_catalog(const struct manifest *a, const struct manifest *b)
+{
+	return (a->catalog.size_bytes == b->catalog.size_bytes &&
+	    id_equal(a->catalog.map.hash.b, b->catalog.map.hash.b));
+}
+
+static int
+search_all(struct search *s, struct repo *repo, const struct snapshots *some,
+    struct err *e)
+{
+	struct reader r[2];
+	struct chosen chosen;
+	unsigned at = 0;
+	int got = 0;
+
+	memset(r, 0, sizeof(r));
+	r[0].borrowed = r[1].borrowed = true;
+	for (size_t i = 0; i < some->n && got >= 0; i++) {
+		bool follows = s->was != NULL && id_equal(
+		    some->v[i].lineage.b, s->was->manifest.lineage.b);
+
+		memset(&chosen, 0, sizeof(chosen));
+		chosen.id = some->v[i].id;
+		(void)short_id(chosen.name, chosen.id.b, s->digits);
+		got = reader_begin(&r[at], s->c, repo, &chosen, 2, e);
+		if (got > 0) {
+			r[at].borrowed = true;
+			continue;
+		}
+		if (got < 0)
+			break;
+		s->now = &r[at];
+		if (!follows)
+			s->was = NULL;
+		if (s->was == NULL || !same_catalog(&s->was->manifest,
+		    &s->now->manifest))
+			got = catalog_walk(s->now->catalog, CATALOG_ROOT_INO,
+			    each, s, e);
+		if (got < 0)
+			(void)err_wrap(e, "snapshot %s", chosen.name);
+		if (got == CATALOG_STOP)
+			break;
+		/* This one is the next one's past. */
+		s->was = s->now;
+		at ^= 1;
+		reader_close(&r[at]);
+		r[at].borrowed = true;
+	}
+	reader_close(&r[0]);
+	reader_close(&r[1]);
+	return (got < 0 ? -1 : 0);
+}
+
+static int
+search_in(struct search *s, struct repo *repo, const struct snapshots *snaps,
+    struct err *e)
+{
+	const struct opt_value *one = opts_get(&s->c->own, "snapshot");
+	struct snapshots some;
+	struct chosen chosen;
+	int r;
+
+	s->digits = short_id_len(snaps);
+	if (one->times > 0) {
+		if (cmd_choose_in(s->c, snaps, one->text, &chosen, e) < 0)
+			return (-1);
+		if (chosen.has_path)
+			return (err_set(e, ERR_USAGE, "option --snapshot takes "
+			    "no path; give a pattern such as '%s/**'",
+			    chosen.path));
+	}
+	if (cmd_filter(s->c, snaps, &some, e) < 0)
+		return (-1);
+	for (size_t i = 0; one->times > 0 && i < some.n; i++)
+		if (id_equal(some.v[i].id.b, chosen.id.b)) {
+			some.v[0] = some.v[i];
+			some.n = 1;
+		}
+	if (some.n > 1)
+		qsort(some.v, some.n, sizeof(*some.v), compare);
+	json_u64(&s->c->ui.result, "snapshots", some.n);
+	r = search_all(s, repo, &some, e);
+	free(some.v);
+	return (r);
+}
+
+static int
+run(struct cmd *c, struct err *e)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	struct snapshots snaps;
+	struct repo *repo;
+	char n[TEXT_BYTES];
+	int r;
+
+	if (s == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	s->c = c;
+	if ((r = prepare(s, e)) == 0 && (r = cmd_open(c, &repo, e)) == 0) {
+		if ((r = cmd_snapshots(c, repo, &snaps, e)) == 0) {
+			r = search_in(s, repo, &snaps, e);
+			snapshots_fini(&snaps);
+		}
+		repo_close(repo);
+	}
+	if (r == 0) {
+		json_u64(&c->ui.result, "found", s->found);
+		ui_note(&c->ui, "%s", s->found == 0 ? "nothing found" :
+		    text_n(n, s->found, "found", "found"));
+	}
+	search_fini(s);
+	return (r < 0 ? -1 : EXIT_DONE);
+}
+
+const struct command find_command = {
+	"find", "[PATTERN...]", "Find files by name, size, time, type",
+	options, 0, -1, run
+};
