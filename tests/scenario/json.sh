@@ -66,6 +66,8 @@ j 0 --json key remove "$id"
 j 0 --json key change --new-key-file "$T/key2"
 VITRINE_KEY_FILE=$T/key2
 j 0 --json check --read-data
+j 0 --json restore latest --target "$T/back" --dry-run
+says '"action":"create","path":".*name .*","path_base64":'
 j 0 --json restore latest --target "$T/back"
 j 3 --json restore latest --target "$T/back"
 says '"event":"not_restored","path":".*name .*","path_base64":'

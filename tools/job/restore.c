@@ -12,9 +12,11 @@
  *
  * Invariants:
  *	1. nothing outside the target is made or changed (restore_beneath.c)
- *	2. nothing that was there before is replaced or written to; a directory
- *	   that was there is filled, and gets the snapshot's metadata
- *	3. a regular file stands in the target whole or not at all
+ *	2. what was there before is replaced, written to or deleted only as far
+ *	   as the user allows (restore_over.c); a directory that was there is
+ *	   filled, and gets the snapshot's metadata
+ *	3. a regular file stands in the target whole or not at all, unless it
+ *	   is written in place
  *	4. what could not be restored was said, and is counted in `failed'
  */
 #include "tools/job/restore.h"
@@ -95,33 +97,93 @@ restore_tick(struct restore *rs, const char *path)
 /* 0; CATALOG_SKIP when something else is in the way. */
 static int
 make_dir(struct restore *rs, const struct parent *parent, const char *name,
-    const char *path, const struct entry *en, struct err *e)
+    const char *path, size_t len, const struct entry *en, struct err *e)
 {
-	struct stat st;
 	mode_t mode = (en->flags & ENTRY_IMPLIED) != 0 ? 0777 : 0700;
+	enum over how = OVER_MAKE;
 
-	if (mkdirat(parent->fd, name, mode) == 0) {
-		(void)atomic_fetch_add(&rs->dirs, 1);
-		return (0);
+	if (mkdirat(parent->fd, name, mode) < 0) {
+		int saved = errno;
+
+		if (errno == ENOSPC || errno == EDQUOT)
+			return (err_sys(e, errno, "%s", path));
+		if (errno == EEXIST)
+			how = over_look(rs, parent->fd, name, en);
+		if (how == OVER_KEEP) {
+			(void)atomic_fetch_add(&rs->kept, 1);
+			return (CATALOG_SKIP);
+		}
+		if (how == OVER_REFUSE || how == OVER_MAKE) {
+			restore_failed(rs, path, "%s; nor what is below it",
+			    how == OVER_MAKE ? strerror(saved) :
+			    "something of this name is there already");
+			return (CATALOG_SKIP);
+		}
+		if (how != OVER_SAME && over_remove(rs, parent->fd, name, path,
+		    how) < 0)
+			return (CATALOG_SKIP);
+		if (how != OVER_SAME && mkdirat(parent->fd, name, mode) < 0) {
+			restore_failed(rs, path, "%s; nor what is below it",
+			    strerror(errno));
+			return (CATALOG_SKIP);
+		}
 	}
-	if (errno == ENOSPC || errno == EDQUOT)
-		return (err_sys(e, errno, "%s", path));
-	if (errno != EEXIST) {
-		restore_failed(rs, path, "%s; nor what is below it",
-		    strerror(errno));
-		return (CATALOG_SKIP);
-	}
-	if (fstatat(parent->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode)) {
-		(void)atomic_fetch_add(&rs->dirs, 1);
-		return (0);
-	}
-	restore_failed(rs, path, "something of this name is there already; nor "
-	    "what is below it");
-	return (CATALOG_SKIP);
+	(void)atomic_fetch_add(&rs->dirs, 1);
+	if (how == OVER_SAME && rs->env->delete_extra)
+		return (over_delete(rs, en, path, len, e));
+	return (0);
 }
 
-/* Walk 1, one entry that is no directory. */
+/* It is as it should be, or nearly: its metadata. */
+static int
+adjust(struct restore *rs, const struct parent *parent, const char *name,
+    const char *path, const struct entry *en, struct err *e)
+{
+	struct meta_at at = { -1, parent->fd, name };
+
+	(void)atomic_fetch_add(&rs->kept, 1);
+	if (meta_restore(rs, &at, path, en, e) == 0)
+		return (0);
+	if (e->code != ERR_CORRUPT)
+		return (-1);
+	restore_failed(rs, path, "%s", err_text(e));
+	err_init(e);
+	return (0);
+}
+
+/* Walk 1, one entry that is no directory, under its own name. */
+static int
+make_named(struct restore *rs, struct parent *parent, const char *name,
+    const char *path, size_t len, const struct entry *en, bool *made,
+    struct err *e)
+{
+	/* Without a wish, what is there is met when it is to be made. */
+	enum over how = rs->env->overwrite == OVERWRITE_REFUSE ? OVER_MAKE :
+	    over_look(rs, parent->fd, name, en);
+
+	*made = true;
+	switch (how) {
+	case OVER_KEEP:
+		(void)atomic_fetch_add(&rs->kept, 1);
+		*made = false;
+		return (0);
+	case OVER_SAME:
+		return (adjust(rs, parent, name, path, en, e));
+	case OVER_REPLACE_DIR:
+		if (over_remove(rs, parent->fd, name, path, how) < 0) {
+			*made = false;
+			return (0);
+		}
+		how = OVER_MAKE;
+		break;
+	default:
+		break;
+	}
+	if (en->kind == ENTRY_FILE)
+		return (plan_file(rs, parent, path, len, en, how, e));
+	return (other_restore(rs, parent, name, path, en, how, made, e));
+}
+
 static int
 make_entry(struct restore *rs, struct parent *parent, const char *name,
     const char *path, size_t len, const struct entry *en, struct err *e)
@@ -139,9 +201,7 @@ make_entry(struct restore *rs, struct parent *parent, const char *name,
 		if (r != LINKS_NONE)
 			return (r);
 	}
-	if (en->kind == ENTRY_FILE)
-		return (plan_file(rs, parent, path, len, en, e));
-	if (other_restore(rs, parent, name, path, en, &made, e) < 0)
+	if (make_named(rs, parent, name, path, len, en, &made, e) < 0)
 		return (-1);
 	if (!made && en->nlink > 1)
 		return (links_drop(rs->links, en->ino, e));
@@ -157,20 +217,48 @@ restore_path(struct restore *rs, const char *bytes, size_t len, struct err *e)
 	return (buf_ok(&rs->path, e) < 0 ? NULL : (char *)rs->path.data);
 }
 
-static int
-walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
-    struct err *e)
+int
+make_parents(struct restore *rs, const char *path, size_t len, struct err *e)
 {
-	struct restore *rs = ctx;
+	const char *slash = path, *end = path + len, *at = path;
+	char name[CATALOG_NAME_MAX + 1];
+	int dir, r = 0;
+
+	while (r == 0 && (slash = memchr(at, '/', (size_t)(end - at))) !=
+	    NULL) {
+		size_t n = (size_t)(slash - at);
+
+		if (!name_is_safe(at, n))
+			return (0);
+		memcpy(name, at, n);
+		name[n] = '\0';
+		r = beneath_open(rs->target, path, at == path ? 0 :
+		    (size_t)(at - path) - 1, &dir, e);
+		if (r == 0) {
+			if (mkdirat(dir, name, 0700) == 0)
+				(void)atomic_fetch_add(&rs->dirs, 1);
+			(void)close(dir);
+		}
+		at = slash + 1;
+	}
+	return (r < 0 ? -1 : 0);
+}
+
+/* An entry that is wanted. */
+static int
+make_wanted(struct restore *rs, const char *path, size_t len,
+    const struct entry *en, struct err *e)
+{
 	struct parent *parent;
-	const char *name, *path;
+	const char *name;
 	int r;
 
-	if (restore_stopped(rs))
-		return (err_set(e, ERR_CANCELED, "interrupted"));
-	if ((path = restore_path(rs, bytes, len, e)) == NULL)
-		return (-1);
 	r = parent_get(rs, path, len, &parent, &name, e);
+	if (r == RESTORE_GONE && !filter_wants_all(rs->filter)) {
+		if (make_parents(rs, path, len, e) < 0)
+			return (-1);
+		r = parent_get(rs, path, len, &parent, &name, e);
+	}
 	if (r == RESTORE_GONE) {
 		restore_failed(rs, path, "its directory can't be opened");
 		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
@@ -182,41 +270,89 @@ walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
 		r = en->kind == ENTRY_DIR ? CATALOG_SKIP : 0;
 	} else if (en->kind != ENTRY_DIR)
 		r = make_entry(rs, parent, name, path, len, en, e);
-	else if ((r = make_dir(rs, parent, name, path, en, e)) == 0 &&
+	else if ((r = make_dir(rs, parent, name, path, len, en, e)) == 0 &&
 	    (en->flags & ENTRY_UNREAD) != 0)
 		restore_failed(rs, path, "it could not be read when it was "
 		    "backed up: what was in it is missing");
 	parent_put(parent);
-	restore_tick(rs, path);
 	return (r);
+}
+
+static int
+walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
+    struct err *e)
+{
+	struct restore *rs = ctx;
+	const char *path;
+
+	if (restore_stopped(rs))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if ((path = restore_path(rs, bytes, len, e)) == NULL)
+		return (-1);
+	switch (filter_ask(rs->filter, path, len, en->kind == ENTRY_DIR)) {
+	case WANTED_NOT:
+		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
+	case WANTED_BELOW:
+		return (0);
+	default:
+		break;
+	}
+	restore_tick(rs, path);
+	if (rs->env->dry_run)
+		return (dry_entry(rs, path, len, en, e));
+	return (make_wanted(rs, path, len, en, e));
 }
 
 /* The whole of a directory. */
 static int
 restore_tree(struct restore *rs, const struct entry *top, struct err *e)
 {
-	int r;
+	int r = 0;
 
-	r = catalog_walk(rs->catalog, top->ino, walk_make, rs, e);
+	if (filter_new(&rs->filter, rs->env, rs->env->path, e) < 0)
+		return (-1);
+	if (rs->env->delete_extra && !rs->target_made &&
+	    filter_wants_all(rs->filter))
+		r = over_delete(rs, top, "", 0, e);
+	if (r == 0)
+		r = catalog_walk(rs->catalog, top->ino, walk_make, rs, e);
 	if (plan_drain(rs, e) < 0)
 		r = -1;
 	parent_put(rs->parent);
 	rs->parent = NULL;
 	if (r < 0)
 		return (-1);
+	if (rs->env->dry_run)
+		return (0);
 	return (restore_finish(rs, top, e));
+}
+
+static const char *
+single_name(const struct restore *rs)
+{
+	const char *slash = strrchr(rs->env->path, '/');
+
+	return (slash != NULL ? slash + 1 : rs->env->path);
 }
 
 /* One entry that is no directory: it lands in the target under its name. */
 static int
 restore_single(struct restore *rs, const struct entry *en, struct err *e)
 {
-	const char *slash = strrchr(rs->env->path, '/');
-	const char *name = slash != NULL ? slash + 1 : rs->env->path;
+	const char *name = single_name(rs);
+	struct buf prefix = BUF_INIT;
 	struct entry one = *en;
 	int r;
 
 	one.nlink = 1;
+	buf_bytes(&prefix, rs->env->path, (size_t)(name - rs->env->path));
+	buf_u8(&prefix, '\0');
+	r = buf_ok(&prefix, e);
+	if (r == 0)
+		r = filter_new(&rs->filter, rs->env, (char *)prefix.data, e);
+	buf_fini(&prefix);
+	if (r < 0)
+		return (-1);
 	r = walk_make(rs, name, strlen(name), &one, e);
 	if (plan_drain(rs, e) < 0)
 		r = -1;
@@ -233,9 +369,11 @@ open_target(struct restore *rs, struct err *e)
 	if (stat(path, &st) < 0) {
 		if (errno != ENOENT)
 			return (err_sys(e, errno, "%s", path));
+		rs->target_made = true;
+		if (rs->env->dry_run)
+			return (0);
 		if (io_mkdirs(path, 0777, e) < 0)
 			return (-1);
-		rs->target_made = true;
 	}
 	/* The user's own word for where to: links in it are followed. */
 	rs->target = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -333,7 +471,10 @@ run(struct restore *rs, struct err *e)
 	struct entry top;
 	int r;
 
-	if (open_source(rs, e) < 0 ||
+	if (owners_new(&rs->users, false, rs->env->owner_map,
+	    rs->env->nowner_map, e) < 0 ||
+	    owners_new(&rs->groups, true, rs->env->group_map,
+	    rs->env->ngroup_map, e) < 0 || open_source(rs, e) < 0 ||
 	    lookup_path(rs->catalog, rs->env->path, &top, e) < 0 ||
 	    open_target(rs, e) < 0)
 		return (-1);
@@ -345,8 +486,12 @@ run(struct restore *rs, struct err *e)
 	if (r < 0)
 		return (-1);
 	say_limits(rs);
+	if (rs->env->dry_run)
+		return (0);
 	if (syncfs(rs->target) < 0)
 		return (err_sys(e, errno, "%s: sync", rs->env->target));
+	if (rs->env->verify)
+		return (restore_verify(rs, &top, single_name(rs), e));
 	return (0);
 }
 
@@ -374,6 +519,10 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	links_close(rs.links);
 	buf_fini(&rs.path);
 	buf_fini(&rs.undone);
+	buf_fini(&rs.written);
+	filter_free(rs.filter);
+	owners_free(rs.users);
+	owners_free(rs.groups);
 	while (rs.nscratch > 0)
 		buf_fini(&rs.scratch[--rs.nscratch]);
 	catalog_close(rs.catalog);
@@ -389,6 +538,10 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	res->others = atomic_load(&rs.others);
 	res->bytes = atomic_load(&rs.bytes);
 	res->failed = atomic_load(&rs.failed);
+	res->kept = atomic_load(&rs.kept);
+	res->deleted = atomic_load(&rs.deleted);
+	res->verified = atomic_load(&rs.verified);
+	res->bytes_there = atomic_load(&rs.there);
 	res->duration_ms = clock_mono_ms() - began;
 	return (0);
 }

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "engine/base/io.h"
 #include "tools/job/restore_plan.h"
 
 #define ALLOCATE_MIN	(4U << 20)
@@ -72,16 +73,72 @@ set_size(int fd, const struct entry *en, struct err *e)
 	return (0);
 }
 
+void
+temp_name(char dst[TEMP_NAME_BYTES])
+{
+	static atomic_uint_least64_t counter;
+
+	(void)snprintf(dst, TEMP_NAME_BYTES, ".vitrine-%lx-%llx",
+	    (unsigned long)getpid(),
+	    (unsigned long long)atomic_fetch_add(&counter, 1));
+}
+
+/* The file that is there, to be written in place. */
+static int
+open_file(struct file *f, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	/* Not to wait for a FIFO that was put there meanwhile. */
+	fd = openat(f->parent->fd, file_name(f), O_RDWR | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return (err_sys(e, errno, "open to write"));
+	f->fd = fd;
+	if (fstat(fd, &st) < 0)
+		return (err_sys(e, errno, "stat"));
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return (err_set(e, ERR_SYS, "it became something else "
+		    "meanwhile"));
+	if ((uint64_t)st.st_size != f->entry.size &&
+	    ftruncate(fd, (off_t)f->entry.size) < 0)
+		return (err_sys(e, errno, "set size"));
+	return (0);
+}
+
+/* A new file beside the one that is there. */
+static int
+make_temp(struct file *f, struct err *e)
+{
+	int fd;
+
+	do {
+		temp_name(f->temp);
+		fd = openat(f->parent->fd, f->temp, O_WRONLY | O_CREAT |
+		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	} while (fd < 0 && errno == EEXIST);
+	return (fd < 0 ? err_sys(e, errno, "make") : fd);
+}
+
 /* Under the lock, where there is need of one. */
 static int
 make_file(struct file *f, struct err *e)
 {
 	int fd;
 
+	if (f->how == OVER_UPDATE)
+		return (open_file(f, e));
+	if (f->how == OVER_REPLACE) {
+		if ((fd = make_temp(f, e)) < 0)
+			return (-1);
+		goto made;
+	}
 	fd = openat(f->parent->fd, file_name(f), O_WRONLY | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return (err_sys(e, errno, "make"));
+made:
 	f->fd = fd;
 	f->made = true;
 	if (!f->single && f->entry.size > 0)
@@ -108,6 +165,28 @@ file_open(struct file *f)
 	if (!f->single)
 		(void)pthread_mutex_unlock(&f->lock);
 	return (atomic_load(&f->failed) ? -1 : fd);
+}
+
+int
+file_punch(struct file *f, uint64_t off, uint64_t len, struct err *e)
+{
+	static const uint8_t zeros[65536];
+	int fd = file_open(f);
+
+	if (fd < 0)
+		return (0);
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)off, (off_t)len) == 0)
+		return (0);
+	while (len > 0) {
+		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+
+		if (io_pwrite_all(fd, zeros, n, off, e) < 0)
+			return (-1);
+		off += n;
+		len -= n;
+	}
+	return (0);
 }
 
 static void
@@ -140,7 +219,11 @@ abandon(struct file *f, struct err *e)
 
 	if (f->fd >= 0)
 		(void)close(f->fd);
-	if (f->made && unlinkat(f->parent->fd, file_name(f), 0) < 0)
+	if (f->how == OVER_UPDATE && f->fd >= 0)
+		restore_failed(rs, f->path, "it is a mixture now: a part of it "
+		    "may be the snapshot's, a part what it was");
+	if (f->made && unlinkat(f->parent->fd, f->how == OVER_REPLACE ?
+	    f->temp : file_name(f), 0) < 0)
 		restore_failed(rs, f->path, "a part of it was written and "
 		    "can't be taken away: %s", strerror(errno));
 	if (f->entry.nlink > 1 && note_undone(rs, f->entry.ino, e) < 0)
@@ -168,6 +251,13 @@ finish(struct file *f, struct err *e)
 
 	if (meta_restore(rs, &at, f->path, &f->entry, &f->err) < 0)
 		return (abandon(f, e));
+	if (f->how == OVER_REPLACE && renameat(f->parent->fd, f->temp,
+	    f->parent->fd, file_name(f)) < 0) {
+		(void)err_sys(&f->err, errno, "rename");
+		return (abandon(f, e));
+	}
+	if (rs->env->verify && written_note(rs, f->entry.ino, e) < 0)
+		return (-1);
 	r = close(f->fd);
 	f->fd = -1;
 	if (r < 0) {
@@ -232,12 +322,18 @@ make_other(struct restore *rs, int dir, const char *name,
 
 int
 other_restore(struct restore *rs, const struct parent *dir, const char *name,
-    const char *path, const struct entry *en, bool *made, struct err *e)
+    const char *path, const struct entry *en, enum over how, bool *made,
+    struct err *e)
 {
 	struct meta_at at = { -1, dir->fd, name };
+	char temp[TEMP_NAME_BYTES];
 
 	*made = false;
-	if (make_other(rs, dir->fd, name, en, e) < 0) {
+	if (how == OVER_REPLACE) {
+		temp_name(temp);
+		at.name = temp;
+	}
+	if (make_other(rs, dir->fd, at.name, en, e) < 0) {
 		if (!failure_is_local(e))
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", e->sys == EEXIST ?
@@ -252,6 +348,12 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", err_text(e));
 		err_init(e);
+	}
+	if (how == OVER_REPLACE &&
+	    renameat(dir->fd, temp, dir->fd, name) < 0) {
+		restore_failed(rs, path, "rename: %s", strerror(errno));
+		(void)unlinkat(dir->fd, temp, 0);
+		*made = false;
 	}
 	return (0);
 }

@@ -4,7 +4,9 @@
  * nothing below it is touched again.  Runs alone, when all files are made.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/job/restore_impl.h"
@@ -12,6 +14,7 @@
 /* The directories that the walk is in, from the outside in. */
 struct open_dir {
 	size_t len;		/* of its path, a prefix of the last path */
+	bool wanted;		/* itself, or something below it */
 	struct entry entry;
 };
 struct finishing {
@@ -59,7 +62,7 @@ leave(struct finishing *f, const char *path, size_t len, struct err *e)
 		if (path != NULL && is_below(path, len, last, d->len))
 			break;
 		last[d->len] = '\0';
-		if (finish_dir(f->rs, last, d->len, &d->entry, e) < 0)
+		if (d->wanted && finish_dir(f->rs, last, d->len, &d->entry, e) < 0)
 			return (-1);
 		f->n--;
 	}
@@ -68,7 +71,7 @@ leave(struct finishing *f, const char *path, size_t len, struct err *e)
 
 static int
 enter(struct finishing *f, const char *path, size_t len,
-    const struct entry *en, struct err *e)
+    const struct entry *en, bool wanted, struct err *e)
 {
 	struct open_dir *dirs;
 	size_t cap;
@@ -81,6 +84,7 @@ enter(struct finishing *f, const char *path, size_t len,
 		f->dirs = dirs;
 		f->cap = cap;
 	}
+	f->dirs[f->n].wanted = wanted;
 	f->dirs[f->n].len = len;
 	f->dirs[f->n++].entry = *en;
 	buf_reset(&f->last);
@@ -97,28 +101,93 @@ make_instead(struct restore *rs, const char *path, size_t len,
 	struct parent *parent;
 	const char *name;
 	bool made = false;
+	enum over how;
 	int r;
 
 	r = parent_get(rs, path, len, &parent, &name, e);
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
+	how = over_look(rs, parent->fd, name, en);
+	if (how == OVER_KEEP || how == OVER_SAME) {
+		parent_put(parent);
+		return (0);
+	}
+	/* Who refuses meets it when it is to be made. */
+	if (how == OVER_REFUSE || how == OVER_REPLACE_DIR)
+		how = OVER_MAKE;
 	r = links_first(rs->links, en->ino, path, len, e);
 	if (r == LINKS_NONE)
 		r = 0;
 	if (r == 0 && name_is_safe(name, len - (size_t)(name - path))) {
 		if (en->kind == ENTRY_FILE) {
-			r = plan_file(rs, parent, path, len, en, e);
+			r = plan_file(rs, parent, path, len, en, how, e);
 			made = true;
 			/* What fails is taken off the list by the drain. */
 			if (plan_drain(rs, e) < 0)
 				r = -1;
 		} else
-			r = other_restore(rs, parent, name, path, en, &made, e);
+			r = other_restore(rs, parent, name, path, en, how,
+			    &made, e);
 	}
 	if (r == 0 && !made)
 		r = links_drop(rs->links, en->ino, e);
 	parent_put(parent);
 	return (r < 0 ? -1 : 0);
+}
+
+/* Something of that name is there: the link itself, or what is in its way. */
+static int
+link_over(struct restore *rs, int from, const char *first,
+    const struct parent *parent, const char *name, const char *path,
+    const struct entry *en)
+{
+	char temp[TEMP_NAME_BYTES];
+	struct stat a, b;
+	enum over how;
+
+	if (fstatat(from, first, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(parent->fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return (0);
+	how = over_look(rs, parent->fd, name, en);
+	if (how == OVER_KEEP) {
+		(void)atomic_fetch_add(&rs->kept, 1);
+		return (-1);
+	}
+	if (how == OVER_REFUSE) {
+		restore_failed(rs, path, "link to it: something of this name "
+		    "is there already");
+		return (-1);
+	}
+	if (how == OVER_REPLACE_DIR &&
+	    over_remove(rs, parent->fd, name, path, how) < 0)
+		return (-1);
+	temp_name(temp);
+	if (linkat(from, first, parent->fd, temp, 0) == 0) {
+		if (renameat(parent->fd, temp, parent->fd, name) == 0)
+			return (0);
+		(void)unlinkat(parent->fd, temp, 0);
+	}
+	restore_failed(rs, path, "link: %s", strerror(errno));
+	return (-1);
+}
+
+static void
+link_name(struct restore *rs, int from, const char *first,
+    const struct parent *parent, const char *name, const char *path,
+    const struct entry *en)
+{
+	if (linkat(from, first, parent->fd, name, 0) < 0) {
+		if (errno != EEXIST) {
+			restore_failed(rs, path, "link to %s: %s", first,
+			    strerror(errno));
+			return;
+		}
+		if (link_over(rs, from, first, parent, name, path, en) < 0)
+			return;
+	}
+	(void)atomic_fetch_add(en->kind == ENTRY_FILE ? &rs->files :
+	    &rs->others, 1);
 }
 
 static int
@@ -131,20 +200,20 @@ link_to(struct restore *rs, const char *first, const char *path, size_t len,
 	int fd, r;
 
 	r = parent_get(rs, path, len, &parent, &name, e);
+	if (r == RESTORE_GONE && !filter_wants_all(rs->filter)) {
+		if (make_parents(rs, path, len, e) < 0)
+			return (-1);
+		r = parent_get(rs, path, len, &parent, &name, e);
+	}
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
 	r = beneath_open(rs->target, first, dir_len, &fd, e);
 	if (r == 0) {
 		if (!name_is_safe(name, len - (size_t)(name - path)))
 			restore_failed(rs, path, "no name that can be made");
-		else if (linkat(fd, slash != NULL ? slash + 1 : first,
-		    parent->fd, name, 0) < 0)
-			restore_failed(rs, path, "link to %s: %s", first,
-			    strerror(errno));
-		else if (en->kind == ENTRY_FILE)
-			(void)atomic_fetch_add(&rs->files, 1);
 		else
-			(void)atomic_fetch_add(&rs->others, 1);
+			link_name(rs, fd, slash != NULL ? slash + 1 : first,
+			    parent, name, path, en);
 		(void)close(fd);
 	} else if (r > 0)
 		restore_failed(rs, path, "link to %s: it is gone", first);
@@ -158,6 +227,7 @@ walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
 {
 	struct finishing *f = ctx;
 	struct buf first = BUF_INIT;
+	enum wanted wanted;
 	const char *path;
 	int r;
 
@@ -167,8 +237,15 @@ walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
 		return (-1);
 	if (leave(f, path, len, e) < 0)
 		return (-1);
+	wanted = filter_ask(f->rs->filter, path, len, en->kind == ENTRY_DIR);
+	if (wanted == WANTED_NOT)
+		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
+	/* What leads to something that is wanted is wanted itself. */
+	for (size_t i = f->n; wanted == WANTED && i > 0 &&
+	    !f->dirs[i - 1].wanted; i--)
+		f->dirs[i - 1].wanted = true;
 	if (en->kind == ENTRY_DIR)
-		return (enter(f, path, len, en, e));
+		return (enter(f, path, len, en, wanted == WANTED, e));
 	if (en->nlink < 2 || (en->flags & ENTRY_UNREAD) != 0)
 		return (0);
 	r = links_get(f->rs->links, en->ino, &first, e);

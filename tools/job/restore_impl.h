@@ -32,6 +32,11 @@ struct restore {
 	atomic_uint_least64_t xattrs;	/* the same */
 	atomic_bool stop;		/* a worker's failure ends all */
 
+	struct filter *filter;		/* the walker's */
+	struct owners *users, *groups;	/* NULL: as they are */
+	atomic_uint_least64_t kept, deleted, verified, there;
+	struct buf written;		/* locked: a bit an inode */
+	unsigned verifying;		/* jobs; the walker's */
 	struct buf undone;	/* locked: inodes whose first name failed */
 	struct buf scratch[RESTORE_THREADS_MAX];	/* locked */
 	unsigned nscratch;		/* locked */
@@ -45,6 +50,17 @@ struct restore {
 	struct plan *filling, *working;	/* owned; the walker's */
 	const struct parent *planned;	/* of the last file; not followed */
 	struct parent *parent;		/* of the last entry */
+};
+
+/* What to do about what is there (restore_over.c). */
+enum over {
+	OVER_MAKE,		/* nothing is there */
+	OVER_SAME,		/* it is what it should be, but for metadata */
+	OVER_KEEP,		/* it stays */
+	OVER_REFUSE,		/* it stays, and that is a failure */
+	OVER_REPLACE,
+	OVER_REPLACE_DIR,	/* likewise, but a directory is there */
+	OVER_UPDATE		/* a file: write in place */
 };
 
 /* A directory that entries are made in: shared by the jobs that need it. */
@@ -79,6 +95,9 @@ bool restore_stopped(struct restore *);
  * memory. */
 const char *restore_path(struct restore *, const char *, size_t len,
     struct err *);
+/* Make the directories that lead to an entry that alone is wanted. */
+int make_parents(struct restore *, const char *path, size_t len,
+    struct err *);
 /* The second walk. */
 int restore_finish(struct restore *, const struct entry *top, struct err *);
 
@@ -87,13 +106,17 @@ int restore_finish(struct restore *, const struct entry *top, struct err *);
  * (restore_plan.h).  What fails of it is said; < 0: all must stop.
  */
 int plan_file(struct restore *, struct parent *, const char *path, size_t len,
-    const struct entry *, struct err *);
+    const struct entry *, enum over, struct err *);
 /* Wait until all that was planned is done. */
 int plan_drain(struct restore *, struct err *);
 /* A symlink, FIFO, socket or device.  0, also when it failed and that was said
  * (*made is then false and nothing of it is left); < 0: all must stop. */
 int other_restore(struct restore *, const struct parent *, const char *name,
-    const char *path, const struct entry *, bool *made, struct err *);
+    const char *path, const struct entry *, enum over, bool *made,
+    struct err *);
+/* A name for what is to be renamed over another. */
+#define TEMP_NAME_BYTES	48
+void temp_name(char dst[TEMP_NAME_BYTES]);
 
 /* Metadata of what we made: by descriptor (fd >= 0), or by name in a directory.
  * What can't be set is said and counted; < 0: all must stop. */
@@ -104,6 +127,46 @@ struct meta_at {
 };
 int meta_restore(struct restore *, const struct meta_at *, const char *path,
     const struct entry *, struct err *);
+
+enum over over_look(struct restore *, int dir, const char *name,
+    const struct entry *);
+/* Take away what is there, for another type; a failure is said. */
+int over_remove(struct restore *, int dir, const char *name, const char *path,
+    enum over how);
+/* Take away what is in a directory of the target and not in the snapshot's. */
+int over_delete(struct restore *, const struct entry *dir, const char *path,
+    size_t len, struct err *);
+/* restore_dry.c: say what would be done; CATALOG_SKIP. */
+int dry_entry(struct restore *, const char *path, size_t len,
+    const struct entry *, struct err *);
+void restore_would(struct restore *, const char *what, const char *path);
+
+/* restore_filter.c; the walker's.  The path is below the restored one. */
+struct filter;
+enum wanted { WANTED, WANTED_NOT, WANTED_BELOW };
+int filter_new(struct filter **out, const struct restore_env *,
+    const char *prefix, struct err *);
+void filter_free(struct filter *);
+enum wanted filter_ask(struct filter *, const char *path, size_t len,
+    bool is_dir);
+bool filter_wants_all(const struct filter *);
+/* Excluded, so not to be deleted either. */
+bool filter_spares(struct filter *, const char *dir, size_t len,
+    const char *name);
+
+/* restore_owner.c; thread-safe.  No rules: NULL. */
+struct owners;
+int owners_new(struct owners **out, bool group, const char *const *, size_t n,
+    struct err *);
+void owners_free(struct owners *);
+int owners_map(struct owners *, struct catalog *, uint32_t *id, struct err *);
+
+/* restore_verify.c */
+#define WRITTEN_BYTES_MAX	(64U << 20)
+int written_note(struct restore *, uint64_t ino, struct err *);
+/* `name' is what a top that is no directory is called in the target. */
+int restore_verify(struct restore *, const struct entry *top,
+    const char *name, struct err *);
 
 /* Hard links: which name of an inode was restored first.  On disk. */
 struct links;

@@ -155,22 +155,37 @@ restore_times(const struct meta *m, const struct entry *en)
 		check_times(m, en);
 }
 
+static int
+set_all(struct meta *m, const struct entry *en, struct err *e)
+{
+	struct restore *rs = m->rs;
+	mode_t bits;
+
+	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
+	    restore_xattr, m, e) < 0)
+		return (-1);
+	bits = restore_owner(m, en);
+	restore_mode(m, en->mode & bits);
+	m->late = true;
+	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
+	    restore_xattr, m, e) < 0)
+		return (-1);
+	restore_times(m, en);
+	return (0);
+}
+
 int
 meta_restore(struct restore *rs, const struct meta_at *at, const char *path,
     const struct entry *en, struct err *e)
 {
 	struct meta m = { rs, at, path, en->kind == ENTRY_SYMLINK, false };
-	mode_t bits;
+	struct entry mapped;
 
-	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
-	    restore_xattr, &m, e) < 0)
+	if (rs->users == NULL && rs->groups == NULL)
+		return (set_all(&m, en, e));
+	mapped = *en;
+	if (owners_map(rs->users, rs->catalog, &mapped.uid, e) < 0 ||
+	    owners_map(rs->groups, rs->catalog, &mapped.gid, e) < 0)
 		return (-1);
-	bits = restore_owner(&m, en);
-	restore_mode(&m, en->mode & bits);
-	m.late = true;
-	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
-	    restore_xattr, &m, e) < 0)
-		return (-1);
-	restore_times(&m, en);
-	return (0);
+	return (set_all(&m, &mapped, e));
 }

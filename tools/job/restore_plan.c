@@ -380,11 +380,14 @@ add_extents(struct file *f, struct extent *x, size_t nx, uint64_t *off,
 		*off += x[i].len;
 		if (x[i].hole) {
 			(void)atomic_fetch_add(&f->rs->bytes, x[i].len);
+			if (f->how == OVER_UPDATE && file_punch(f, x[i].off,
+			    x[i].len, e) < 0)
+				return (not_this_file(f, e));
 			continue;
 		}
 		/* All is in one piece: one job has the file to itself. */
 		if (*n == 0)
-			f->single = x[i].off == 0 && x[i].len == f->entry.size;
+			f->single = f->how != OVER_UPDATE && x[i].off == 0 && x[i].len == f->entry.size;
 		if (add_piece(f, &x[i], e) < 0)
 			return (-1);
 		++*n;
@@ -422,7 +425,7 @@ add_content(struct file *f, struct err *e)
 
 int
 plan_file(struct restore *rs, struct parent *parent, const char *path,
-    size_t len, const struct entry *en, struct err *e)
+    size_t len, const struct entry *en, enum over how, struct err *e)
 {
 	const char *slash = memrchr(path, '/', len);
 	struct plan *p;
@@ -441,6 +444,7 @@ plan_file(struct restore *rs, struct parent *parent, const char *path,
 	f->entry = *en;
 	f->name = slash != NULL ? (size_t)(slash - path) + 1 : 0;
 	f->fd = -1;
+	f->how = how;
 	atomic_init(&f->refs, 1);
 	atomic_init(&f->failed, false);
 	(void)pthread_mutex_init(&f->lock, NULL);

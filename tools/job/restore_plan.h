@@ -13,6 +13,9 @@ struct file {
 	struct parent *parent;		/* a reference */
 	struct entry entry;
 	size_t name;			/* where the last component begins */
+	enum over how;			/* MAKE, REPLACE or UPDATE */
+	char temp[TEMP_NAME_BYTES];	/* lock; REPLACE: the name until it is
+					 * whole */
 	bool single;		/* one thread has it all: no lock, no waiting */
 	atomic_uint refs;
 	atomic_bool failed;
@@ -31,6 +34,7 @@ struct piece {
 	uint32_t slot;
 	uint32_t frame;			/* the catalog's; PIECE_NONE */
 	uint32_t place;			/* index into the plan's places */
+	bool there;			/* found in place: not needed */
 	struct chunk_id id;
 };
 #define PIECE_NONE	UINT32_MAX	/* no bytes: the file is to be made */
@@ -73,6 +77,8 @@ void write_run(struct job *);
 /* restore_file.c.  The file's descriptor, made by who comes first; -1: it
  * failed, and that is noted in the file. */
 int file_open(struct file *);
+/* Let a part of a file that is written in place be a hole. */
+int file_punch(struct file *, uint64_t off, uint64_t len, struct err *);
 /* Something that only this file suffers from (else all must stop). */
 bool failure_is_local(const struct err *);
 void file_fail(struct file *, const struct err *);

@@ -13,6 +13,7 @@
 struct writing {
 	struct write_job *job;
 	struct restore *rs;
+	struct place *const *at;	/* of the run */
 };
 
 /* Memory for a run's stored bytes, kept between runs. */
@@ -95,7 +96,7 @@ pieces_together(struct restore *rs, struct fetched *x, const struct piece *p,
 
 	*len = 0;
 	for (i = 0; i < n; i++) {
-		if (i > 0 && (p[i].file != p[0].file ||
+		if (i > 0 && (p[i].there || p[i].file != p[0].file ||
 		    p[i].off != p[0].off + *len))
 			break;
 		if (!fetch_run_chunk(rs->fetch, x, p[i].slot, &p[i].id,
@@ -108,6 +109,43 @@ pieces_together(struct restore *rs, struct fetched *x, const struct piece *p,
 		*len += p[i].len;
 	}
 	return (i);
+}
+
+/*
+ * Files that are written in place: which pieces are there already.  Where all of
+ * a frame's are, it isn't read from the store.
+ */
+static bool
+is_there(struct restore *rs, const struct piece *p, uint8_t **tmp)
+{
+	struct err e = ERR_INIT;
+	size_t got = 0;
+	int fd;
+
+	if (p->file->how != OVER_UPDATE || (fd = file_open(p->file)) < 0)
+		return (false);
+	if (*tmp == NULL && (*tmp = malloc(CHUNK_MAX)) == NULL)
+		return (false);
+	return (io_pread(fd, *tmp, p->len, p->off, &got, &e) == 0 &&
+	    got == p->len && fetch_is_chunk(rs->fetch, rs->manifest.domain,
+	    &p->id, *tmp, p->len));
+}
+
+static bool
+place_is_there(struct restore *rs, struct plan *plan, const struct place *at,
+    uint8_t **tmp)
+{
+	struct piece *p = &plan->pieces[at->first];
+	bool all = true;
+
+	for (size_t i = 0; i < at->n; i++) {
+		p[i].there = is_there(rs, &p[i], tmp);
+		if (p[i].there)
+			(void)atomic_fetch_add(&rs->there, p[i].len);
+		else
+			all = false;
+	}
+	return (all);
 }
 
 /* All that lies in one frame. */
@@ -123,13 +161,14 @@ write_place(struct writing *w, const struct place *at, struct fetched *x,
 		const uint8_t *data;
 		size_t len;
 
-		n = x == NULL ? 0 : pieces_together(w->rs, x, p + i,
+		n = x == NULL || p[i].there ? 0 : pieces_together(w->rs, x, p + i,
 		    at->n - i, &data, &len);
 		if (r == 0 && restore_stopped(w->rs))
 			r = err_set(e, ERR_CANCELED, "interrupted");
 		if (r == 0)
 			r = n > 0 ? write_bytes(p[i].file, data, len, p[i].off,
-			    e) : write_piece(w->rs, at, p + i, e);
+			    e) : p[i].there ? 0 :
+			    write_piece(w->rs, at, p + i, e);
 		if (n == 0)
 			n = 1;
 		restore_tick(w->rs, p[i].file->path);
@@ -152,9 +191,43 @@ write_frame(void *ctx, size_t i, struct fetched *x, struct err *e)
 	struct write_job *j = w->job;
 
 	/* A failure doesn't end the run: the pieces left are to be dropped. */
-	if (write_place(w, &j->plan->places[j->from + i], x, &j->err) < 0)
+	if (write_place(w, w->at[i], x, &j->err) < 0)
 		j->result = -1;
 	return (0);
+}
+
+/* The places of the job that must be read, in runs. */
+static void
+write_places(struct write_job *j)
+{
+	struct restore *rs = j->plan->rs;
+	struct place *places = &j->plan->places[j->from];
+	struct frame_info v[RUN_FRAMES_MAX];
+	struct place *at[RUN_FRAMES_MAX];
+	struct writing w = { j, rs, at };
+	struct buf scratch = scratch_get(rs);
+	uint8_t *tmp = NULL;
+	size_t n = 0, len;
+
+	for (size_t i = 0; i < j->n; i++) {
+		bool there = rs->env->in_place &&
+		    place_is_there(rs, j->plan, &places[i], &tmp);
+
+		if (there && write_place(&w, &places[i], NULL, &j->err) < 0)
+			j->result = -1;
+		if (there)
+			continue;
+		at[n] = &places[i];
+		v[n++] = places[i].info;
+	}
+	free(tmp);
+	for (size_t i = 0; i < n; i += len) {
+		len = fetch_run_len(v + i, n - i, SIZE_MAX);
+		w.at = at + i;
+		(void)fetch_run(rs->fetch, &places[0].pack, v + i, len,
+		    &scratch, write_frame, &w, &j->err);
+	}
+	scratch_put(rs, &scratch);
 }
 
 /* Files without bytes: empty ones, and those that are one hole. */
@@ -182,21 +255,11 @@ void
 write_run(struct job *job)
 {
 	struct write_job *j = (struct write_job *)job;
-	struct restore *rs = j->plan->rs;
-	struct writing w = { j, rs };
-	struct frame_info v[RUN_FRAMES_MAX];
-	struct buf scratch;
 
-	if (j->bare) {
+	if (j->bare)
 		j->result = make_bare(j);
-	} else {
-		for (size_t i = 0; i < j->n; i++)
-			v[i] = j->plan->places[j->from + i].info;
-		scratch = scratch_get(rs);
-		(void)fetch_run(rs->fetch, &j->plan->places[j->from].pack, v,
-		    j->n, &scratch, write_frame, &w, &j->err);
-		scratch_put(rs, &scratch);
-	}
+	else
+		write_places(j);
 	if (j->result < 0)
-		atomic_store(&rs->stop, true);
+		atomic_store(&j->plan->rs->stop, true);
 }

@@ -1,0 +1,195 @@
+#!/bin/sh
+# run: timeout=240
+# Restore onto what is there, each option of it.
+. "$(dirname "$0")/lib.sh"
+
+S=$T/src
+mkdir -p "$S/a/b" "$S/c"
+echo one >"$S/a/one"
+echo two >"$S/a/b/two"
+echo three >"$S/c/three"
+ln "$S/a/one" "$S/c/one-again"
+ln -s ../a/one "$S/c/link"
+seq 1 200000 >"$S/big"
+truncate -s 3M "$S/hole"
+printf end >>"$S/hole"
+: >"$S/empty"
+touch -d '2020-01-01' "$S/a/one" "$S/a/b/two" "$S/c/three" "$S/big" "$S/hole"
+ok vitrine init
+ok vitrine backup "$S"
+D=$T/there
+
+fresh() {
+	rm -rf "$D"
+	ok vitrine restore "latest:$S" --target "$D"
+}
+
+# A target that was there keeps its own metadata.
+alike() {
+	touch -r "$S" "$D"
+	same "$S" "$D"
+}
+
+step "--dry-run lists, and does nothing"
+ok vitrine restore "latest:$S" --target "$T/new" --dry-run
+says '^create    a/b/two$'
+says '^Snapshot .*7 files, .* would be restored to '
+[ ! -e "$T/new" ] || die "the target was made"
+fresh
+echo changed >"$D/a/b/two"
+echo extra >"$D/extra"
+ok vitrine restore "latest:$S" --target "$D" -n --overwrite changed --delete
+says '^replace   a/b/two$'
+says '^metadata  c/three$'
+says '^delete    extra$'
+is "$(cat "$D/a/b/two") $(cat "$D/extra")" "changed extra"
+fails 3 vitrine restore "latest:$S" --target "$D" --dry-run
+says 'a/b/two: not restored: something of this name is there already'
+
+step "--overwrite never leaves what is there"
+ok vitrine restore "latest:$S" --target "$D" --overwrite never
+says '; 8 kept'
+is "$(cat "$D/a/b/two")" changed
+
+step "--overwrite newer takes what the snapshot has newer"
+fresh
+echo old >"$D/a/b/two"
+touch -d '2019-01-01' "$D/a/b/two"
+echo new >"$D/c/three"
+ok vitrine restore "latest:$S" --target "$D" --overwrite newer
+is "$(cat "$D/a/b/two")" two
+is "$(cat "$D/c/three")" new
+
+step "--overwrite changed goes by type, size and time"
+fresh
+echo 2wo >"$D/a/b/two"
+touch -d '2020-01-01' "$D/a/b/two"
+echo longer than that >"$D/c/three"
+ln -sf elsewhere "$D/c/link"
+rm "$D/empty" && mkdir "$D/empty"
+rm -r "$D/c/one-again" && echo x >"$D/c/one-again"
+chmod 0 "$D/big"
+kept=$(stat -c %i "$D/big")
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed
+is "$(cat "$D/a/b/two")" 2wo
+is "$(cat "$D/c/three")" three
+is "$(stat -c %i "$D/big")" "$kept"
+is "$(stat -c %a "$D/big")" "$(stat -c %a "$S/big")"
+echo two >"$D/a/b/two"
+touch -r "$S/a/b/two" "$D/a/b/two"
+touch -r "$S/a/b" "$D/a/b"
+alike
+
+step "--overwrite always writes everything; a file is whole at any moment"
+fresh
+echo 2wo >"$D/a/b/two"
+touch -d '2020-01-01' "$D/a/b/two"
+rm "$D/c/three" && mkdir "$D/c/three"
+rm -r "$D/a/b/two" && ln -s /nowhere "$D/a/b/two"
+inode=$(stat -c %i "$D/big")
+ok vitrine restore "latest:$S" --target "$D" --overwrite always
+[ "$(stat -c %i "$D/big")" != "$inode" ] || die "the file was written to"
+alike
+[ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
+
+step "a directory with something in it goes away with --delete only"
+rm "$D/c/three" && mkdir "$D/c/three" && echo x >"$D/c/three/x"
+fails 3 vitrine restore "latest:$S" --target "$D" --overwrite always
+says "c/three: not restored: a directory that isn't empty is there"
+is "$(cat "$D/c/three/x")" x
+ok vitrine restore "latest:$S" --target "$D" --overwrite always --delete
+alike
+rm -r "$D/a" && echo file >"$D/a"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed
+alike
+
+step "--delete takes away what the snapshot doesn't have, and no more"
+mkdir -p "$D/more/below" "$T/outside"
+echo x >"$D/more/below/x"
+echo x >"$D/a/spared.keep"
+echo safe >"$T/outside/file"
+ln -s "$T/outside" "$D/a/door"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed --delete \
+    --exclude '*.keep' --exclude three
+says '; 4 deleted'
+is "$(cat "$T/outside/file")" safe
+[ ! -e "$D/more" ] && [ ! -L "$D/a/door" ] || die "not deleted"
+[ -e "$D/a/spared.keep" ] && [ -e "$D/c/three" ] || die "deleted too much"
+rm "$D/a/spared.keep" && touch -r "$S/a" "$D/a"
+alike
+
+step "a whole snapshot: above its roots nothing is deleted"
+mkdir -p "$T/root$T/other"
+ok vitrine restore latest --target "$T/root" --delete
+[ -d "$T/root$T/other" ] || die "deleted beside a root"
+same "$S" "$T/root$S"
+
+step "--include and --exclude"
+ok vitrine restore "latest:$S" --target "$T/some" --include two \
+    --include /c/ --include "$S/c/" --exclude link
+is "$(cd "$T/some" && find . | sort | tr '\n' ' ')" \
+    ". ./a ./a/b ./a/b/two ./c ./c/one-again ./c/three "
+is "$(stat -c %Y "$T/some/a")" "$(stat -c %Y "$S/a")"
+ok vitrine restore "latest:$S" --target "$T/less" --exclude a --exclude '*e'
+is "$(cd "$T/less" && find . | sort | tr '\n' ' ')" \
+    ". ./big ./c ./c/link ./c/one-again ./empty "
+fails 2 vitrine restore "latest:$S" --target "$T/less" --include '[a'
+
+step "--in-place writes only what differs"
+fresh
+inode=$(stat -c %i "$D/big")
+printf X | dd of="$D/big" bs=1 seek=700000 conv=notrunc status=none
+printf tail >>"$D/big"
+printf X | dd of="$D/hole" bs=1 seek=1000000 conv=notrunc status=none
+echo x >"$D/empty"
+ok vitrine restore "latest:$S" --target "$D" --in-place
+is "$(stat -c %i "$D/big")" "$inode"
+alike
+printf X | dd of="$D/big" bs=1 seek=1200000 conv=notrunc status=none
+touch -r "$S/big" "$D/big"
+ok vitrine --json restore "latest:$S" --target "$D" --in-place \
+    --overwrite always
+says '"bytes_there":1[0-9]{6},'
+is "$(stat -c %i "$D/big")" "$inode"
+alike
+ln "$D/big" "$T/second-name"
+echo x >>"$D/big"
+ok vitrine restore "latest:$S" --target "$D" --in-place
+is "$(tail -1 "$T/second-name")" x
+alike
+fails 2 vitrine restore "latest:$S" --target "$D" --in-place --overwrite never
+
+step "--verify reads back"
+rm -rf "$D"
+ok vitrine restore "latest:$S" --target "$D" --verify
+says '; 6 verified'
+alike
+ok vitrine restore "latest:$S/big" --target "$T/one" --verify
+says '; 1 verified'
+
+step "--read-concurrency"
+ok vitrine restore "latest:$S" --target "$T/conc" --read-concurrency 7
+same "$S" "$T/conc"
+
+step "words that aren't known"
+fails 2 vitrine restore "latest:$S" --target "$D" --overwrite sometimes
+says 'none of always, changed, newer, never'
+fails 2 vitrine restore "latest:$S" --target "$D" --owner-map ana
+says 'is not FROM:TO'
+fails 2 vitrine restore "latest:$S" --target "$D" --owner-map ana:no-such-user
+says 'this system has no user "no-such-user"'
+fails 2 vitrine restore "latest:$S" --target "$D" --group-map 0:no-such-group
+says 'this system has no group'
+
+if [ "$(id -u)" = 0 ]; then
+	step "--owner-map, --group-map"
+	chown 1234:5678 "$S/big"
+	chown daemon:daemon "$S/empty"
+	ok vitrine backup "$S"
+	ok vitrine restore "latest:$S" --target "$T/owned" \
+	    --owner-map 1234:4321 --owner-map daemon:nobody \
+	    --group-map 5678:8765 --group-map '*:7'
+	is "$(stat -c %u:%g "$T/owned/big")" 4321:8765
+	is "$(stat -c %U:%g "$T/owned/empty")" nobody:7
+	is "$(stat -c %u:%g "$T/owned/a")" 0:7
+fi
