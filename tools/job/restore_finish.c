@@ -62,7 +62,8 @@ leave(struct finishing *f, const char *path, size_t len, struct err *e)
 		if (path != NULL && is_below(path, len, last, d->len))
 			break;
 		last[d->len] = '\0';
-		if (d->wanted && finish_dir(f->rs, last, d->len, &d->entry, e) < 0)
+		if (d->wanted && finish_dir(f->rs, last, d->len, &d->entry,
+		    e) < 0)
 			return (-1);
 		f->n--;
 	}

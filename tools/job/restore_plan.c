@@ -387,7 +387,8 @@ add_extents(struct file *f, struct extent *x, size_t nx, uint64_t *off,
 		}
 		/* All is in one piece: one job has the file to itself. */
 		if (*n == 0)
-			f->single = f->how != OVER_UPDATE && x[i].off == 0 && x[i].len == f->entry.size;
+			f->single = f->how != OVER_UPDATE && x[i].off == 0 &&
+			    x[i].len == f->entry.size;
 		if (add_piece(f, &x[i], e) < 0)
 			return (-1);
 		++*n;

@@ -112,8 +112,8 @@ pieces_together(struct restore *rs, struct fetched *x, const struct piece *p,
 }
 
 /*
- * Files that are written in place: which pieces are there already.  Where all of
- * a frame's are, it isn't read from the store.
+ * Files that are written in place: which pieces are there already.  Where all
+ * of a frame's are, it isn't read from the store.
  */
 static bool
 is_there(struct restore *rs, const struct piece *p, uint8_t **tmp)
@@ -161,8 +161,8 @@ write_place(struct writing *w, const struct place *at, struct fetched *x,
 		const uint8_t *data;
 		size_t len;
 
-		n = x == NULL || p[i].there ? 0 : pieces_together(w->rs, x, p + i,
-		    at->n - i, &data, &len);
+		n = x == NULL || p[i].there ? 0 : pieces_together(w->rs, x,
+		    p + i, at->n - i, &data, &len);
 		if (r == 0 && restore_stopped(w->rs))
 			r = err_set(e, ERR_CANCELED, "interrupted");
 		if (r == 0)
