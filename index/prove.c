@@ -13,6 +13,7 @@
  *  1. `before' describes a catalog that was proven, all of it.
  *  2. A note that is SAME or READ has its page's balance in this catalog.
  *  3. No page is in two places (`used'), and none in no place.
+ *  4. Between two catalogs the copies of pages are those of `before'.
  */
 #include "index/prove.h"
 
@@ -152,11 +153,36 @@ identify(struct prove *p, struct err *e)
 	return (0);
 }
 
+static void
+drop_copies(struct prove *p)
+{
+	for (size_t i = 0; i < PAGE_CACHE; i++)
+		p->pages[i].no = 0;
+}
+
 static uint64_t
 block_of(const struct prove *p, uint64_t page)
 {
 	return (p->c->blocks == NULL ? page - 1 :
 	    (page - 1) / (CATALOG_BLOCK_BYTES / BTREE_PAGE));
+}
+
+/* Is the block what it was in the catalog before? */
+static bool
+same_block(const struct prove *p, uint64_t block)
+{
+	return (block < p->before.nblocks && block < p->now.nblocks &&
+	    memcmp(p->before.ids[block], p->now.ids[block], HASH_BYTES) == 0);
+}
+
+/* Copies are of the catalog before: what is the same stays. */
+static void
+drop_changed_copies(struct prove *p)
+{
+	for (size_t i = 0; i < PAGE_CACHE; i++)
+		if (p->pages[i].no != 0 &&
+		    !same_block(p, block_of(p, p->pages[i].no)))
+			p->pages[i].no = 0;
 }
 
 static bool
@@ -579,8 +605,7 @@ whole_file(struct prove *p, struct err *e)
 
 		if (take(p->used, i - 1) && i != LOCK_BYTE / BTREE_PAGE + 1)
 			return (prove_odd());
-		if (block < p->before.nblocks && memcmp(p->before.ids[block],
-		    p->now.ids[block], HASH_BYTES) == 0)
+		if (same_block(p, block))
 			continue;
 		if (take(p->touched, block) &&
 		    read_page(p, p->c, i, bytes, e) < 0)
@@ -668,7 +693,10 @@ run(struct prove *p, struct catalog *before, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		if (p->ops->pack(p->ctx, &meta[i], e) < 0)
 			return (-1);
-	if (identify(p, e) != 0 || read_page(p, p->c, 1, first, e) < 0)
+	if (identify(p, e) != 0)
+		return (-1);
+	drop_changed_copies(p);
+	if (read_page(p, p->c, 1, first, e) < 0)
 		return (-1);
 	if (!head_is_right(p, first) || use(p, 1) != 0 ||
 	    find_roots(p, first) != 0)
@@ -701,8 +729,6 @@ begin(struct prove *p, struct catalog *c, uint64_t npages, struct err *e)
 	if (p->now.v == NULL || p->now.ids == NULL || p->used == NULL ||
 	    p->touched == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	for (size_t i = 0; i < PAGE_CACHE; i++)
-		p->pages[i].no = 0;
 	memset(p->good, 0, GOOD_DIRS * sizeof(*p->good));
 	memset(p->memo, 0, sizeof(p->memo));
 	memset(p->roots, 0, sizeof(p->roots));
@@ -720,8 +746,10 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 {
 	int r;
 
-	if (before == NULL)
+	if (before == NULL) {
 		notes_fini(&p->before);
+		drop_copies(p);
+	}
 	r = begin(p, c, npages, e);
 	if (r == 0)
 		r = run(p, before, e);
@@ -734,6 +762,8 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 		p->before = p->now;
 		memset(&p->now, 0, sizeof(p->now));
 	}
+	if (r != 0)
+		drop_copies(p);
 	notes_fini(&p->now);
 	p->c = NULL;
 	return (r);
