@@ -101,6 +101,8 @@ INFO = b''.join(pack_record(n, 0, 3) + U32(2) + b''.join(
 STATE = b'VTRNSTAT' + U32(1) + bytes(range(16)) + U32(1) + ident(1) + U32(2) + \
     ident(2) + U64(3) + ident(4) + U64(0) + bytes(32) + \
     ident(3) + U64(3) + ident(4) + U64(4) + ident(5)
+VERIFIED = b'VTRNVRFY' + U32(1) + bytes(range(16)) + U32(2) + \
+    bytes(7) + U8(1) + U64(1700000000) + bytes(7) + U8(2) + U64(1800000000)
 
 SEEDS = {
     'manifest': {'plain': manifest(), 'pages': manifest(3, 5),
@@ -111,6 +113,7 @@ SEEDS = {
     'repo_header': {'plain': HEADER},
     'table': {'head': U8(0) + U8(0) + TABLE, 'info': U8(2) + U8(1) + INFO},
     'state': {'two': STATE},
+    'verified': {'none': VERIFIED[:28] + U32(0), 'two': VERIFIED},
 }
 
 for name, seeds in SEEDS.items():

@@ -205,6 +205,37 @@ test_times(void **state)
 }
 
 static void
+test_intervals(void **state)
+{
+	static const char *const bad[] = {
+		"", "0s", "20", "m", "20M", "1.5h", "-1m", "30m1h", "1h1h",
+		"1m 1s", "99999999999999999999s", "1001d", "20mx"
+	};
+	static const struct {
+		const char *text;
+		uint64_t seconds;
+	} good[] = {
+		{ "1s", 1 }, { "90s", 90 }, { "20m", 1200 }, { "1h30m", 5400 },
+		{ "2d", 172800 }, { "1d2h3m4s", 93784 }, { "1000d", 86400000 }
+	};
+	uint64_t ms;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(value_interval(&ms, good[i].text, &e), 0);
+		assert_int_equal(ms, good[i].seconds * 1000);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err e = ERR_INIT;
+
+		if (value_interval(&ms, bad[i], &e) == 0)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(e.code, ERR_USAGE);
+	}
+}
+
+static void
 test_nearest(void **state)
 {
 	struct nearest n;
@@ -264,6 +295,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_intervals),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_text)
 	};

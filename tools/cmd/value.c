@@ -292,3 +292,34 @@ bad:
 	return (err_set(e, ERR_USAGE, "\"%s\" is no time (such as "
 	    "2026-11-22T17:47:03Z, \"2026-11-22 17:47\", @1763833623)", text));
 }
+
+int
+value_interval(uint64_t *ms, const char *text, struct err *e)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	const uint64_t most = 1000 * units[0].seconds;
+	const char *p = text;
+	uint64_t sum = 0;
+
+	/* Each unit once, the large ones first. */
+	for (size_t i = 0; *p != '\0' && i < sizeof(units) / sizeof(units[0]);
+	    i++) {
+		const char *at = p;
+		uint64_t n = 0;
+
+		for (; is_digit(*at) && n <= most; at++)
+			n = n * 10 + (uint64_t)(*at - '0');
+		if (at == p || *at != units[i].letter)
+			continue;
+		sum += n > most ? most + 1 : n * units[i].seconds;
+		p = at + 1;
+	}
+	if (*p != '\0' || sum == 0 || sum > most)
+		return (err_set(e, ERR_USAGE, "\"%s\" is no length of time "
+		    "(such as 90s, 20m, 1h30m, 2d)", text));
+	*ms = sum * 1000;
+	return (0);
+}

@@ -23,4 +23,8 @@ int value_count(uint64_t *out, const char *text, uint64_t min, uint64_t max,
  */
 int value_time(struct stamp *out, const char *text, struct err *);
 
+/* "90s", "20m", "1h30m", "2d", in milliseconds; at least a second, at most a
+ * thousand days. */
+int value_interval(uint64_t *ms, const char *text, struct err *);
+
 #endif

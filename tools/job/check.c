@@ -30,34 +30,37 @@ check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES])
 	return (dst);
 }
 
+static void
+say(struct check *c, enum event_kind kind, uint64_t *count, const char *path,
+    const char *fmt, va_list ap)
+{
+	char text[768];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)pthread_mutex_lock(&c->lock);
+	(*count)++;
+	events_item(c->events, kind, path, "%s", text);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
 void
 check_damage(struct check *c, const char *path, const char *fmt, ...)
 {
-	char text[768];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	say(c, EVENT_DAMAGE, &c->res.damage, path, fmt, ap);
 	va_end(ap);
-	(void)pthread_mutex_lock(&c->lock);
-	c->res.damage++;
-	events_item(c->events, EVENT_DAMAGE, path, "%s", text);
-	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void
 check_warning(struct check *c, const char *fmt, ...)
 {
-	char text[768];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	say(c, EVENT_WARNING, &c->res.warnings, NULL, fmt, ap);
 	va_end(ap);
-	(void)pthread_mutex_lock(&c->lock);
-	c->res.warnings++;
-	events_item(c->events, EVENT_WARNING, NULL, "%s", text);
-	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void
@@ -159,7 +162,8 @@ run(struct check *c, struct err *e)
 		return (-1);
 	/* Not from the frame cache's copies only: each frame is read again once
 	 * it has left the cache, and every byte with read_data. */
-	if (packlist_open(&c->packs, c, e) < 0 ||
+	if ((c->env->read_data && verified_load(c->repo, &c->verified,
+	    e) < 0) || packlist_open(&c->packs, c, e) < 0 ||
 	    dirs_new(&c->dirs, check_share(c, 4, SIZE_MAX), e) < 0 ||
 	    bad_new(&c->bad, e) < 0 ||
 	    fetch_new(&c->fetch, c->repo, check_share(c, 6, FETCH_MAX), true,
@@ -178,11 +182,11 @@ int
 check_run(struct repo *repo, const struct check_env *env,
     const struct events *events, struct check_result *res, struct err *e)
 {
-	uint64_t began = clock_mono_ms();
 	struct check c;
 	int r;
 
 	memset(&c, 0, sizeof(c));
+	c.began_ms = clock_mono_ms();
 	c.repo = repo;
 	c.env = env;
 	c.events = events;
@@ -192,6 +196,7 @@ check_run(struct repo *repo, const struct check_env *env,
 	bad_free(c.bad);
 	dirs_free(c.dirs);
 	packlist_close(c.packs);
+	verified_fini(&c.verified);
 	free(c.unread);
 	snapshots_fini(&c.snaps);
 	(void)pthread_mutex_destroy(&c.lock);
@@ -199,6 +204,6 @@ check_run(struct repo *repo, const struct check_env *env,
 		return (-1);
 	*res = c.res;
 	res->bytes_read = atomic_load(&c.bytes);
-	res->duration_ms = clock_mono_ms() - began;
+	res->duration_ms = clock_mono_ms() - c.began_ms;
 	return (0);
 }

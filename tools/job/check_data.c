@@ -1,7 +1,8 @@
 /*
  * Every byte: each pack is read once, from its beginning to its end; its bytes
  * hash to its name, each frame opens, each chunk hashes to its id.  One pack a
- * worker at a time.
+ * worker at a time.  Where not all are to be read, those go first that this
+ * user has not read for longest, so that every pack has its turn.
  */
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct reading {
 	uint64_t off;
 	uint64_t wrong;			/* frames */
 	bool said;			/* that something is wrong */
+	bool whole;			/* nothing is */
 };
 
 /* The next len bytes of the pack, hashed on the way. */
@@ -171,8 +173,10 @@ check_whole(struct reading *rd, struct err *e)
 	    !rd->said)
 		check_damage(rd->c, NULL, "pack %s: its bytes are not what "
 		    "its name says", rd->hex);
-	if (rd->said || memcmp(id, rd->row.id.b, ID_BYTES) == 0)
+	if (rd->said || memcmp(id, rd->row.id.b, ID_BYTES) == 0) {
+		rd->whole = !rd->said && rd->wrong == 0;
 		return (0);
+	}
 	(void)pthread_mutex_lock(&rd->c->lock);
 	rd->c->res.bad++;
 	(void)pthread_mutex_unlock(&rd->c->lock);
@@ -198,10 +202,17 @@ static int
 take(struct lane *lane, struct err *e)
 {
 	struct reading *rd = (struct reading *)lane_take(lane);
+	struct check *c = rd->c;
+	struct stamp now = clock_wall();
 	int r = rd->result;
 
 	if (r < 0 && e->code == ERR_NONE)
 		*e = rd->err;
+	else if (r >= 0) {
+		c->res.packs_read++;
+		r = packlist_verified(c->packs, &rd->row.id,
+		    rd->whole && now.s > 0 ? (uint64_t)now.s : 0, e);
+	}
 	free(rd);
 	return (r);
 }
@@ -234,10 +245,76 @@ submit(struct check *c, struct lane *lane, const struct pack_row *row,
 	return (0);
 }
 
+/* Is it one of the packs of that part?  Always the same ones. */
+static bool
+in_part(const struct check_env *env, const struct pack_id *id)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		n = n << 8 | id->b[i];
+	return (n % env->parts == env->part - 1);
+}
+
+/* How many bytes are enough. */
+static uint64_t
+bytes_wanted(const struct check *c)
+{
+	const struct check_env *env = c->env;
+	uint64_t share = env->share;
+
+	if (env->subset == CHECK_BYTES)
+		return (env->bytes);
+	if (env->subset != CHECK_SHARE)
+		return (UINT64_MAX);
+	/* Rounded up, and without an overflow. */
+	return (c->bytes_total / 1000000 * share + (c->bytes_total % 1000000 *
+	    share + 999999) / 1000000);
+}
+
+static bool
+time_is_up(const struct check *c)
+{
+	return (c->env->max_ms > 0 && c->begun > 0 &&
+	    clock_mono_ms() - c->began_ms >= c->env->max_ms);
+}
+
 static int
-read_all(struct check *c, struct lane *lane, struct err *e)
+read_some(struct check *c, struct lane *lane, struct err *e)
+{
+	uint64_t wanted = bytes_wanted(c), begun = 0;
+	struct pack_row row;
+	int r;
+
+	if ((r = packlist_oldest(c->packs, e)) < 0)
+		return (-1);
+	if (c->env->subset == CHECK_PART)
+		c->bytes_total = 0;
+	else if (wanted < c->bytes_total)
+		c->bytes_total = wanted;
+	while (begun < wanted && !time_is_up(c)) {
+		if ((r = packlist_oldest_next(c->packs, &row, e)) != 0)
+			break;
+		if (c->env->subset == CHECK_PART && !in_part(c->env, &row.id))
+			continue;
+		if ((r = check_going(c, e)) < 0 ||
+		    (r = submit(c, lane, &row, e)) < 0)
+			break;
+		begun += row.size_bytes;
+		c->begun++;
+	}
+	while (!lane_is_empty(lane))
+		if (take(lane, e) < 0)
+			r = -1;
+	return (r < 0 ? -1 : 0);
+}
+
+/* What is known now of when each pack was read. */
+static int
+remember(struct check *c, struct err *e)
 {
 	struct pack_row rows[64];
+	struct verified now = { 0 };
 	struct pack_id last;
 	size_t n = 64;
 	int r = 0;
@@ -247,13 +324,22 @@ read_all(struct check *c, struct lane *lane, struct err *e)
 		    e);
 		for (size_t i = 0; r == 0 && i < n; i++) {
 			last = rows[i].id;
-			if ((r = check_going(c, e)) == 0)
-				r = submit(c, lane, &rows[i], e);
+			if (rows[i].verified == 0) {
+				c->res.packs_unverified++;
+				continue;
+			}
+			if (c->res.oldest == 0 ||
+			    rows[i].verified < c->res.oldest)
+				c->res.oldest = rows[i].verified;
+			r = verified_add(&now, &last, rows[i].verified, e);
 		}
 	}
-	while (!lane_is_empty(lane))
-		if (take(lane, e) < 0)
-			r = -1;
+	if (r == 0 && c->res.packs_read > 0 && verified_store(c->repo, &now, e) < 0) {
+		check_warning(c, "what was verified can't be remembered: %s",
+		    err_text(e));
+		err_init(e);
+	}
+	verified_fini(&now);
 	return (r);
 }
 
@@ -266,6 +352,7 @@ check_data(struct check *c, struct err *e)
 	unsigned threads = env->threads;
 	size_t fit = env->memory_bytes / 2 / WORKER_BYTES;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct err why = ERR_INIT;
 	int r = -1;
 
 	if (threads == 0)
@@ -276,8 +363,13 @@ check_data(struct check *c, struct err *e)
 		threads = fit > 0 ? (unsigned)fit : 1;
 	if (pool_new(&pool, threads > 1 ? threads : 0, e) == 0 &&
 	    lane_new(&lane, pool, 0, threads * 2, e) == 0)
-		r = read_all(c, lane, e);
+		r = read_some(c, lane, e);
 	lane_free(lane);
 	pool_free(pool);
+	/* What was read before an interruption counts as well. */
+	if (remember(c, &why) < 0 && r == 0) {
+		*e = why;
+		r = -1;
+	}
 	return (r);
 }

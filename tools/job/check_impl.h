@@ -6,6 +6,7 @@
 #include "engine/base/pool.h"
 #include "index/catalog.h"
 #include "tools/job/check.h"
+#include "tools/job/verified.h"
 
 /*
  * What the parts of a check share.
@@ -24,6 +25,9 @@ struct check {
 	atomic_uint_least64_t bytes;
 	uint64_t bytes_total;
 
+	uint64_t began_ms;
+	uint64_t begun;			/* packs that are read, or were */
+	struct verified verified;	/* as it was before */
 	struct snapshots snaps;
 	bool *unread;			/* owned; a snapshot: that was said */
 	bool any_unread;
@@ -66,6 +70,7 @@ struct pack_row {
 	unsigned flags;		/* PACK_x */
 	uint8_t kind;		/* 0: not known */
 	uint8_t record[HASH_BYTES];	/* digest of its record, when SEEN */
+	uint64_t verified;	/* when it was read last; 0: never */
 };
 int packlist_open(struct packlist **out, struct check *, struct err *);
 void packlist_close(struct packlist *);	/* NULL is fine */
@@ -78,6 +83,13 @@ int packlist_save(struct packlist *, const struct pack_row *, struct err *);
 /* Up to max rows of present packs after one (NULL: from the first), by id. */
 int packlist_next(struct packlist *, const struct pack_id *after,
     struct pack_row *rows, size_t max, size_t *n, struct err *);
+/* Present packs, those first that were not read for longest: begin, then next
+ * until PACKLIST_NONE.  What is saved meanwhile doesn't change the order. */
+int packlist_oldest(struct packlist *, struct err *);
+int packlist_oldest_next(struct packlist *, struct pack_row *, struct err *);
+/* When it was read; 0: it isn't whole. */
+int packlist_verified(struct packlist *, const struct pack_id *,
+    uint64_t when, struct err *);
 void record_digest(uint8_t out[HASH_BYTES], const struct pack_info *);
 
 /* Directories of packs, read and verified, within a memory budget. */

@@ -9,7 +9,7 @@
 
 struct packlist {
 	sqlite3 *db;
-	sqlite3_stmt *find, *save, *next;
+	sqlite3_stmt *find, *save, *next, *oldest, *verified;
 };
 
 static int
@@ -27,6 +27,8 @@ packlist_close(struct packlist *p)
 	(void)sqlite3_finalize(p->find);
 	(void)sqlite3_finalize(p->save);
 	(void)sqlite3_finalize(p->next);
+	(void)sqlite3_finalize(p->oldest);
+	(void)sqlite3_finalize(p->verified);
 	(void)sqlite3_close(p->db);
 	free(p);
 }
@@ -39,15 +41,20 @@ create(struct packlist *p, struct err *e)
 	    "PRAGMA cache_size = -8192;"
 	    "CREATE TABLE pack (id BLOB PRIMARY KEY, size INTEGER NOT NULL,"
 	    " present INTEGER NOT NULL, flags INTEGER NOT NULL,"
-	    " kind INTEGER NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;"
+	    " kind INTEGER NOT NULL, record BLOB NOT NULL,"
+	    " verified INTEGER NOT NULL) WITHOUT ROWID;"
 	    "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db,
 	    "SELECT * FROM pack WHERE id = ?1", -1, &p->find,
 	    NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "INSERT OR REPLACE INTO pack VALUES "
-	    "(?1, ?2, ?3, ?4, ?5, ?6)", -1, &p->save, NULL) != SQLITE_OK ||
+	    "(?1, ?2, ?3, ?4, ?5, ?6, ?7)", -1, &p->save, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE id > ?1 AND "
-	    "present ORDER BY id LIMIT ?2", -1, &p->next, NULL) != SQLITE_OK)
+	    "present ORDER BY id LIMIT ?2", -1, &p->next, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE present "
+	    "ORDER BY verified, id", -1, &p->oldest, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(p->db, "UPDATE pack SET verified = ?2 "
+	    "WHERE id = ?1", -1, &p->verified, NULL) != SQLITE_OK)
 		return (failed(p, e));
 	return (0);
 }
@@ -62,6 +69,7 @@ row_of(sqlite3_stmt *st, struct pack_row *row)
 	row->flags = (unsigned)sqlite3_column_int(st, 3);
 	row->kind = (uint8_t)sqlite3_column_int(st, 4);
 	memcpy(row->record, sqlite3_column_blob(st, 5), HASH_BYTES);
+	row->verified = (uint64_t)sqlite3_column_int64(st, 6);
 }
 
 int
@@ -77,6 +85,7 @@ packlist_save(struct packlist *p, const struct pack_row *row, struct err *e)
 	(void)sqlite3_bind_int(p->save, 5, row->kind);
 	(void)sqlite3_bind_blob(p->save, 6, row->record, HASH_BYTES,
 	    SQLITE_STATIC);
+	(void)sqlite3_bind_int64(p->save, 7, (sqlite3_int64)row->verified);
 	r = sqlite3_step(p->save);
 	(void)sqlite3_reset(p->save);
 	return (r == SQLITE_DONE ? 0 : failed(p, e));
@@ -114,6 +123,41 @@ packlist_next(struct packlist *p, const struct pack_id *after,
 	return (r == SQLITE_DONE ? 0 : failed(p, e));
 }
 
+int
+packlist_oldest(struct packlist *p, struct err *e)
+{
+	/* The rows are sorted at the first step, aside: updates don't reach
+	 * them. */
+	return (sqlite3_reset(p->oldest) == SQLITE_OK ? 0 : failed(p, e));
+}
+
+int
+packlist_oldest_next(struct packlist *p, struct pack_row *row, struct err *e)
+{
+	int r = sqlite3_step(p->oldest);
+
+	if (r == SQLITE_ROW) {
+		row_of(p->oldest, row);
+		return (0);
+	}
+	(void)sqlite3_reset(p->oldest);
+	return (r == SQLITE_DONE ? PACKLIST_NONE : failed(p, e));
+}
+
+int
+packlist_verified(struct packlist *p, const struct pack_id *id,
+    uint64_t when, struct err *e)
+{
+	int r;
+
+	(void)sqlite3_bind_blob(p->verified, 1, id->b, ID_BYTES,
+	    SQLITE_STATIC);
+	(void)sqlite3_bind_int64(p->verified, 2, (sqlite3_int64)when);
+	r = sqlite3_step(p->verified);
+	(void)sqlite3_reset(p->verified);
+	return (r == SQLITE_DONE ? 0 : failed(p, e));
+}
+
 /* "packs/xx/ID": 0 and the id, or -1. */
 static int
 parse_name(const char *name, struct pack_id *id)
@@ -142,6 +186,7 @@ add(void *ctx, const char *name, const struct store_stat *st, struct err *e)
 	}
 	row.size_bytes = st->size_bytes;
 	row.present = true;
+	row.verified = verified_when(&l->c->verified, &row.id);
 	l->c->res.packs++;
 	l->c->bytes_total += st->size_bytes;
 	return (packlist_save(l->p, &row, e));
