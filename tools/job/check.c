@@ -31,6 +31,7 @@ check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES])
 }
 
 static void
+__attribute__((format(printf, 5, 0)))
 say(struct check *c, enum event_kind kind, uint64_t *count, const char *path,
     const char *fmt, va_list ap)
 {

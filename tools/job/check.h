@@ -13,9 +13,9 @@ enum check_subset { CHECK_ALL, CHECK_BYTES, CHECK_SHARE, CHECK_PART };
 /*
  * Prove that a repository is whole.  Structure always: history (lying stores),
  * manifest -> catalog -> chunks -> packs, sizes, directories, tables against
- * packs.  With read_data every byte of every pack (or of the subset, or of as many
- * as the time is enough for, one at least): its name, each seal, each chunk's
- * id.  Changes nothing in the repository.
+ * packs.  With read_data every byte of every pack (or of the subset, or of as
+ * many as the time is enough for, one at least): its name, each seal, each
+ * chunk's id.  Changes nothing in the repository.
  */
 struct check_env {
 	bool read_data;
@@ -23,7 +23,7 @@ struct check_env {
 	uint64_t bytes;			/* BYTES: read at least */
 	uint32_t share;			/* SHARE: of the bytes, in 1/10^6 */
 	uint32_t part, parts;		/* PART: 1 <= part <= parts */
-	uint64_t max_ms;		/* no pack is begun later; 0: no limit */
+	uint64_t max_ms;	/* no pack is begun later; 0: no limit */
 };
 struct check_result {
 	uint64_t snapshots, packs, chunks, bytes_read;

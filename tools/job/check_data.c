@@ -334,7 +334,8 @@ remember(struct check *c, struct err *e)
 			r = verified_add(&now, &last, rows[i].verified, e);
 		}
 	}
-	if (r == 0 && c->res.packs_read > 0 && verified_store(c->repo, &now, e) < 0) {
+	if (r == 0 && c->res.packs_read > 0 &&
+	    verified_store(c->repo, &now, e) < 0) {
 		check_warning(c, "what was verified can't be remembered: %s",
 		    err_text(e));
 		err_init(e);
