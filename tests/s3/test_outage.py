@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# run: timeout=600
+# run: timeout=900
 """A real server in trouble: it answers 503, it stops for a while, its disk stops.
 
 What goes on again in time is no error; what doesn't is an honest one, soon after the
