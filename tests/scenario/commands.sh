@@ -90,3 +90,22 @@ is "$(out)" hello
 fails 2 vitrine --key-file "$T/key" key add --put-only --new-key-file "$T/web"
 says 'needs --host'
 ok vitrine --key-file "$T/key" check --read-data
+
+step "a put-only key that shares the others' chunks adds none of its own"
+head -c 40 /dev/urandom >"$T/sharing"
+ok vitrine --key-file "$T/key" key add --new-key-file "$T/sharing" --put-only \
+    --host ftp --share
+ok vitrine --key-file "$T/sharing" --json backup "$T/src"
+says '"bytes_new":0,'
+fails 2 vitrine --key-file "$T/key" key add --share --new-key-file "$T/web"
+says 'for a key that is --put-only'
+
+step "chunks of another size"
+fails 2 vitrine -r "$T/large" --key-file "$T/key" init --chunk-size 100000
+says '100000 is no power of two'
+ok vitrine -r "$T/large" --key-file "$T/key" init --chunk-size 512K
+head -c 5000000 /dev/urandom >"$T/src/random"
+ok vitrine -r "$T/large" --key-file "$T/key" backup "$T/src"
+ok vitrine -r "$T/large" --key-file "$T/key" sql latest \
+    'select max(length) between 400000 and 800000 from chunks'
+is "$(out | tail -1)" 1
