@@ -78,7 +78,8 @@ read_head(struct table_head *h, struct store *store, const struct keyring *ring,
 	size_t got = 0;
 	int ret;
 
-	ret = store_read(store, name, 0, bytes, sizeof(bytes), &got, e);
+	ret = store_read_near(store, name, 0, bytes, sizeof(bytes), &got,
+	    false, e);
 	if (ret != 0)
 		return (ret);
 	if (got != sizeof(bytes))
@@ -167,9 +168,9 @@ table_read(struct table *t, uint32_t number, uint8_t plain[TABLE_PLAIN_BYTES],
 	size_t got = 0;
 	int ret;
 
-	ret = store_read(t->store, table_name(name, &t->id),
+	ret = store_read_near(t->store, table_name(name, &t->id),
 	    TABLE_HEAD_BYTES + (uint64_t)number * TABLE_PAGE_BYTES, sealed,
-	    sizeof(sealed), &got, &why);
+	    sizeof(sealed), &got, false, &why);
 	if (ret < 0 && !is_damage(&why)) {
 		*e = why;
 		return (err_wrap(e, "%s", name));

@@ -88,8 +88,8 @@ read_frame(struct fetch *f, const struct pack_info *pack,
 	if (pack->kind == OBJECT_PACK_META)
 		return (windows_read(f->windows, pack, frame->off, p,
 		    frame->stored, e));
-	rc = store_read(repo_store(f->repo), pack_name(name, &pack->id),
-	    frame->off, p, frame->stored, &got, e);
+	rc = store_read_near(repo_store(f->repo), pack_name(name, &pack->id),
+	    frame->off, p, frame->stored, &got, true, e);
 	if (rc != 0)
 		return (rc == STORE_ABSENT ? FETCH_NO_PACK : rc);
 	if (got != frame->stored)

@@ -83,8 +83,8 @@ read_exactly(struct windows *w, const struct pack_info *pack, uint64_t off,
 	size_t got = 0;
 	int rc;
 
-	rc = store_read(repo_store(w->repo), pack_name(name, &pack->id), off,
-	    dst, len, &got, e);
+	rc = store_read_near(repo_store(w->repo), pack_name(name, &pack->id),
+	    off, dst, len, &got, false, e);
 	if (rc != 0)
 		return (rc == STORE_ABSENT ? FETCH_NO_PACK : rc);
 	if (got != len)

@@ -60,6 +60,17 @@ store_read(struct store *s, const char *name, uint64_t off, void *dst,
 }
 
 int
+store_read_near(struct store *s, const char *name, uint64_t off, void *dst,
+    size_t len, size_t *got, bool bulk, struct err *e)
+{
+	if (check_name(s, name, e) != 0)
+		return (-1);
+	if (s->ops->read_near == NULL)
+		return (s->ops->read(s, name, off, dst, len, got, e));
+	return (s->ops->read_near(s, name, off, dst, len, got, bulk, e));
+}
+
+int
 store_load(struct store *s, const char *name, struct buf *dst, size_t max,
     struct err *e)
 {

@@ -41,6 +41,9 @@ struct store_ops {
 	 * STORE_ABSENT. */
 	int (*read)(struct store *, const char *name, uint64_t off, void *dst,
 	    size_t len, size_t *got, struct err *);
+	/* NULL: as read. */
+	int (*read_near)(struct store *, const char *name, uint64_t off,
+	    void *dst, size_t len, size_t *got, bool bulk, struct err *);
 	int (*stat)(struct store *, const char *name, struct store_stat *,
 	    struct err *);
 	/* Make an object of these bytes.  STORE_EXISTS (nothing changed) where
@@ -86,6 +89,14 @@ bool store_name_ok(const char *name);
 void store_close(struct store *);	/* NULL is fine */
 int store_read(struct store *, const char *name, uint64_t off, void *dst,
     size_t len, size_t *got, struct err *);
+/*
+ * The same, and the bytes may come from a cache: for what is authenticated
+ * afterwards, and where it doesn't matter whether the store still has it.  The
+ * name must be made of contents.  bulk: this is files' contents, kept only
+ * where that is asked for.
+ */
+int store_read_near(struct store *, const char *name, uint64_t off, void *dst,
+    size_t len, size_t *got, bool bulk, struct err *);
 /* The whole object, appended to dst; more than max bytes is ERR_LIMIT.  dst is
  * as before when it fails. */
 int store_load(struct store *, const char *name, struct buf *dst, size_t max,
