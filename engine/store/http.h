@@ -70,8 +70,8 @@ struct http_request {
 	int status;
 	size_t got;			/* bytes in dst */
 	bool too_long;			/* the answer went on behind dst */
-	bool resent;			/* libcurl sent the body again by itself:
-					 * the first may have arrived */
+	bool resent;			/* libcurl sent the body again by
+					 * itself: the first may have arrived */
 	bool hopeless;			/* when it failed: so will the next */
 	struct buf head;		/* the answer's header lines */
 	struct buf text;

@@ -39,7 +39,7 @@ static const struct code codes[] = {
 	{ "QuotaExceeded", ERR_FULL, NULL },
 	{ "EntityTooLarge", ERR_REMOTE, NULL },
 	{ "InvalidStorageClass", ERR_REMOTE, "this store doesn't have the class"
-	    " that --storage-class names" },
+	    " that --s3-class names" },
 	{ "NotImplemented", ERR_REMOTE, NULL },
 };
 
@@ -132,12 +132,12 @@ advise(const struct s3 *s, const struct s3_call *c, const char *known,
 	    c->rq.status == 301 || c->rq.status == 307) {
 		if (c->error.region[0] != '\0')
 			(void)snprintf(dst, size, "the bucket is in the region "
-			    "%.30s, not %.30s: give --region %.30s and its "
+			    "%.30s, not %.30s: give --s3-region %.30s and its "
 			    "endpoint",
 			    c->error.region, s->region, c->error.region);
 		else
 			(void)snprintf(dst, size, "the bucket is elsewhere: "
-			    "check the endpoint and --region (now %.40s)",
+			    "check the endpoint and --s3-region (now %.40s)",
 			    s->region);
 	} else if (known != NULL) {
 		(void)snprintf(dst, size, "%s", known);

@@ -167,8 +167,8 @@ s3_url_parse(struct s3_url *u, const char *location, const char *endpoint,
 			return (refuse(location, "no https:// or http://", e));
 		len = strcspn(p, "/");
 		if (memchr(p, '@', len) != NULL)
-			return (err_set(e, ERR_USAGE, "credentials don't belong "
-			    "into a location: set AWS_ACCESS_KEY_ID and "
+			return (err_set(e, ERR_USAGE, "credentials don't "
+			    "belong into a location: set AWS_ACCESS_KEY_ID and "
 			    "AWS_SECRET_ACCESS_KEY"));
 		if (!host_ok(p, len))
 			return (refuse(location, "no host is named", e));

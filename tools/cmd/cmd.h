@@ -2,6 +2,7 @@
 #define VITRINE_TOOLS_CMD_CMD_H
 
 #include "engine/repo/fetch.h"
+#include "engine/store/s3.h"
 #include "index/catalog.h"
 #include "tools/cmd/config.h"
 #include "tools/cmd/opt.h"
@@ -35,6 +36,7 @@ struct cmd {
 	const char *location;	/* of the repository; NULL when not given */
 	char *cache_dir, *state_dir;	/* owned; NULL: none */
 	struct repo_env env;
+	struct s3_options s3;	/* strings borrowed from the options */
 };
 
 extern const struct opt global_options[];
@@ -53,6 +55,10 @@ void version_print(struct cmd *);
 
 /* The variable that stands for a global option; or NULL. */
 const char *settings_variable(const char *option);
+/* settings_s3.c: the same for options that concern stores far away; and what
+ * they come to, in cmd->s3. */
+const char *settings_s3_variable(const char *option);
+int settings_s3(struct cmd *, struct err *);
 /* cmd->env and directories from the options and the environment. */
 int cmd_settings(struct cmd *, struct err *);
 void cmd_fini(struct cmd *);

@@ -3,9 +3,29 @@
  */
 #include <string.h>
 
+#include "engine/store/cache.h"
 #include "tools/cmd/cmd.h"
 
 #define PROMPTS		3
+#define CACHE_DEFAULT	(1ULL << 30)
+
+/* In front of a store far away: what it has sent once is kept. */
+static int
+add_cache(struct cmd *c, struct store **store, struct err *e)
+{
+	const struct opt_value *v = opts_get(&c->global, "cache-size");
+	uint64_t max = v->times > 0 ? v->number : CACHE_DEFAULT;
+	char *dir;
+	int r;
+
+	if (c->cache_dir == NULL || max == 0)
+		return (0);
+	if (asprintf(&dir, "%s/near", c->cache_dir) < 0)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	r = store_cache_open(store, *store, dir, max, v->times > 0, e);
+	free(dir);
+	return (r);
+}
 
 int
 cmd_store(struct cmd *c, bool create, struct store **out, struct err *e)
@@ -13,7 +33,15 @@ cmd_store(struct cmd *c, bool create, struct store **out, struct err *e)
 	if (c->location == NULL)
 		return (err_set(e, ERR_USAGE, "which repository?  Give --repo "
 		    "or set VITRINE_REPOSITORY"));
-	return (store_open(out, c->location, create, e));
+	if (store_open_with(out, c->location, create, &c->s3, e) != 0)
+		return (-1);
+	/* A check is of the store. */
+	if ((*out)->parallel > 0 && c->command != &check_command &&
+	    add_cache(c, out, e) != 0) {
+		store_close(*out);
+		return (-1);
+	}
+	return (0);
 }
 
 /* Takes the store. */

@@ -10,8 +10,8 @@
 #define THREADS_MAX	1024
 
 const struct opt global_options[] = {
-	{ "repo", 'r', OPT_TEXT, false, "DIRECTORY",
-	    "the repository (else VITRINE_REPOSITORY)" },
+	{ "repo", 'r', OPT_TEXT, false, "LOCATION",
+	    "the repository: a directory or s3:... (else VITRINE_REPOSITORY)" },
 	{ "password-file", 0, OPT_TEXT, false, "FILE",
 	    "read the passphrase from a file" },
 	{ "password-command", 0, OPT_TEXT, false, "COMMAND",
@@ -26,6 +26,32 @@ const struct opt global_options[] = {
 	    "memory to work in, 64M or more (default 256M)" },
 	{ "threads", 0, OPT_COUNT, false, "NUMBER",
 	    "threads (default: as many as CPUs)" },
+	{ "cache-size", 0, OPT_SIZE, false, "SIZE",
+	    "cache for a store far away (default 1G, no data)" },
+	{ "s3-region", 0, OPT_TEXT, false, "NAME",
+	    "S3: the bucket's region (else AWS_REGION)" },
+	{ "s3-style", 0, OPT_TEXT, false, "STYLE",
+	    "S3: auto, path (HOST/BUCKET) or host (BUCKET.HOST)" },
+	{ "s3-class", 0, OPT_TEXT, false, "NAME",
+	    "S3: storage class of data packs" },
+	{ "s3-ca-file", 0, OPT_TEXT, false, "FILE",
+	    "S3: certificates to believe (else AWS_CA_BUNDLE)" },
+	{ "s3-insecure", 0, OPT_FLAG, false, NULL,
+	    "S3: believe any certificate" },
+	{ "s3-anonymous", 0, OPT_FLAG, false, NULL,
+	    "S3: read a public bucket without credentials" },
+	{ "connections", 0, OPT_COUNT, false, "NUMBER",
+	    "connections to a store far away (default 16)" },
+	{ "connect-timeout", 0, OPT_COUNT, false, "SECONDS",
+	    "to reach it (default 15)" },
+	{ "stall-timeout", 0, OPT_COUNT, false, "SECONDS",
+	    "for a request without progress (default 60)" },
+	{ "request-timeout", 0, OPT_COUNT, false, "SECONDS",
+	    "for a whole request (default 1800)" },
+	{ "limit-upload", 0, OPT_SIZE, false, "SIZE",
+	    "bytes a second to it, at most" },
+	{ "limit-download", 0, OPT_SIZE, false, "SIZE",
+	    "bytes a second from it, at most" },
 	{ "json", 0, OPT_FLAG, false, NULL,
 	    "one JSON object a line (see vitrine-json(5))" },
 	{ "profile", 'p', OPT_TEXT, false, "NAME",
@@ -43,7 +69,9 @@ const struct opt global_options[] = {
 const char *
 settings_variable(const char *option)
 {
-	return (strcmp(option, "repo") == 0 ? "VITRINE_REPOSITORY" : NULL);
+	if (strcmp(option, "repo") == 0)
+		return ("VITRINE_REPOSITORY");
+	return (settings_s3_variable(option));
 }
 
 /* "$xdg/vitrine", else "$HOME/rest"; NULL in *out when neither is known. */
@@ -117,7 +145,7 @@ cmd_settings(struct cmd *c, struct err *e)
 			    THREADS_MAX));
 		c->env.threads = (unsigned)v->number;
 	}
-	if (directories(c, e) < 0)
+	if (directories(c, e) < 0 || settings_s3(c, e) < 0)
 		return (-1);
 	c->env.log = &c->ui.log;
 	c->env.cache_dir = c->cache_dir;
