@@ -28,7 +28,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/io.h"
 
-#define CHUNK_MIN	((size_t)16 << 10)	/* the least that libcurl takes */
+#define CHUNK_MIN	((size_t)16 << 10)	/* libcurl has no less */
 #define CHUNK_MAX	((size_t)512 << 10)
 #define EXPECT_BYTES	((uint64_t)1 << 20)	/* ask first from here on */
 #define LIMIT_TICK_MS	20
