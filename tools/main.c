@@ -123,6 +123,29 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 	return (0);
 }
 
+/* What to do next, where the kind of error says it; or NULL. */
+static const char *
+advice(const struct cmd *c, const struct err *e)
+{
+	switch (e->code) {
+	case ERR_NOREPO:
+		return ("\"vitrine init\" makes a repository; --repo or "
+		    "VITRINE_REPOSITORY says where it is");
+	case ERR_FULL:
+		return ("make room and run it again: what was stored is kept");
+	case ERR_NET:
+		return ("run it again when the store can be reached: what was "
+		    "stored is kept");
+	case ERR_CORRUPT:
+		if (c->command == NULL || c->command == &check_command)
+			return (NULL);
+		return ("\"vitrine check --read-data\" lists all damage and "
+		    "what it hits");
+	default:
+		return (NULL);
+	}
+}
+
 /* The last object.  A command line may be too wrong to name a command. */
 static void
 last_object(struct cmd *c, int status, const struct err *e)
@@ -130,7 +153,7 @@ last_object(struct cmd *c, int status, const struct err *e)
 	const char *name = c->command != NULL ? c->command->name : "";
 
 	if (status < 0)
-		ui_error(&c->ui, name, e, err_exit_status(e));
+		ui_error(&c->ui, name, e, advice(c, e), err_exit_status(e));
 	else
 		ui_summary(&c->ui, name, status);
 }
@@ -151,8 +174,11 @@ finish(struct cmd *c, int status, bool pipe_ends_us, const struct err *e)
 	if (status < 0) {
 		/* A reader that went away is no news of its own. */
 		if (c->ui.json == NULL && !(out != 0 && e->code == ERR_SYS &&
-		    e->sys == out))
+		    e->sys == out)) {
 			ui_warn(&c->ui, "%s", err_text(e));
+			if (advice(c, e) != NULL)
+				ui_note(&c->ui, "%s", advice(c, e));
+		}
 		status = err_exit_status(e);
 	}
 	if (out != 0) {

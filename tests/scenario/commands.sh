@@ -19,6 +19,18 @@ fails 2 vitrine backup --exlude x "$T/src"
 says 'unknown option --exlude; did you mean --exclude\?'
 fails 2 vitrine bakup "$T/src"
 says 'did you mean "backup"\?'
+fails 2 vitrine tga add latest x
+says 'did you mean "tag add"\?'
+fails 2 vitrine ls -Z latest
+says 'unknown option -Z; --help shows'
+fails 2 vitrine ls "$T/src/d"
+says "\"latest:$T/src/d\" would be that path in the latest"
+fails 1 vitrine ls 00000000
+says '"vitrine snapshots" lists them'
+fails 1 vitrine ls latst
+says '"latst" is no snapshot: give "latest" or'
+fails 10 vitrine -r "$T/none" snapshots
+says '"vitrine init" makes a repository; --repo or'
 fails 2 vitrine --memory 1M snapshots
 says 'option --memory: 1M is less than 64M'
 fails 2 vitrine backup --time yesterday "$T/src"

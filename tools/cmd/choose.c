@@ -264,8 +264,17 @@ find_in(const struct snapshots *snaps, size_t digits, const char *name,
 {
 	size_t i;
 
-	if (snapshots_find(snaps, name, &i, e) < 0)
+	if (snaps->n == 0)
+		return (err_set(e, ERR_ABSENT, "there are no snapshots; "
+		    "\"vitrine backup\" makes one"));
+	if (snapshots_find(snaps, name, &i, e) < 0) {
+		if (e->code == ERR_ABSENT &&
+		    name[strspn(name, "0123456789abcdef")] == '\0')
+			(void)err_set(e, ERR_ABSENT, "no snapshot has an id "
+			    "that begins with %s; \"vitrine snapshots\" lists "
+			    "them", name);
 		return (-1);
+	}
 	out->id = snaps->v[i].id;
 	out->time = snaps->v[i].time;
 	(void)short_id(out->name, out->id.b, digits);
@@ -285,6 +294,10 @@ cmd_choose_in(const struct cmd *c, const struct snapshots *snaps,
 	memset(out, 0, sizeof(*out));
 	out->has_path = colon != NULL;
 	out->path = colon != NULL ? colon + 1 : "";
+	if (arg[0] == '/')
+		return (err_set(e, ERR_USAGE, "\"%s\" names no snapshot; "
+		    "\"latest:%s\" would be that path in the latest", arg,
+		    arg));
 	if (len == 0 || len >= sizeof(name))
 		return (err_set(e, ERR_USAGE, "\"%s\" names no snapshot: give "
 		    "\"latest\" or the first digits of an id, then :PATH",

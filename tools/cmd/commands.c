@@ -51,8 +51,8 @@ const struct command *
 command_find(int argc, char **argv, int *at, struct err *e)
 {
 	const char *word = argv[*at];
-	struct nearest near;
-	char name[64];
+	struct nearest near, both;
+	char name[64], pair[64];
 	int words = 1;
 
 	if (command_is_family(word)) {
@@ -67,13 +67,24 @@ command_find(int argc, char **argv, int *at, struct err *e)
 	} else
 		(void)snprintf(name, sizeof(name), "%s", word);
 	nearest_init(&near, name);
+	/* A family that is mistyped comes with its second word. */
+	if (words == 1 && *at + 1 < argc) {
+		(void)snprintf(pair, sizeof(pair), "%s %s", word,
+		    argv[*at + 1]);
+		nearest_init(&both, pair);
+	} else
+		nearest_init(&both, "");
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		if (strcmp(commands[i]->name, name) == 0) {
 			*at += words;
 			return (commands[i]);
 		}
 		nearest_offer(&near, commands[i]->name);
+		if (strchr(commands[i]->name, ' ') != NULL)
+			nearest_offer(&both, commands[i]->name);
 	}
+	if (near.best == NULL)
+		near.best = both.best;
 	if (near.best != NULL)
 		(void)err_set(e, ERR_USAGE,
 		    "unknown command \"%s\"; did you mean \"%s\"?", name,

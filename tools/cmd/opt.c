@@ -207,7 +207,8 @@ unknown_long(struct opts *const *sets, size_t n, const char *name, size_t len,
 		return (err_set(e, ERR_USAGE,
 		    "unknown option --%s; did you mean --%s?", word,
 		    near.best));
-	return (err_set(e, ERR_USAGE, "unknown option --%s", word));
+	return (err_set(e, ERR_USAGE, "unknown option --%s; "
+	    "--help shows those that there are", word));
 }
 
 /* argv[*at] is "--name..." . */
@@ -257,7 +258,8 @@ parse_short(struct opts *const *sets, size_t n, int argc, char **argv, int *at,
 	(*at)++;
 	for (; *p != '\0'; p++) {
 		if ((o = find(sets, n, NULL, 0, *p, &v)) == NULL)
-			return (err_set(e, ERR_USAGE, "unknown option -%c",
+			return (err_set(e, ERR_USAGE, "unknown option -%c; "
+			    "--help shows those that there are",
 			    *p >= ' ' && *p <= '~' ? *p : '?'));
 		if (o->type == OPT_FLAG) {
 			if (take_value(o, v, "", e) < 0)

@@ -117,7 +117,8 @@ code_name(enum err_code code)
 }
 
 void
-ui_error(struct ui *ui, const char *command, const struct err *e, int status)
+ui_error(struct ui *ui, const char *command, const struct err *e,
+    const char *advice, int status)
 {
 	struct json j = JSON_INIT;
 
@@ -125,6 +126,8 @@ ui_error(struct ui *ui, const char *command, const struct err *e, int status)
 	json_text(&j, "command", command);
 	json_text(&j, "code", code_name(e->code));
 	json_text(&j, "text", err_text(e));
+	if (advice != NULL)
+		json_text(&j, "advice", advice);
 	json_i64(&j, "exit_status", status);
 	put_object(ui, &j);
 	json_fini(&j);

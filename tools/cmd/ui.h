@@ -43,10 +43,10 @@ void ui_say(struct ui *, const char *fmt, ...)
 /* With --json: end an object and write it. */
 void ui_object(struct ui *, struct json *);
 /* The last object of all: the summary, with what was put into result, or the
- * error. */
+ * error with what to do about it (may be NULL). */
 void ui_summary(struct ui *, const char *command, int status);
 void ui_error(struct ui *, const char *command, const struct err *,
-    int status);
+    const char *advice, int status);
 
 /* SIGINT, SIGTERM and SIGHUP set a flag; the second one ends the program. */
 void signals_init(void);
