@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tools/cmd/cmd.h"
+#include "tools/cmd/mount_helper.h"
 
 /* Secrets are in our memory: none of it goes into a core file or to a debugger
  * of the same user. */
@@ -190,12 +191,31 @@ finish(struct cmd *c, int status, bool pipe_ends_us, const struct err *e)
 	return (status);
 }
 
+static int
+run_line(struct cmd *c, int argc, char **argv, struct err *e)
+{
+	bool done;
+	int status;
+
+	if (sodium_init() < 0)
+		return (err_set(e, ERR_SYS, "libsodium can't start"));
+	status = parse(c, argc, argv, &done, e);
+	if (status < 0 && asks_json(argc, argv))
+		c->ui.json = stdout;
+	if (status == 0 && !done)
+		status = cmd_settings(c, e);
+	if (status == 0 && !done)
+		status = c->command->run(c, e);
+	return (status);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct cmd c;
 	struct err e = ERR_INIT;
-	bool done, pipe_ends_us;
+	struct mount_words words = { 0 };
+	bool pipe_ends_us;
 	int status;
 
 	standard_files();
@@ -205,15 +225,14 @@ main(int argc, char **argv)
 	memset(&c, 0, sizeof(c));
 	ui_init(&c.ui);
 	signals_init();
-	if (sodium_init() < 0)
-		status = err_set(&e, ERR_SYS, "libsodium can't start");
-	else if ((status = parse(&c, argc, argv, &done, &e)) == 0 && !done) {
-		if ((status = cmd_settings(&c, &e)) == 0)
-			status = c.command->run(&c, &e);
-	} else if (status < 0 && asks_json(argc, argv))
-		c.ui.json = stdout;
+	if (!mount_helper_is(argv[0]))
+		status = run_line(&c, argc, argv, &e);
+	else if ((status = mount_helper_parse(&words, argc, argv, &e)) == 0 &&
+	    !words.fake)
+		status = run_line(&c, words.argc, words.argv, &e);
 	status = finish(&c, status, pipe_ends_us, &e);
 	cmd_fini(&c);
 	ui_fini(&c.ui);
+	mount_words_fini(&words);
 	return (status);
 }

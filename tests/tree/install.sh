@@ -8,10 +8,12 @@ make -s install DESTDIR="$t/root" PREFIX=/opt/v
 r=$t/root/opt/v
 for f in bin/vitrine lib/libvitrine.a lib/libvitrine.so lib/libvitrine.so.0 \
     lib/pkgconfig/vitrine.pc include/vitrine/engine/store/store.h \
-    share/man/man5/vitrine-format.5; do
+    share/man/man5/vitrine-format.5 share/man/man8/mount.vitrine.8; do
 	[ -e "$r/$f" ] || { echo "$f: not installed"; exit 1; }
 done
-for m in $(find engine index fs tools -name '*.[15]'); do
+[ "$(readlink "$r/sbin/mount.vitrine")" = /opt/v/bin/vitrine ] ||
+    { echo "mount.vitrine: not installed"; exit 1; }
+for m in $(find engine index fs tools -name '*.[158]'); do
 	[ -e "$r/share/man/man${m##*.}/${m##*/}" ] ||
 	    { echo "$m: not installed"; exit 1; }
 done
