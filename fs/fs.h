@@ -26,6 +26,7 @@ struct fs {
 	struct shelf *shelf;
 	struct cookies *cookies;
 	struct tracks *tracks;
+	_Atomic uint32_t last_frame;	/* that a small file was read from */
 	struct roll *roll;		/* NULL for a single snapshot */
 	struct snapshot_id snapshot;	/* single */
 	struct roll_sum sum;		/* single: for statfs */

@@ -20,6 +20,7 @@
 #define EXTENTS		64	/* looked up at once */
 #define AHEAD_EXTENTS	128
 #define AHEAD_FRAMES	6
+#define FRAMES_NEXT	2	/* behind one that small files are read from */
 #define READ_MAX	(16U << 20)	/* the kernel asks for 1 MiB at most */
 
 /* A chunk's bytes within a frame, borrowed until it is put. */
@@ -33,6 +34,8 @@ struct reader {
 	struct catalog *catalog;
 	uint64_t ino;
 	uint64_t off, end;	/* what is to be read */
+	struct extent x[EXTENTS];	/* from off on */
+	size_t n;
 	bool located;		/* neighbours mostly lie in one frame */
 	uint32_t no;		/* located: the catalog's number of it */
 	struct pack_info pack;
@@ -70,16 +73,13 @@ fetch_extent(struct reader *r, const struct extent *x, struct held *h,
 	    (uint32_t)x->len, &h->ref, &h->data, err));
 }
 
-/* Extents from `off' on, proven to begin there and to be without gaps. */
+/* Extents are to begin at `off', and to be without gaps. */
 static int
-extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
-    size_t *n, struct err *err)
+check_extents(const struct extent *x, size_t n, uint64_t off, struct err *err)
 {
 	uint64_t at;
 
-	if (catalog_extents(r->catalog, r->ino, off, x, max, n, err) < 0)
-		return (-1);
-	if (*n == 0)
+	if (n == 0)
 		return (err_set(err, ERR_CORRUPT,
 		    "no content from byte %llu on", (unsigned long long)off));
 	if (x[0].off > off || x[0].len == 0 || off - x[0].off >= x[0].len)
@@ -87,7 +87,7 @@ extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
 		    "another content than at byte %llu",
 		    (unsigned long long)off));
 	at = x[0].off;
-	for (size_t i = 0; i < *n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (x[i].off != at || x[i].len == 0 ||
 		    x[i].len > UINT64_MAX - at)
 			return (err_set(err, ERR_CORRUPT,
@@ -95,6 +95,16 @@ extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
 		at += x[i].len;
 	}
 	return (0);
+}
+
+static int
+extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
+    size_t *n, struct err *err)
+{
+	*n = 0;
+	if (catalog_extents(r->catalog, r->ino, off, x, max, n, err) < 0)
+		return (-1);
+	return (check_extents(x, *n, off, err));
 }
 
 static uint64_t
@@ -107,15 +117,15 @@ least(uint64_t a, uint64_t b)
 static int
 gather(struct reader *r, uint8_t *dst, struct err *err)
 {
-	struct extent x[EXTENTS];
+	const struct extent *x = r->x;
 	struct held h;
 	uint64_t off = r->off, skip, len;
-	size_t n, i;
 
 	while (off < r->end) {
-		if (extents_at(r, off, x, EXTENTS, &n, err) < 0)
+		if (off > r->off && extents_at(r, off, r->x, EXTENTS, &r->n,
+		    err) < 0)
 			return (-1);
-		for (i = 0; i < n && off < r->end; i++) {
+		for (size_t i = 0; i < r->n && off < r->end; i++) {
 			skip = off - x[i].off;
 			len = least(x[i].len - skip, r->end - off);
 			if (x[i].hole) {
@@ -153,12 +163,10 @@ reply_gathered(fuse_req_t req, struct reader *r, struct err *err)
 static int
 reply_range(fuse_req_t req, struct reader *r, struct err *err)
 {
-	struct extent x[2];
+	const struct extent *x = r->x;
 	struct held h;
-	size_t n, skip;
+	size_t skip;
 
-	if (extents_at(r, r->off, x, 1, &n, err) < 0)
-		return (-1);
 	if (x[0].hole || x[0].off + x[0].len < r->end)
 		return (reply_gathered(req, r, err));
 	if (fetch_extent(r, &x[0], &h, err) != 0)
@@ -194,45 +202,67 @@ prefetch(struct reader *r, uint64_t from, uint64_t to)
 	}
 }
 
-static int
-file_size(struct reader *r, uint64_t node, uint64_t *size, struct err *err)
+/*
+ * A small file was read whole.  Whoever reads many of them, reads them in the
+ * order in which they were backed up, and that is how their frames are
+ * numbered: at the second in a row the next ones are asked for.
+ */
+static void
+next_frames(struct reader *r)
 {
-	struct entry e;
+	struct err ignored = ERR_INIT;
+	uint32_t last, no = r->no;
+
+	if (!r->located)
+		return;
+	last = atomic_exchange(&r->fs->last_frame, no);
+	if (no <= last || no - last > FRAMES_NEXT)
+		return;
+	for (uint32_t k = 1; k <= FRAMES_NEXT && no < UINT32_MAX - k; k++)
+		if (locate(r, no + k, &ignored) == 0)
+			fetch_ahead(r->fs->fetch, &r->pack, &r->frame);
+}
+
+/* What the file holds from r->off on; r->end is brought within it. */
+static int
+open_content(struct reader *r, uint64_t *size, struct err *err)
+{
+	uint8_t flags = 0;
 	int rc;
 
-	if (track_size(r->fs->tracks, node, size))
-		return (0);
-	rc = catalog_get(r->catalog, r->ino, &e, err);
-	if (rc < 0)
-		return (-1);
-	if (rc > 0)
-		return (FS_STALE);
-	if (e.kind != ENTRY_FILE)
-		return (err_set(err, ERR_CORRUPT, "no regular file"));
-	*size = fs_size(&e);
-	if (*size != e.size)
+	rc = catalog_content(r->catalog, r->ino, r->off, r->x, EXTENTS, &r->n,
+	    size, &flags, err);
+	if (rc != 0)
+		return (rc < 0 ? -1 : FS_STALE);
+	if (*size == 0 && (flags & ENTRY_UNREAD) != 0)
 		return (err_set(err, ERR_CORRUPT,
 		    "the backup could not read this file"));
-	track_note(r->fs->tracks, node, *size);
-	return (0);
+	r->end = least(r->end, *size);
+	return (r->off >= r->end ? 0 :
+	    check_extents(r->x, r->n, r->off, err));
 }
 
 static int
 read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
 {
-	uint64_t size, from, to;
+	uint64_t size = 0, from, to;
 	int rc;
 
-	rc = file_size(r, node, &size, err);
+	rc = open_content(r, &size, err);
 	if (rc != 0)
 		return (rc);
-	r->end = least(r->end, size);
 	if (r->off >= r->end) {
 		(void)fuse_reply_buf(req, NULL, 0);
 		return (0);
 	}
-	if (track_read(r->fs->tracks, node, r->off, r->end - r->off, &from,
-	    &to))
+	if (r->off == 0 && r->end == size) {
+		rc = reply_range(req, r, err);
+		if (rc == 0)
+			next_frames(r);
+		return (rc);
+	}
+	if (track_read(r->fs->tracks, node, size, r->off, r->end - r->off,
+	    &from, &to))
 		prefetch(r, from, to);
 	return (reply_range(req, r, err));
 }

@@ -61,35 +61,16 @@ find(struct tracks *t, uint64_t node)
 	return (NULL);
 }
 
-bool
-track_size(struct tracks *t, uint64_t node, uint64_t *size)
+static struct track *
+make(struct tracks *t, uint64_t node, uint64_t size)
 {
-	struct track *k;
+	struct track *k = &t->v[0];
 
-	(void)pthread_mutex_lock(&t->lock);
-	k = find(t, node);
-	if (k != NULL)
-		*size = k->size;
-	(void)pthread_mutex_unlock(&t->lock);
-	return (k != NULL);
-}
-
-void
-track_note(struct tracks *t, uint64_t node, uint64_t size)
-{
-	struct track *k;
-
-	(void)pthread_mutex_lock(&t->lock);
-	k = find(t, node);
-	if (k == NULL) {
-		k = &t->v[0];
-		for (size_t i = 1; i < TRACKS; i++)
-			if (t->v[i].used < k->used)
-				k = &t->v[i];
-		*k = (struct track){ .node = node, .size = size,
-		    .used = ++t->tick };
-	}
-	(void)pthread_mutex_unlock(&t->lock);
+	for (size_t i = 1; i < TRACKS; i++)
+		if (t->v[i].used < k->used)
+			k = &t->v[i];
+	*k = (struct track){ .node = node, .size = size, .used = ++t->tick };
+	return (k);
 }
 
 static uint64_t
@@ -125,15 +106,17 @@ advance(struct track *k, uint64_t off, uint64_t len, uint64_t *from,
 }
 
 bool
-track_read(struct tracks *t, uint64_t node, uint64_t off, uint64_t len,
-    uint64_t *from, uint64_t *to)
+track_read(struct tracks *t, uint64_t node, uint64_t size, uint64_t off,
+    uint64_t len, uint64_t *from, uint64_t *to)
 {
 	struct track *k;
 	bool worth;
 
 	(void)pthread_mutex_lock(&t->lock);
 	k = find(t, node);
-	worth = k != NULL && advance(k, off, len, from, to);
+	if (k == NULL)
+		k = make(t, node, size);
+	worth = advance(k, off, len, from, to);
 	(void)pthread_mutex_unlock(&t->lock);
 	return (worth);
 }

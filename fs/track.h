@@ -14,13 +14,10 @@ struct tracks;
 int tracks_new(struct tracks **out, struct err *);
 void tracks_free(struct tracks *);		/* NULL is fine */
 
-/* The file's size as it was noted; false: not known (any more). */
-bool track_size(struct tracks *, uint64_t node, uint64_t *size);
-void track_note(struct tracks *, uint64_t node, uint64_t size);
-
-/* [off, off + len) is read: if that goes on from where reading was, the stretch
- * that is worth being fetched ahead, *from < *to, each given out once. */
-bool track_read(struct tracks *, uint64_t node, uint64_t off, uint64_t len,
-    uint64_t *from, uint64_t *to);
+/* [off, off + len) of a file of that size is read: if that goes on from where
+ * reading was, the stretch that is worth being fetched ahead, *from < *to, each
+ * given out once. */
+bool track_read(struct tracks *, uint64_t node, uint64_t size, uint64_t off,
+    uint64_t len, uint64_t *from, uint64_t *to);
 
 #endif

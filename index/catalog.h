@@ -97,6 +97,10 @@ int catalog_target(struct catalog *, uint64_t ino,
  * without gaps; *n == 0 at or beyond the end. */
 int catalog_extents(struct catalog *, uint64_t ino, uint64_t off,
     struct extent *, size_t max, size_t *n, struct err *);
+/* The same with the file's size and flags, at one look; CATALOG_ABSENT. */
+int catalog_content(struct catalog *, uint64_t ino, uint64_t off,
+    struct extent *, size_t max, size_t *n, uint64_t *size, uint8_t *flags,
+    struct err *);
 /* Where a frame of an extent lies. */
 int catalog_frame(struct catalog *, uint32_t frame, struct pack_info *,
     struct frame_info *, struct err *);

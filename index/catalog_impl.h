@@ -25,6 +25,15 @@ struct conn {
 	struct conn *next;		/* in the catalog's free list */
 };
 
+/* Where a frame lies, as it was looked up last: neighbouring files lie in the
+ * same few. */
+#define FRAME_MEMOS	16
+struct frame_memo {
+	uint32_t no;			/* 0: none */
+	struct pack_info pack;
+	struct frame_info frame;
+};
+
 struct catalog {
 	struct blocks *blocks;		/* owned; NULL over other pages */
 	struct pages *pages;		/* borrowed */
@@ -34,6 +43,7 @@ struct catalog {
 	pthread_cond_t returned;
 	struct conn *idle;
 	unsigned open;
+	struct frame_memo memo[FRAME_MEMOS];	/* by number */
 };
 
 /* A catalog over any pages (which it borrows). */

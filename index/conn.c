@@ -22,7 +22,7 @@ static const char *const sql[STMT_COUNT] = {
 	[STMT_DIR_AFTER] = "SELECT d.name, n.target, " NODE_COLUMNS("n.")
 	    " FROM dirent d LEFT JOIN node n ON n.ino=d.ino "
 	    "WHERE d.parent=?1 AND d.name>?2 ORDER BY d.name LIMIT ?3",
-	[STMT_BLOB] = "SELECT kind, size, target, chunks FROM node "
+	[STMT_BLOB] = "SELECT kind, size, target, chunks, flags FROM node "
 	    "WHERE ino=?1",
 	[STMT_SEGMENT] = "SELECT off, chunks FROM segment "
 	    "WHERE ino=?1 AND off<=?2 ORDER BY off DESC LIMIT 1",

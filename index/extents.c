@@ -30,9 +30,12 @@ extents_parse(struct extent *v, size_t max, size_t *n, const void *bytes,
 	return (true);
 }
 
-/* What is collected: the extents that end behind `from'. */
+/* What is collected: the extents that end behind `from', and what the row says
+ * of the whole. */
 struct want {
 	uint64_t from;
+	uint64_t size;
+	uint8_t flags;
 	struct extent *v;
 	size_t max, n;
 };
@@ -112,7 +115,8 @@ extents_on(struct conn *c, uint64_t ino, struct want *w, struct err *e)
 		(void)sqlite3_reset(st);
 		return (r != 1 ? r : err_set(e, ERR_USAGE, "not a file"));
 	}
-	size = col_u64(st, 1, FILE_SIZE_MAX, &bad);
+	w->size = size = col_u64(st, 1, FILE_SIZE_MAX, &bad);
+	w->flags = (uint8_t)col_u64(st, 4, ENTRY_FLAGS, &bad);
 	if (sqlite3_column_type(st, 3) == SQLITE_NULL) {
 		(void)sqlite3_reset(st);
 		if (bad)
@@ -141,6 +145,27 @@ conn_extents(struct conn *conn, uint64_t ino, uint64_t off, struct extent *v,
 	if (r == 0)
 		*n = w.n;
 	return (r);
+}
+
+int
+catalog_content(struct catalog *c, uint64_t ino, uint64_t off,
+    struct extent *v, size_t max, size_t *n, uint64_t *size, uint8_t *flags,
+    struct err *e)
+{
+	struct want w = { .from = off, .v = v, .max = max };
+	struct conn *conn;
+	int r;
+
+	if (conn_get(c, &conn, e) != 0)
+		return (-1);
+	r = extents_on(conn, ino, &w, e);
+	conn_put(c, conn);
+	if (r != 0)
+		return (r);
+	*n = w.n;
+	*size = w.size;
+	*flags = w.flags;
+	return (0);
 }
 
 int
@@ -176,6 +201,34 @@ frame_columns(struct frame_info *f, sqlite3_stmt *st, int c,
 	return (frame_values(f, v, p));
 }
 
+/* Give, or take, what was looked up of a frame. */
+static bool
+memo_get(struct catalog *c, uint32_t frame, struct pack_info *pack,
+    struct frame_info *info)
+{
+	const struct frame_memo *m = &c->memo[frame % FRAME_MEMOS];
+	bool has;
+
+	(void)pthread_mutex_lock(&c->lock);
+	has = m->no == frame && frame != 0;
+	if (has) {
+		*pack = m->pack;
+		*info = m->frame;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	return (has);
+}
+
+static void
+memo_put(struct catalog *c, uint32_t frame, const struct pack_info *pack,
+    const struct frame_info *info)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->memo[frame % FRAME_MEMOS] = (struct frame_memo){ .no = frame,
+	    .pack = *pack, .frame = *info };
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
 int
 catalog_frame(struct catalog *c, uint32_t frame, struct pack_info *pack,
     struct frame_info *info, struct err *e)
@@ -184,6 +237,8 @@ catalog_frame(struct catalog *c, uint32_t frame, struct pack_info *pack,
 	struct conn *n;
 	int r;
 
+	if (memo_get(c, frame, pack, info))
+		return (0);
 	if (conn_get(c, &n, e) != 0)
 		return (-1);
 	r = conn_stmt(n, STMT_FRAME, &st, e);
@@ -197,6 +252,8 @@ catalog_frame(struct catalog *c, uint32_t frame, struct pack_info *pack,
 		(void)sqlite3_reset(st);
 	}
 	conn_put(c, n);
+	if (r >= 0)
+		memo_put(c, frame, pack, info);
 	return (r < 0 ? -1 : 0);
 }
 
