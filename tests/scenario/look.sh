@@ -146,8 +146,7 @@ says '^source +16  2 files in 1 snapshot$'
 says '^unique +8  1 chunk, each once$'
 says_not '^stored'
 ok vitrine stats --json
-stored=$(find "$R" -type f -printf '%s\n' |
-    awk '{ n += $1 } END { print n }')
+stored=$(objects | awk '{ n += $1 } END { print n }')
 says "\"stored_bytes\":$stored,"
 is "$(grep -c '"type":"growth"' "$T/out")" 4
 ok vitrine stats --fast

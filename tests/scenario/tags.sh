@@ -106,9 +106,10 @@ fails 12 vitrine --key-file "$T/web" tag add latest x
 
 step "damage is said, the tags before count"
 pull
-f=$(ls -t "$R/tags" | head -1)
-chmod u+w "$R/tags/$f"
-printf x | dd of="$R/tags/$f" bs=1 seek=220 conv=notrunc 2>/dev/null
+for f in $(ls "$R/tags"); do
+	chmod u+w "$R/tags/$f"
+	printf x | dd of="$R/tags/$f" bs=1 seek=220 conv=notrunc 2>/dev/null
+done
 push
 ok vitrine --cache-dir "$T/other" snapshots
 says "tags/$f is left out"
