@@ -91,6 +91,7 @@ put_line(struct showing *s, const struct diff_item *it)
 	bool color = s->c->ui.color && kinds[it->kind].style != STYLE_PLAIN;
 	const char *between = "  (";
 
+	BUG_ON(last == NULL);
 	if (color)
 		(void)fputs(style_begin(kinds[it->kind].style), stdout);
 	(void)putchar(kinds[it->kind].mark);
@@ -178,6 +179,7 @@ compare(struct cmd *c, struct diff_env *env, const struct reader *old,
 	env->ctx = &s;
 	if (new == NULL || !same_catalog(&old->manifest, &new->manifest))
 		r = diff_run(env, &c->ui.events, &res, e);
+	env->ctx = NULL;
 	json_fini(&s.json);
 	if (r < 0)
 		return (-1);

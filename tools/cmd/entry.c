@@ -41,11 +41,11 @@ kind_name(uint8_t kind)
 int
 kind_of_name(uint8_t *out, const char *name)
 {
-	for (uint8_t k = ENTRY_FILE; k <= ENTRY_BLOCK; k++)
+	for (unsigned k = ENTRY_FILE; k <= ENTRY_BLOCK; k++)
 		if (strcmp(kinds[k], name) == 0 ||
 		    (name[0] != '\0' && name[1] == '\0' &&
 		    name[0] == "?fdlpscb"[k])) {
-			*out = k;
+			*out = (uint8_t)k;
 			return (0);
 		}
 	return (-1);

@@ -11,7 +11,7 @@
 void
 table_init(struct table *t, size_t columns, const char *align, bool color)
 {
-	BUG_ON(columns > COLUMNS_MAX);
+	BUG_ON(columns == 0 || columns > COLUMNS_MAX);
 	memset(t, 0, sizeof(*t));
 	t->columns = columns;
 	t->align = align;
@@ -101,6 +101,7 @@ lay_out(const struct table *t, size_t terminal, struct layout *l)
 {
 	size_t at = 0, last = 0, w, c;
 
+	BUG_ON(t->columns == 0);
 	memset(l, 0, sizeof(*l));
 	for (c = 0; c < t->columns; c++)
 		l->hidden[c] = terminal > 0;
