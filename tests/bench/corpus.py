@@ -12,10 +12,11 @@ import shutil
 
 from content import Maker
 
-VERSION = 4
+VERSION = 7
 SEED = "vitrine bench"
 MIB = 1 << 20
 PAGE = 4096
+PART = 128 << 10        # what is alike in a library
 
 # At scale 1.
 S_FILES = 130000
@@ -39,7 +40,7 @@ def plan_small(scale):
         parent = dirs[int(len(dirs) * rng.random() ** 1.3)]
         if parent.count("/") < 9:
             dirs.append(f"{parent}{rng.choice(words)}{len(dirs):x}/")
-            project[dirs[-1]] = project[parent] if rng.random() < 0.75 else len(dirs)
+            project[dirs[-1]] = project[parent] if rng.random() < 0.6 else len(dirs)
     files = []
     for i, size in enumerate(small_sizes(rng, count)):
         d = dirs[rng.randrange(len(dirs))]
@@ -104,7 +105,8 @@ def _image(path, size):
             elif what < 0.5 and runs:
                 f.write(m.rng.choice(runs))
             else:
-                data = m.text(n) if what < 0.75 else m.code(n)
+                near = f.tell() >> 19
+                data = m.text(n, near) if what < 0.75 else m.code(n, near)
                 f.write(data)
                 if len(runs) < 64 or m.rng.random() < 0.05:
                     runs = runs[-255:] + [data]
@@ -121,8 +123,8 @@ def _libraries(path, size):
             n = min(int(m.rng.lognormvariate(12, 1.4)), 40 * MIB)
             head = f"usr/lib/lib{i:05d}.so".encode().ljust(124, b"\0") + b"%011o\0" % n
             yield head.ljust(512, b"\0")
-            for at in range(0, n, MIB):
-                yield m.code(min(MIB, n - at))
+            for at in range(0, n, PART):
+                yield m.code(min(PART, n - at), (i, at))
             yield bytes(-n % 512)
             have += 512 + n + -n % 512
             i += 1
