@@ -2,8 +2,9 @@
  * The map: all live tables of a domain, asked in turn.
  *
  * Invariants:
- *  1. A table that another open table names as replaced is kept but never
- *     asked.
+ *  1. A table that another open table names as replaced is never asked; it
+ *     is not even opened where that was known before (a merged table names
+ *     all that it stands for, those that its sources replaced too).
  *  2. No answer names an excluded pack.
  *  3. A look-up takes the map's lock for reading only, and a shard's mutex of
  *     the page cache for moments: no look-up waits for another's read of the
@@ -92,6 +93,23 @@ insert(struct map *m, struct table *t, struct err *e)
 	return (0);
 }
 
+static int
+found_compare(const void *a, const void *b)
+{
+	const struct found_table *x = a, *y = b;
+
+	return (memcmp(x->id.b, y->id.b, ID_BYTES));
+}
+
+struct found_table *
+map_found(const struct map *m, const struct object_id *id)
+{
+	struct found_table key = { .id = *id };
+
+	return (m->nfound == 0 ? NULL : bsearch(&key, m->found, m->nfound,
+	    sizeof(key), found_compare));
+}
+
 /* Leave out what this table replaces. */
 static int
 apply_replaces(struct map *m, struct table *t, struct err *e)
@@ -104,22 +122,26 @@ apply_replaces(struct map *m, struct table *t, struct err *e)
 	ret = table_index(t, &x, e);
 	if (ret != 0)
 		return (ret < 0 ? ret : 0);
-	for (uint32_t i = 0; i < t->head.replaces; i++)
+	for (uint32_t i = 0; i < t->head.replaces; i++) {
+		struct found_table *f = map_found(m, &x->replaces[i]);
+
+		if (id_equal(x->replaces[i].b, t->id.b))
+			continue;
+		if (f != NULL)
+			f->replaced = true;
 		for (size_t k = 0; k < m->n; k++)
-			if (m->tables[k] != t && id_equal(m->tables[k]->id.b,
-			    x->replaces[i].b))
+			if (id_equal(m->tables[k]->id.b, x->replaces[i].b))
 				m->tables[k]->replaced = true;
+	}
 	return (0);
 }
 
 static int
-add_listed(void *ctx, const char *name, const struct store_stat *st,
+note_listed(void *ctx, const char *name, const struct store_stat *st,
     struct err *e)
 {
 	struct map *m = ctx;
 	struct object_id id;
-	struct table *t;
-	int ret;
 
 	if (strncmp(name, "index/", 6) != 0 ||
 	    hex_parse(id.b, sizeof(id.b), name + 6) != 0) {
@@ -127,12 +149,67 @@ add_listed(void *ctx, const char *name, const struct store_stat *st,
 		    name);
 		return (0);
 	}
-	ret = table_open(&t, m->store, m->ring, m->domain, &id,
-	    st->size_bytes, m->pages, m->next_no, m->log, e);
+	if (m->nfound == m->found_cap) {
+		size_t cap = m->found_cap == 0 ? 64 : m->found_cap * 2;
+		struct found_table *v = reallocarray(m->found, cap,
+		    sizeof(*v));
+
+		if (v == NULL)
+			return (err_set(e, ERR_NOMEM, "out of memory"));
+		m->found = v;
+		m->found_cap = cap;
+	}
+	m->found[m->nfound++] = (struct found_table){ .id = id,
+	    .size_bytes = st->size_bytes };
+	return (0);
+}
+
+static int
+larger_first(const void *a, const void *b)
+{
+	const struct found_table *const *x = a, *const *y = b;
+
+	if ((*x)->size_bytes != (*y)->size_bytes)
+		return ((*x)->size_bytes > (*y)->size_bytes ? -1 : 1);
+	return (found_compare(*x, *y));
+}
+
+static int
+open_found(struct map *m, const struct found_table *f, struct err *e)
+{
+	struct table *t;
+	int ret;
+
+	ret = table_open(&t, m->store, m->ring, m->domain, &f->id,
+	    f->size_bytes, m->pages, m->next_no, m->log, e);
 	if (ret != 0)
 		return (ret < 0 ? ret : 0);
 	m->next_no++;
-	return (insert(m, t, e));
+	ret = insert(m, t, e);
+	return (ret == 0 ? apply_replaces(m, t, e) : ret);
+}
+
+/* The largest first: those say which of the others need not be opened. */
+static int
+open_tables(struct map *m, struct err *e)
+{
+	struct found_table **order;
+	int ret = 0;
+
+	if (m->nfound == 0)
+		return (0);
+	order = calloc(m->nfound, sizeof(struct found_table *));
+	if (order == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	qsort(m->found, m->nfound, sizeof(*m->found), found_compare);
+	for (size_t i = 0; i < m->nfound; i++)
+		order[i] = &m->found[i];
+	qsort(order, m->nfound, sizeof(struct found_table *), larger_first);
+	for (size_t i = 0; i < m->nfound && ret == 0; i++)
+		if (!order[i]->replaced)
+			ret = open_found(m, order[i], e);
+	free(order);
+	return (ret);
 }
 
 int
@@ -150,13 +227,12 @@ map_open(struct map **out, struct store *store, const struct keyring *ring,
 	(void)pthread_rwlock_init(&m->lock, NULL);
 	if (pages_new(&m->pages, cache_bytes, e) != 0)
 		goto fail;
-	if (store_list(store, "index", add_listed, m, e) < 0) {
+	if (store_list(store, "index", note_listed, m, e) < 0) {
 		(void)err_wrap(e, "listing index");
 		goto fail;
 	}
-	for (size_t i = 0; i < m->n; i++)
-		if (apply_replaces(m, m->tables[i], e) != 0)
-			goto fail;
+	if (open_tables(m, e) != 0)
+		goto fail;
 	*out = m;
 	return (0);
 fail:
@@ -172,6 +248,7 @@ map_close(struct map *m)
 	for (size_t i = 0; i < m->n; i++)
 		table_free(m->tables[i]);
 	free(m->tables);
+	free(m->found);
 	free(m->excluded.v);
 	pages_free(m->pages);
 	(void)pthread_rwlock_destroy(&m->lock);

@@ -9,6 +9,13 @@ struct pack_set {
 	size_t n, cap;			/* cap: 0 or a power of two */
 };
 
+/* A table that the listing showed when the map was opened. */
+struct found_table {
+	struct object_id id;
+	uint64_t size_bytes;
+	bool replaced;			/* an open table says so */
+};
+
 /* `lock' guards tables, n, cap, excluded, and tables' `replaced'. */
 struct map {
 	struct store *store;		/* borrowed */
@@ -20,8 +27,13 @@ struct map {
 	struct table **tables;		/* owned; the largest first */
 	size_t n, cap;
 	uint32_t next_no;
+	struct found_table *found;	/* owned; by id; fixed once open */
+	size_t nfound, found_cap;
 	struct pack_set excluded;
 };
+
+/* NULL when the listing didn't show it. */
+struct found_table *map_found(const struct map *, const struct object_id *);
 
 /* A hand on the next entry of a table, past the cache. */
 struct cursor {

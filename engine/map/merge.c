@@ -18,6 +18,7 @@
 #define MERGE_RATIO		8
 #define MERGE_MAX_ENTRIES	(1ULL << 24)
 #define MERGE_MAX_PACKS		(1U << 18)
+#define MERGE_MAX_REPLACED	(1U << 16)
 
 struct source {
 	struct table *table;		/* borrowed */
@@ -36,6 +37,8 @@ struct merge {
 	uint32_t nheap;
 	struct origin *packs;		/* owned; distinct, by new number */
 	uint32_t npacks;
+	struct object_id *replaced;	/* owned; what it stands for */
+	uint32_t nreplaced;
 	uint64_t entries, info_bytes;
 };
 
@@ -47,6 +50,7 @@ merge_fini(struct merge *g)
 		free(g->s[i].c);
 	}
 	free(g->packs);
+	free(g->replaced);
 }
 
 /* Smallest first, as many as fit. */
@@ -149,6 +153,40 @@ number_packs(struct merge *g, struct err *e)
 			g->packs[g->npacks++] = o;
 		}
 		g->s[o.source].pack[o.pack] = g->npacks - 1;
+	}
+	return (0);
+}
+
+/* The sources, and what they replaced and is still there: so who opens the map
+ * need not open those to learn it. */
+static int
+list_replaced(struct merge *g, struct err *e)
+{
+	const struct info_index *x;
+	uint64_t most = g->n;
+	int ret;
+
+	for (uint32_t i = 0; i < g->n; i++)
+		most += g->s[i].table->head.replaces;
+	if (most > MERGE_MAX_REPLACED)
+		most = MERGE_MAX_REPLACED;
+	g->replaced = calloc((size_t)most, sizeof(*g->replaced));
+	if (g->replaced == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (uint32_t i = 0; i < g->n; i++)
+		g->replaced[g->nreplaced++] = g->s[i].table->id;
+	for (uint32_t i = 0; i < g->n; i++) {
+		const struct table *t = g->s[i].table;
+
+		if (t->head.replaces == 0)
+			continue;
+		ret = table_index(g->s[i].table, &x, e);
+		if (ret != 0)
+			return (ret);
+		for (uint32_t k = 0; k < t->head.replaces &&
+		    g->nreplaced < most; k++)
+			if (map_found(g->map, &x->replaces[k]) != NULL)
+				g->replaced[g->nreplaced++] = x->replaces[k];
 	}
 	return (0);
 }
@@ -312,8 +350,8 @@ write_info(struct merge *g, struct table_out *o, struct err *e)
 		if (ret != 0)
 			return (ret);
 	}
-	for (uint32_t i = 0; i < g->n; i++)
-		if (table_out_info(o, g->s[i].table->id.b, ID_BYTES, e) != 0)
+	for (uint32_t i = 0; i < g->nreplaced; i++)
+		if (table_out_info(o, g->replaced[i].b, ID_BYTES, e) != 0)
 			return (-1);
 	return (0);
 }
@@ -331,9 +369,10 @@ write_merged(struct merge *g, const struct run_id *run, uint64_t counter,
 	for (uint32_t i = 0; i < g->n; i++)
 		mix[i] = g->s[i].table->id;
 	plan.entries = g->entries;
-	plan.info_bytes = g->info_bytes + (uint64_t)g->n * ID_BYTES;
+	plan.info_bytes = g->info_bytes + (uint64_t)g->nreplaced *
+	    ID_BYTES;
 	plan.packs = g->npacks;
-	plan.replaces = g->n;
+	plan.replaces = g->nreplaced;
 	ret = table_out_new(&o, g->map->store, g->map->ring, run, counter,
 	    &plan, e);
 	if (ret == 0)
@@ -376,6 +415,8 @@ merge_once(struct map *m, const struct run_id *run, uint64_t counter,
 		}
 	}
 	ret = number_packs(g, e);
+	if (ret == 0)
+		ret = list_replaced(g, e);
 	if (ret == 0)
 		ret = run_through(g, count_one, g, e);
 	if (ret == 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/crypto/rnd.h"
+#include "engine/map/map_impl.h"
 #include "engine/map/table.h"
 #include "engine/store/dir.h"
 #include "engine/store/fault.h"
@@ -374,6 +375,39 @@ test_merge(void **state)
 	assert_int_equal(said, 0);
 }
 
+/* A merged table of merged tables says all that it stands for: of ten tables
+ * in the store one is opened. */
+static void
+test_merge_again(void **state)
+{
+	struct err e = ERR_INIT;
+	struct sample s[8];
+	struct map *m;
+	bool added;
+
+	for (size_t i = 0; i < 8; i++) {
+		sample_make(&s[i], 300, 3, 21);
+		sample_write(&s[i]);
+		if (i % 4 != 3)
+			continue;
+		m = open_map(CACHE);
+		assert_int_equal(map_merge(m, &run, counter++, 1000, &added,
+		    &e), 0);
+		assert_true(added);
+		map_close(m);
+	}
+	m = open_map(CACHE);
+	assert_int_equal(m->nfound, 10);
+	assert_int_equal(m->n, 1);
+	for (size_t i = 0; i < 8; i++) {
+		for (size_t k = 0; k < s[i].n; k++)
+			check_hit(m, &s[i], k);
+		sample_fini(&s[i]);
+	}
+	map_close(m);
+	assert_int_equal(said, 0);
+}
+
 static void
 flip(const struct object_id *id, off_t at)
 {
@@ -700,6 +734,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_sizes), T(test_skewed), T(test_equal_ids),
 		T(test_exclude_and_add), T(test_merge), T(test_damage),
+		T(test_merge_again),
 		T(test_merge_damaged), T(test_forged), T(test_put_only),
 		T(test_store_fails), T(test_threads), T(test_info_scan)
 	};
