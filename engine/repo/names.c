@@ -172,7 +172,7 @@ ids_list(struct ids *out, struct store *store, const char *dir,
 	struct ids ids = { 0 };
 	struct listing l = { &ids, dir, log };
 
-	if (store_list(store, dir, list_one, &l, e) < 0) {
+	if (store_list_names(store, dir, list_one, &l, e) < 0) {
 		ids_fini(&ids);
 		return (err_wrap(e, "listing %s", dir));
 	}
@@ -194,7 +194,7 @@ dir_has_objects(struct store *store, const char *dir, bool *some,
     struct err *e)
 {
 	*some = false;
-	if (store_list(store, dir, note_one, some, e) < 0)
+	if (store_list_names(store, dir, note_one, some, e) < 0)
 		return (err_wrap(e, "listing %s", dir));
 	return (0);
 }

@@ -53,7 +53,7 @@ note_pack(void *ctx, const char *name, const struct store_stat *st,
 int
 present_load(struct present *p, struct store *store, struct err *e)
 {
-	if (store_list(store, "packs", note_pack, p, e) < 0)
+	if (store_list_names(store, "packs", note_pack, p, e) < 0)
 		return (-1);
 	if (p->n > 0)
 		qsort(p->v, p->n, sizeof(*p->v), by_value);

@@ -132,6 +132,7 @@ struct listing {
 	struct dir_store *d;
 	store_list_fn *fn;
 	void *ctx;
+	bool names_only;
 	char name[STORE_NAME_MAX + 1];
 };
 
@@ -140,13 +141,16 @@ static int list_dir(struct listing *, int fd, size_t len, unsigned depth,
 
 /* What stands at l->name, an entry of the directory `dirfd'. */
 static int
-list_entry(struct listing *l, int dirfd, const char *entry, size_t len,
+list_entry(struct listing *l, int dirfd, const struct dirent *de, size_t len,
     unsigned depth, struct err *e)
 {
-	struct store_stat out;
+	struct store_stat out = { 0 };
+	const char *entry = de->d_name;
 	struct stat st;
 	int fd;
 
+	if (l->names_only && de->d_type == DT_REG)
+		return (l->fn(l->ctx, l->name, &out, e));
 	if (fstatat(dirfd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (errno == ENOENT)
 			return (0);	/* removed since */
@@ -203,8 +207,7 @@ list_dir(struct listing *l, int fd, size_t len, unsigned depth, struct err *e)
 		memcpy(l->name + len + 1, de->d_name, n + 1);
 		if (!store_name_ok(l->name))
 			continue;
-		rc = list_entry(l, dirfd(dp), de->d_name, len + 1 + n, depth,
-		    e);
+		rc = list_entry(l, dirfd(dp), de, len + 1 + n, depth, e);
 	}
 	l->name[len] = '\0';
 	if (closedir(dp) != 0 && rc == 0)
@@ -213,11 +216,12 @@ list_dir(struct listing *l, int fd, size_t len, unsigned depth, struct err *e)
 }
 
 static int
-dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
-    struct err *e)
+list_under(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
+    bool names_only, struct err *e)
 {
 	struct dir_store *d = (struct dir_store *)s;
-	struct listing l = { .d = d, .fn = fn, .ctx = ctx };
+	struct listing l = { .d = d, .fn = fn, .ctx = ctx,
+	    .names_only = names_only };
 	size_t len = strlen(prefix);
 	int fd, rc;
 
@@ -235,6 +239,20 @@ dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
 	if (rc < 0)
 		(void)err_wrap(e, "%s: listing %s", s->where, prefix);
 	return (rc);
+}
+
+static int
+dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
+    struct err *e)
+{
+	return (list_under(s, prefix, fn, ctx, false, e));
+}
+
+static int
+dir_list_names(struct store *s, const char *prefix, store_list_fn *fn,
+    void *ctx, struct err *e)
+{
+	return (list_under(s, prefix, fn, ctx, true, e));
 }
 
 static int
@@ -273,6 +291,7 @@ static const struct store_ops dir_ops = {
 	.put_commit = dir_put_commit,
 	.put_abort = dir_put_abort,
 	.list = dir_list,
+	.list_names = dir_list_names,
 	.remove = dir_remove
 };
 

@@ -174,6 +174,20 @@ store_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
 }
 
 int
+store_list_names(struct store *s, const char *prefix, store_list_fn *fn,
+    void *ctx, struct err *e)
+{
+	int rc;
+
+	if (s->ops->list_names == NULL)
+		return (store_list(s, prefix, fn, ctx, e));
+	if (check_name(s, prefix, e) != 0)
+		return (-1);
+	rc = s->ops->list_names(s, prefix, fn, ctx, e);
+	return (rc == STORE_STOP ? 0 : rc);
+}
+
+int
 store_remove(struct store *s, const char *name, struct err *e)
 {
 	if (check_name(s, name, e) != 0)

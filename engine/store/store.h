@@ -65,6 +65,9 @@ struct store_ops {
 	 * error. */
 	int (*list)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
+	/* The same with a stat of zeros, where that is cheaper; or NULL. */
+	int (*list_names)(struct store *, const char *prefix, store_list_fn *,
+	    void *ctx, struct err *);
 	/* STORE_ABSENT where there is none, if the store tells; STORE_KEPT. */
 	int (*remove)(struct store *, const char *name, struct err *);
 };
@@ -116,6 +119,9 @@ void store_put_abort(struct store_put *);	/* NULL is fine */
 /* 0 also when fn asked to stop. */
 int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
     struct err *);
+/* For callers that don't look at the stat, which may be zeros. */
+int store_list_names(struct store *, const char *prefix, store_list_fn *,
+    void *ctx, struct err *);
 int store_remove(struct store *, const char *name, struct err *);
 
 /*
