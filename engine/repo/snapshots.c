@@ -13,6 +13,11 @@
 #include <unistd.h>
 
 #include "engine/repo/impl.h"
+#include "engine/repo/listed.h"
+
+/* So many manifests are read one by one before the list is used or written
+ * anew. */
+#define FEW_FRESH	16
 
 int
 must_read(const struct repo *repo, const char *what, struct err *e)
@@ -256,15 +261,34 @@ note_refused(struct snapshots *l, const struct snapshot_id *id, struct err *e)
 	return (0);
 }
 
+/* A verified manifest joins; takes it. */
+static int
+take_one(struct repo *repo, struct snapshots *l, const struct snapshot_id *id,
+    struct manifest *m, struct err *e)
+{
+	if (m->writer == 0 && memcmp(m->header_digest, repo->header.digest,
+	    HASH_BYTES) != 0)
+		l->other_header++;
+	if (m->writer == 0 && note_heads(l, m, e) != 0) {
+		manifest_fini(m);
+		return (-1);
+	}
+	snapshot_take(&l->v[l->n++], id, m);
+	return (0);
+}
+
 static int
 add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
-    const struct snapshot_id *id, struct err *e)
+    struct listed *listed, const struct snapshot_id *id, struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct manifest m = { 0 };
 	char hex[ID_HEX];
 	int ret;
 
+	ret = listed == NULL ? 1 : listed_find(listed, id, &m, &why);
+	if (ret == 0)
+		return (take_one(repo, l, id, &m, e));
 	ret = load_through(repo, cache, g, id, &m, &why);
 	if (ret == STORE_ABSENT) {
 		log_say(repo->env.log, LOG_NOTICE, "snapshot %s vanished while "
@@ -281,15 +305,33 @@ add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
 		return (err_wrap(e, "snapshot %s", hex_emit(hex, id->b,
 		    (SHORT_HEX - 1) / 2)));
 	}
-	if (m.writer == 0 && memcmp(m.header_digest, repo->header.digest,
-	    HASH_BYTES) != 0)
-		l->other_header++;
-	if (m.writer == 0 && note_heads(l, &m, e) != 0) {
-		manifest_fini(&m);
-		return (-1);
+	if (listed != NULL && m.writer == 0)
+		listed_add(listed, id, &m);
+	return (take_one(repo, l, id, &m, e));
+}
+
+/* The fresh ones, out of the list as far as they are in it. */
+static int
+add_fresh(struct repo *repo, int cache, struct snapshots *l,
+    const struct ids *fresh, bool all, struct err *e)
+{
+	bool use = cache >= 0 && all && fresh->n >= FEW_FRESH;
+	struct registry g = { 0 };
+	struct listed listed = { 0 };
+	int ret = use ? listed_load(&listed, repo, cache, e) : 0;
+
+	for (size_t i = 0; i < fresh->n && ret == 0; i++) {
+		struct snapshot_id id;
+
+		memcpy(id.b, fresh->v[i], ID_BYTES);
+		ret = add_one(repo, cache, &g, l, use ? &listed : NULL, &id,
+		    e);
 	}
-	snapshot_take(&l->v[l->n++], id, &m);
-	return (0);
+	if (ret == 0 && use && listed_is_stale(&listed))
+		listed_store(&listed, repo, cache);
+	listed_fini(&listed);
+	registry_fini(&g);
+	return (ret);
 }
 
 static int
@@ -346,7 +388,6 @@ int
 snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 {
 	struct ids present = { 0 }, fresh = { 0 };
-	struct registry g = { 0 };
 	struct snapshot *v;
 	int cache = -1, ret = -1;
 
@@ -360,20 +401,14 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 	}
 	l->v = v;
 	cache = objcache_open(repo, "manifests");
-	for (size_t i = 0; i < fresh.n; i++) {
-		struct snapshot_id id;
-
-		memcpy(id.b, fresh.v[i], ID_BYTES);
-		if (add_one(repo, cache, &g, l, &id, e) != 0)
-			goto out;
-	}
+	if (add_fresh(repo, cache, l, &fresh, fresh.n == present.n, e) != 0)
+		goto out;
 	objcache_sweep(cache, &present);
 	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
 	ret = 0;
 out:
 	if (cache >= 0)
 		(void)close(cache);
-	registry_fini(&g);
 	ids_fini(&present);
 	ids_fini(&fresh);
 	return (ret);

@@ -288,6 +288,65 @@ test_damaged_manifest(void **state)
 	repo_close(r);
 }
 
+/* Many snapshots are listed from one file of the cache: whatever happens to it
+ * or to them, the list is what the manifests say. */
+static void
+test_listed(void **state)
+{
+	struct snapshots first, again;
+	struct snapshot_id gone = { { 0 } };
+	struct err e = ERR_INIT;
+	char path[256], root[32], id[RUN_HEX];
+	struct stat st;
+	struct repo *r;
+	size_t refused;
+
+	make_repo();
+	r = open_repo();
+	for (unsigned i = 0; i < 24; i++) {
+		(void)snprintf(root, sizeof(root), "/r%u", i % 3);
+		gone = commit(r, "host", root);
+	}
+	assert_int_equal(repo_snapshots(r, &first, &e), 0);
+	(void)snprintf(path, sizeof(path), "%s/%s/manifests/listed", cache,
+	    hex_emit(id, repo_header(r)->id.b, 16));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(repo_snapshots(r, &again, &e), 0);
+	assert_int_equal(first.n, 24);
+	assert_int_equal(again.n, 24);
+	assert_int_equal(first.nheads, again.nheads);
+	assert_memory_equal(first.heads, again.heads,
+	    first.nheads * sizeof(*first.heads));
+	for (size_t i = 0; i < first.n; i++) {
+		const struct snapshot *a = &first.v[i], *b = &again.v[i];
+
+		assert_true(id_equal(a->id.b, b->id.b));
+		assert_true(id_equal(a->lineage.b, b->lineage.b));
+		assert_true(id_equal(a->previous.b, b->previous.b));
+		assert_int_equal(a->sequence, b->sequence);
+		assert_int_equal(a->time.s, b->time.s);
+		assert_int_equal(a->time.ns, b->time.ns);
+		assert_string_equal(a->host.p, b->host.p);
+		assert_string_equal(a->roots.v[0].p, b->roots.v[0].p);
+	}
+	snapshots_fini(&first);
+	snapshots_fini(&again);
+	/* What the store has no more is not listed, what is new is. */
+	remove_object("snapshots", gone.b);
+	assert_int_equal(list(r, &refused), 23);
+	(void)commit(r, "host", "/r9");
+	assert_int_equal(list(r, &refused), 24);
+	for (off_t at = 0; at < st.st_size; at += 1 + st.st_size / 40) {
+		flip(path, at);
+		assert_int_equal(list(r, &refused), 24);
+		assert_int_equal(refused, 0);
+	}
+	assert_int_equal(truncate(path, 100), 0);
+	assert_int_equal(list(r, &refused), 24);
+	repo_close(r);
+	assert_int_equal(said, 0);
+}
+
 /* Store errors: a listing that fails is an error, never "nothing there". */
 static void
 test_listing_fails(void **state)
@@ -612,7 +671,7 @@ main(void)
 		T(test_init_open), T(test_init_sizes),
 		T(test_init_interrupted), T(test_header), T(test_features),
 		T(test_snapshots), T(test_damaged_manifest),
-		T(test_listing_fails), T(test_put_only), T(test_forging),
+		T(test_listed), T(test_listing_fails), T(test_put_only), T(test_forging),
 		T(test_keys), T(test_key_remove_dies)
 	};
 

@@ -1,0 +1,304 @@
+/*
+ * The list of manifests in the local cache.  It is derived: whatever is wrong
+ * with it, the manifests themselves are read instead.
+ */
+#include "engine/repo/listed.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/io.h"
+
+#define MAGIC		"VTRNLIST"
+#define VERSION		1
+#define NAME		"listed"
+#define FRONT_BYTES	(8 + 4 + 16)
+#define STALE_ADDED	8
+#define RECORD_MAX	(4U << 20)
+#define HEAD_RECORD	(2 * ID_BYTES + 8)
+
+static int
+front_emit(struct buf *b, const struct repo *repo)
+{
+	buf_bytes(b, MAGIC, 8);
+	buf_u32(b, VERSION);
+	buf_bytes(b, repo->header.id.b, sizeof(repo->header.id.b));
+	return (b->failed || b->len != FRONT_BYTES ? -1 : 0);
+}
+
+static int
+mac_of(uint8_t mac[HASH_BYTES], const struct repo *repo, const void *bytes,
+    size_t len, struct err *e)
+{
+	uint8_t key[KEY_BYTES];
+
+	if (keyring_subkey(repo->ring, "listed", key, e) != 0)
+		return (-1);
+	hash_keyed(mac, key, bytes, len);
+	sodium_memzero(key, sizeof(key));
+	return (0);
+}
+
+/* Is it ours, whole, and of this repository? */
+static bool
+is_genuine(const struct buf *file, const struct buf *front,
+    const struct repo *repo)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t mac[HASH_BYTES];
+
+	return (file->len >= FRONT_BYTES + HASH_BYTES &&
+	    memcmp(file->data, front->data, FRONT_BYTES) == 0 &&
+	    mac_of(mac, repo, file->data, file->len - HASH_BYTES,
+	    &ignored) == 0 &&
+	    mac_compare(mac, file->data + file->len - HASH_BYTES) == 0);
+}
+
+int
+listed_load(struct listed *l, const struct repo *repo, int dir, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int fd, ret;
+
+	memset(l, 0, sizeof(*l));
+	if (front_emit(&l->next, repo) != 0)
+		return (buf_ok(&l->next, e));
+	rd_init(&l->at, NULL, 0);
+	fd = dir < 0 ? -1 : openat(dir, NAME, O_RDONLY | O_CLOEXEC |
+	    O_NOFOLLOW);
+	if (fd < 0)
+		return (0);
+	ret = io_slurp(fd, &l->file, LISTED_MAX, &ignored);
+	(void)close(fd);
+	if (ret == 0 && is_genuine(&l->file, &l->next, repo))
+		rd_init(&l->at, l->file.data + FRONT_BYTES,
+		    l->file.len - FRONT_BYTES - HASH_BYTES);
+	return (0);
+}
+
+void
+listed_fini(struct listed *l)
+{
+	buf_fini(&l->file);
+	buf_fini(&l->next);
+}
+
+static int
+string_parse(struct bytes *b, struct rd *r, struct err *e)
+{
+	size_t len = rd_u16(r);
+	const uint8_t *p = rd_view(r, len);
+
+	return (p == NULL ? 0 : bytes_set(b, p, len, e));
+}
+
+static int
+strings_parse(struct strings *s, struct rd *r, struct err *e)
+{
+	uint32_t n = rd_u32(r);
+
+	if (n > rd_left(r) / 2)
+		r->bad = true;
+	for (uint32_t i = 0; i < n && !r->bad; i++) {
+		size_t len = rd_u16(r);
+		const uint8_t *p = rd_view(r, len);
+
+		if (p != NULL && strings_add(s, p, len, e) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+static int
+heads_parse(struct manifest *m, struct rd *r, struct err *e)
+{
+	uint32_t n = rd_u32(r);
+
+	if (n > rd_left(r) / HEAD_RECORD || n > MANIFEST_HEADS_MAX)
+		r->bad = true;
+	if (r->bad || n == 0)
+		return (0);
+	m->heads = calloc(n, sizeof(*m->heads));
+	if (m->heads == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	m->nheads = n;
+	for (uint32_t i = 0; i < n; i++) {
+		rd_bytes(r, m->heads[i].lineage.b, ID_BYTES);
+		m->heads[i].sequence = rd_u64(r);
+		rd_bytes(r, m->heads[i].id.b, ID_BYTES);
+	}
+	return (0);
+}
+
+int
+listed_parse(struct snapshot_id *id, struct manifest *out, struct rd *r,
+    struct err *e)
+{
+	struct manifest m = { 0 };
+	int ret = 0;
+
+	memset(out, 0, sizeof(*out));
+	rd_bytes(r, id->b, ID_BYTES);
+	m.sequence = rd_u64(r);
+	rd_bytes(r, m.lineage.b, ID_BYTES);
+	rd_bytes(r, m.previous.b, ID_BYTES);
+	rd_bytes(r, m.header_digest, HASH_BYTES);
+	m.time.s = rd_i64(r);
+	m.time.ns = rd_u32(r);
+	m.flags = rd_u32(r);
+	m.files = rd_u64(r);
+	m.dirs = rd_u64(r);
+	m.others = rd_u64(r);
+	m.bytes = rd_u64(r);
+	m.unread = rd_u64(r);
+	m.bytes_new = rd_u64(r);
+	m.bytes_added = rd_u64(r);
+	if (string_parse(&m.host, r, e) != 0 ||
+	    string_parse(&m.user, r, e) != 0 ||
+	    strings_parse(&m.roots, r, e) != 0 ||
+	    strings_parse(&m.tags, r, e) != 0 || heads_parse(&m, r, e) != 0)
+		ret = -1;
+	else if (!rd_end(r))
+		ret = err_set(e, ERR_CORRUPT, "the cached list is damaged");
+	if (ret != 0)
+		manifest_fini(&m);
+	else
+		*out = m;
+	return (ret);
+}
+
+static void
+strings_emit(struct buf *b, const struct strings *s)
+{
+	buf_u32(b, s->n);
+	for (uint32_t i = 0; i < s->n; i++)
+		buf_str16(b, s->v[i].p, s->v[i].len);
+}
+
+static void
+record_emit(struct buf *b, const struct snapshot_id *id,
+    const struct manifest *m)
+{
+	buf_bytes(b, id->b, ID_BYTES);
+	buf_u64(b, m->sequence);
+	buf_bytes(b, m->lineage.b, ID_BYTES);
+	buf_bytes(b, m->previous.b, ID_BYTES);
+	buf_bytes(b, m->header_digest, HASH_BYTES);
+	buf_i64(b, m->time.s);
+	buf_u32(b, m->time.ns);
+	buf_u32(b, m->flags);
+	buf_u64(b, m->files);
+	buf_u64(b, m->dirs);
+	buf_u64(b, m->others);
+	buf_u64(b, m->bytes);
+	buf_u64(b, m->unread);
+	buf_u64(b, m->bytes_new);
+	buf_u64(b, m->bytes_added);
+	buf_str16(b, m->host.p, m->host.len);
+	buf_str16(b, m->user.p, m->user.len);
+	strings_emit(b, &m->roots);
+	strings_emit(b, &m->tags);
+	buf_u32(b, m->nheads);
+	for (uint32_t i = 0; i < m->nheads; i++) {
+		buf_bytes(b, m->heads[i].lineage.b, ID_BYTES);
+		buf_u64(b, m->heads[i].sequence);
+		buf_bytes(b, m->heads[i].id.b, ID_BYTES);
+	}
+}
+
+/* The next record, if it is whole; the reader stays where it is. */
+static bool
+record_here(const struct rd *at, struct rd *record)
+{
+	struct rd r = *at;
+	uint32_t len = rd_u32(&r);
+	const uint8_t *p = rd_view(&r, len);
+
+	if (p == NULL || len < ID_BYTES || len > RECORD_MAX)
+		return (false);
+	rd_init(record, p, len);
+	return (true);
+}
+
+int
+listed_find(struct listed *l, const struct snapshot_id *id,
+    struct manifest *m, struct err *e)
+{
+	struct snapshot_id is;
+	struct rd r;
+	int c;
+
+	while (record_here(&l->at, &r)) {
+		const uint8_t *bytes = r.p;
+		size_t len = rd_left(&r);
+
+		c = memcmp(bytes, id->b, ID_BYTES);
+		if (c > 0)
+			return (1);
+		l->at.p = r.end;
+		if (c < 0) {
+			l->passed++;
+			continue;
+		}
+		if (listed_parse(&is, m, &r, e) != 0)
+			return (e->code == ERR_NOMEM ? -1 : 1);
+		buf_u32(&l->next, (uint32_t)len);
+		buf_bytes(&l->next, bytes, len);
+		l->found++;
+		return (0);
+	}
+	return (1);
+}
+
+void
+listed_add(struct listed *l, const struct snapshot_id *id,
+    const struct manifest *m)
+{
+	size_t at = l->next.len;
+
+	buf_u32(&l->next, 0);
+	record_emit(&l->next, id, m);
+	if (l->next.failed)
+		return;
+	if (l->next.len - at - 4 > RECORD_MAX) {
+		l->next.len = at;
+		return;
+	}
+	buf_patch_u32(&l->next, at, (uint32_t)(l->next.len - at - 4));
+	l->added++;
+}
+
+bool
+listed_is_stale(const struct listed *l)
+{
+	return (l->added > STALE_ADDED + l->found / 64 ||
+	    l->passed > STALE_ADDED + l->found);
+}
+
+/* Without fsync: a torn file fails its MAC. */
+void
+listed_store(struct listed *l, const struct repo *repo, int dir)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t mac[HASH_BYTES];
+	char tmp[64];
+	int fd, ret;
+
+	if (dir < 0 || l->next.failed ||
+	    l->next.len > LISTED_MAX - HASH_BYTES ||
+	    mac_of(mac, repo, l->next.data, l->next.len, &ignored) != 0)
+		return;
+	buf_bytes(&l->next, mac, sizeof(mac));
+	(void)snprintf(tmp, sizeof(tmp), NAME ".%d", (int)getpid());
+	fd = l->next.failed ? -1 : openat(dir, tmp, O_WRONLY | O_CREAT |
+	    O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	ret = io_write_all(fd, l->next.data, l->next.len, &ignored);
+	if (close(fd) != 0)
+		ret = -1;
+	if (ret != 0 || renameat(dir, tmp, dir, NAME) != 0)
+		(void)unlinkat(dir, tmp, 0);
+}
