@@ -40,7 +40,7 @@ static void
 level_fini(struct level *l)
 {
 	for (int s = 0; s < 2; s++) {
-		free(l->side[s].batch);
+		diff_batch_free(l->side[s].batch);
 		if (l->side[s].there && l->side[s].fd >= 0)
 			(void)close(l->side[s].fd);
 	}
@@ -64,6 +64,7 @@ next_row(struct walk *w, struct level *l, int s, struct diff_row **out,
 			if (d->batch == NULL)
 				return (err_set(e, ERR_NOMEM,
 				    "out of memory"));
+			memset(&d->batch->names, 0, sizeof(d->batch->names));
 			d->batch->n = d->batch->at = 0;
 			d->batch->last = d->batch->begun = false;
 		}
@@ -168,7 +169,7 @@ push(struct walk *w, struct level **l, const struct entry *old,
 		*l = &v[w->n - 1];
 	}
 	for (int s = 0; w->n > KEEP && s < 2; s++) {
-		free((*l)->side[s].batch);
+		diff_batch_free((*l)->side[s].batch);
 		(*l)->side[s].batch = NULL;
 	}
 	/* In place of the NUL behind the name; there is another then. */

@@ -23,7 +23,9 @@ struct diff_batch {
 	bool last;			/* no more behind these */
 	bool begun;
 	char upto[CATALOG_NAME_MAX + 1]; /* the last name, wanted or not */
+	struct names names;		/* live: those still to come, too */
 };
+void diff_batch_free(struct diff_batch *);	/* NULL is fine */
 /* A directory of one side. */
 struct diff_dir {
 	bool there;

@@ -119,34 +119,42 @@ take_live(struct diff *d, struct diff_dir *dir, const char *name, bool implied)
 	b->n++;
 }
 
+void
+diff_batch_free(struct diff_batch *b)
+{
+	if (b != NULL)
+		names_fini(&b->names);
+	free(b);
+}
+
+/* The names after that one, when those at hand are used up; errno. */
 static int
-fill_live(struct diff *d, struct diff_dir *dir, const char *after,
+list_live(struct diff_dir *dir, bool begun, const char *after)
+{
+	struct names *ns = &dir->batch->names;
+
+	if (ns->at < ns->n || (begun && ns->n > 0 && !ns->more))
+		return (0);
+	if (lseek(dir->fd, 0, SEEK_SET) < 0)
+		return (errno);
+	return (names_list(ns, dir->fd, after, LIST_BYTES));
+}
+
+static int
+fill_live(struct diff *d, struct diff_dir *dir, bool begun, const char *after,
     bool implied, struct err *e)
 {
-	struct names ns = { 0 };
 	struct diff_batch *b = dir->batch;
-	int error;
+	struct names *ns = &b->names;
+	int error = list_live(dir, begun, after);
 
-	if (lseek(dir->fd, 0, SEEK_SET) < 0)
-		error = errno;
-	else
-		error = names_list(&ns, dir->fd, after, LIST_BYTES);
-	if (error == ENOMEM) {
-		names_fini(&ns);
+	if (error == ENOMEM)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	}
 	if (error != 0)
 		diff_unread(d, NULL, error);
-	for (size_t i = 0; i < ns.n; i++) {
-		if (b->n == DIFF_ROWS) {
-			b->last = false;
-			break;
-		}
-		take_live(d, dir, names_text(&ns, i), implied);
-	}
-	if (ns.more && error == 0)
-		b->last = false;
-	names_fini(&ns);
+	while (ns->at < ns->n && b->n < DIFF_ROWS)
+		take_live(d, dir, names_text(ns, ns->at++), implied);
+	b->last = ns->at == ns->n && (!ns->more || error != 0);
 	return (0);
 }
 
@@ -156,9 +164,10 @@ diff_fill(struct diff *d, struct catalog *catalog, struct diff_dir *dir,
 {
 	struct diff_batch *b = dir->batch;
 	char from[CATALOG_NAME_MAX + 1];
+	bool begun = b->begun;
 
 	/* Where the last rows end; else where the merge is. */
-	if (b->begun) {
+	if (begun) {
 		memcpy(from, b->upto, sizeof(from));
 		after = from;
 	}
@@ -167,7 +176,7 @@ diff_fill(struct diff *d, struct catalog *catalog, struct diff_dir *dir,
 	memcpy(b->upto, after != NULL ? after : "", after != NULL ?
 	    strlen(after) + 1 : 1);
 	if (catalog == NULL)
-		return (fill_live(d, dir, after, implied, e));
+		return (fill_live(d, dir, begun, after, implied, e));
 	return (catalog_readdir(catalog, dir->ino, after, after != NULL ?
 	    strlen(after) : 0, take_row, b, e) < 0 ? -1 : 0);
 }
@@ -179,6 +188,16 @@ static bool
 same_stamp(const struct stamp *a, const struct stamp *b)
 {
 	return (a->s == b->s && a->ns == b->ns);
+}
+
+/* As a backup tells that nothing need be read again. */
+static bool
+is_untouched(const struct entry *old, const struct entry *new)
+{
+	return (old->src_ino == new->src_ino && ((old->flags | new->flags) &
+	    (ENTRY_UNREAD | ENTRY_CHANGED | ENTRY_RECENT)) == 0 &&
+	    same_stamp(&old->mtime, &new->mtime) &&
+	    same_stamp(&old->ctime, &new->ctime));
 }
 
 static int
@@ -342,6 +361,8 @@ diff_same_content(struct diff *d, const struct entry *old,
 {
 	const struct diff_side *side = d->env->side;
 
+	if (old->size == new->size && is_untouched(old, new))
+		return (1);
 	switch (old->kind) {
 	case ENTRY_SYMLINK:
 		return (same_target(d, old, new, fd, name, e));
@@ -356,11 +377,6 @@ diff_same_content(struct diff *d, const struct entry *old,
 	}
 	if (old->size != new->size)
 		return (0);
-	if (old->src_ino == new->src_ino && ((old->flags | new->flags) &
-	    (ENTRY_UNREAD | ENTRY_CHANGED | ENTRY_RECENT)) == 0 &&
-	    same_stamp(&old->mtime, &new->mtime) &&
-	    same_stamp(&old->ctime, &new->ctime))
-		return (1);
 	if (side[1].catalog == NULL)
 		return (same_live(d, old, fd, name, e));
 	if (side[0].domain != side[1].domain)
@@ -427,6 +443,8 @@ diff_same_xattrs(struct diff *d, const struct entry *old,
 	struct meta m = { 0 };
 	int r = 0;
 
+	if (is_untouched(old, new))
+		return (1);
 	if (d->env->side[1].catalog != NULL)
 		return (old->xattrs == 0 && new->xattrs == 0 ? 1 :
 		    same_sets(d, old->xattrs, new->xattrs, e));
