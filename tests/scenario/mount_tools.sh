@@ -46,8 +46,14 @@ a=$(du -sk "$M/sparse" | cut -f1)
 [ "$a" -lt 1024 ] || die "the sparse file takes $a KiB"
 is "$(git -C "$M/work" -c safe.directory='*' status --short)" ""
 is "$(git -C "$M/work" -c safe.directory='*' log --oneline | wc -l)" 1
-is "$(stat -f -c %T "$T/mnt")" fuseblk || :
-ok df "$T/mnt"
+# As large as what was backed up (in blocks of 4 KiB), full, names of 255 bytes.
+bytes=$(find "$T/src" -type f -links 1 -printf '%s\n' |
+    awk '{ n += $1 } END { printf "%d", n / 4096 }')
+set -- $(stat -f -c '%b %f %a %l %c %d' "$T/mnt")
+[ "$1" -ge "$bytes" ] && [ "$1" -le $((bytes + bytes / 10)) ] ||
+    die "statfs: $1 blocks for $bytes"
+is "$2 $3 $4 $6" "0 0 255 0"
+[ "$5" -gt 100000 ] || die "statfs: $5 files"
 
 step "system calls"
 ok "$probe" erofs "$M/dir" "$M/letter.txt"
