@@ -1,0 +1,34 @@
+#!/bin/sh
+# run: timeout=120 store=s3
+# A bucket whose policy forbids removal: backups, restores and checks work, what
+# can't be removed stays, and that is said once.
+. "$(dirname "$0")/lib.sh"
+
+bucket=kept-$(basename "$T" | tr -dc a-z0-9 | tail -c 20)
+VITRINE_REPOSITORY=s3:$VITRINE_TEST_S3_HTTP/$bucket/r
+export VITRINE_REPOSITORY
+/usr/bin/python3 - "$TOP/tests/s3" "$bucket" <<'END' || die "no bucket"
+import json
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from client import Client
+c, bucket = Client.of_env(), sys.argv[2]
+c.make_bucket(bucket)
+c.call("PUT", bucket, query={"policy": ""}, body=json.dumps({
+    "Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": ["s3:DeleteObject"],
+        "Resource": ["arn:aws:s3:::%s/*" % bucket]}]}).encode())
+END
+mkdir "$T/tree"
+echo one >"$T/tree/one"
+ok vitrine init
+ok vitrine backup "$T/tree"
+says "does not allow anything to be removed"
+is "$(out | grep -c "does not allow anything")" 1
+echo two >"$T/tree/two"
+ok vitrine backup "$T/tree"
+ok vitrine check --read-data
+says "No damage in 2 snapshots"
+ok vitrine restore latest:"$T/tree" --target "$T/back"
+same "$T/tree" "$T/back"
