@@ -4,15 +4,14 @@
 #include <string.h>
 
 #include "tools/cmd/cmd.h"
-
-#define BATCH	64
+#include "tools/job/content.h"
 
 static const struct opt options[] = {
 	FILTER_OPTIONS,
 	{ .name = NULL }
 };
 
-static int
+static void
 put_zeros(uint64_t n)
 {
 	static const uint8_t zeros[65536];
@@ -25,76 +24,20 @@ put_zeros(uint64_t n)
 			break;
 		n -= step;
 	}
-	return (0);
 }
 
 static int
-put_extent(struct reader *r, const struct extent *x, struct err *e)
+put_bytes(void *ctx, uint64_t off, const uint8_t *data, uint64_t len,
+    struct err *e)
 {
-	struct pack_info pack;
-	struct frame_info frame;
-	struct fetched *ref;
-	const uint8_t *data;
-
-	if (x->hole)
-		return (put_zeros(x->len));
-	if (catalog_frame(r->catalog, x->frame, &pack, &frame, e) < 0 ||
-	    fetch_chunk(r->fetch, &pack, &frame, x->slot, &x->id,
-	    (uint32_t)x->len, &ref, &data, e) < 0)
-		return (-1);
-	(void)fwrite(data, 1, (size_t)x->len, stdout);
-	fetch_put(r->fetch, ref);
-	return (0);
-}
-
-/* The frames of a batch are asked for before the first is needed. */
-static int
-ask_ahead(struct reader *r, const struct extent *x, size_t n, struct err *e)
-{
-	struct pack_info pack;
-	struct frame_info frame;
-	uint32_t last = UINT32_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		if (x[i].hole || x[i].frame == last)
-			continue;
-		last = x[i].frame;
-		if (catalog_frame(r->catalog, last, &pack, &frame, e) < 0)
-			return (-1);
-		fetch_ahead(r->fetch, &pack, &frame);
-	}
-	return (0);
-}
-
-static int
-put_file(struct reader *r, const struct entry *en, struct err *e)
-{
-	struct extent x[BATCH];
-	uint64_t off = 0;
-	size_t n;
-
-	while (off < en->size) {
-		if (catalog_extents(r->catalog, en->ino, off, x, BATCH, &n,
-		    e) < 0)
-			return (-1);
-		if (n == 0)
-			return (err_set(e, ERR_CORRUPT,
-			    "the catalog lacks the bytes from %llu on",
-			    (unsigned long long)off));
-		if (ask_ahead(r, x, n, e) < 0)
-			return (-1);
-		for (size_t i = 0; i < n; i++) {
-			if (put_extent(r, &x[i], e) < 0)
-				return (-1);
-			if (ferror(stdout))
-				return (0);
-			if (atomic_load(signals_flag()))
-				return (err_set(e, ERR_CANCELED,
-				    "interrupted"));
-		}
-		off = x[n - 1].off + x[n - 1].len;
-	}
-	return (0);
+	if (data == NULL)
+		put_zeros(len);
+	else
+		(void)fwrite(data, 1, (size_t)len, stdout);
+	if (atomic_load(signals_flag()))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	/* Whose fault that is main finds out. */
+	return (ferror(stdout) ? 1 : 0);
 }
 
 static int
@@ -125,7 +68,8 @@ run(struct cmd *c, struct err *e)
 		else if ((en.flags & ENTRY_UNREAD) != 0)
 			r = err_set(e, ERR_ABSENT, "%s could not be read when "
 			    "it was backed up", reader.chosen.path);
-		else if ((r = put_file(&reader, &en, e)) < 0)
+		else if ((r = content_read(reader.catalog, reader.fetch, &en,
+		    0, put_bytes, NULL, e)) < 0)
 			(void)err_wrap(e, "%s", reader.chosen.path);
 	}
 	reader_close(&reader);

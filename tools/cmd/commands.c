@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&mount_command,
 	&umount_command,
 	&restore_command,
+	&dump_command,
 	&check_command,
 	&tag_add_command,
 	&tag_remove_command,

@@ -6,7 +6,7 @@
  *	1  directories are made (0700: nobody looks in yet), files planned and
  *	   written in the order of the store by workers (restore_plan.c), links
  *	   and devices made, the first name of each inode with several noted on
- *	   disk (restore_links.c)
+ *	   disk (links.c)
  *	2  the other names are linked to the first; each directory gets its
  *	   metadata when the walk leaves it: nothing below it is touched again
  *

@@ -5,6 +5,7 @@
 
 #include "engine/base/pool.h"
 #include "index/catalog.h"
+#include "tools/job/links.h"
 #include "tools/job/restore.h"
 
 #define RESTORE_THREADS_MAX	64
@@ -167,19 +168,5 @@ int written_note(struct restore *, uint64_t ino, struct err *);
 /* `name' is what a top that is no directory is called in the target. */
 int restore_verify(struct restore *, const struct entry *top,
     const char *name, struct err *);
-
-/* Hard links: which name of an inode was restored first.  On disk. */
-struct links;
-#define LINKS_NONE	1
-int links_open(struct links **out, struct err *);
-void links_close(struct links *);	/* NULL is fine */
-/* The first path of ino: LINKS_NONE, and it is noted as the first. */
-int links_first(struct links *, uint64_t ino, const char *path, size_t len,
-    struct err *);
-/* The first path, appended to `first' with a NUL; LINKS_NONE when it was not
- * made. */
-int links_get(struct links *, uint64_t ino, struct buf *first, struct err *);
-/* The first could not be made: the next name is to be the first. */
-int links_drop(struct links *, uint64_t ino, struct err *);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * The first restored name of each inode that has several: a temporary SQLite
+ * The first name of each inode that has several: a temporary SQLite
  * database, which spills to disk, so that a tree of a million hard links needs
  * no more memory than one of ten.
  */
-#include <sqlite3.h>
+#include "tools/job/links.h"
 
-#include "tools/job/restore_impl.h"
+#include <sqlite3.h>
+#include <stdlib.h>
 
 struct links {
 	sqlite3 *db;
