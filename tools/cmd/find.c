@@ -44,6 +44,7 @@ struct search {
 	struct buf path;
 	size_t digits;
 
+	struct reader readers[2];
 	struct reader *now, *was;	/* was: NULL, or the one before */
 	uint64_t found;
 };
@@ -265,12 +266,11 @@ static int
 search_all(struct search *s, struct repo *repo, const struct snapshots *some,
     struct err *e)
 {
-	struct reader r[2];
+	struct reader *r = s->readers;
 	struct chosen chosen;
 	unsigned at = 0;
 	int got = 0;
 
-	memset(r, 0, sizeof(r));
 	r[0].borrowed = r[1].borrowed = true;
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		bool follows = s->was != NULL && id_equal(
