@@ -137,13 +137,20 @@ int catalog_sql(struct catalog *, const char *sql, catalog_sql_fn *, void *ctx,
 typedef void catalog_fault_fn(void *ctx, const char *path, const char *text);
 int catalog_verify(struct catalog *, catalog_fault_fn *, void *ctx,
     uint64_t *faults, struct err *);
-/* Paths of the files that have a chunk in a frame for which `hit' says yes
- * (damage -> paths). */
-typedef bool catalog_hit_fn(void *ctx, const struct pack_info *,
-    const struct frame_info *);
-typedef int catalog_path_fn(void *ctx, const char *path, size_t len,
-    uint64_t off, uint64_t bytes, const struct pack_id *, struct err *);
-int catalog_damage(struct catalog *, catalog_hit_fn *, void *hit_ctx,
-    catalog_path_fn *, void *ctx, struct err *);
+/* From damaged frames to the paths that they hit. */
+struct damage_ops {
+	/* Is this frame damaged? */
+	bool (*hit)(void *ctx, const struct pack_info *,
+	    const struct frame_info *);
+	/* 1 if so this chunk of it is lost, 0 if it is to be had all the
+	 * same. */
+	int (*lost)(void *ctx, const struct pack_info *,
+	    const struct frame_info *, const struct extent *, struct err *);
+	/* Bytes of a file that are lost, and what pack held them. */
+	int (*path)(void *ctx, const char *path, size_t len, uint64_t off,
+	    uint64_t bytes, const struct pack_id *, struct err *);
+};
+int catalog_damage(struct catalog *, const struct damage_ops *, void *ctx,
+    struct err *);
 
 #endif

@@ -60,6 +60,12 @@ int conn_stmt(struct conn *, enum stmt, sqlite3_stmt **out, struct err *);
 /* 1 for a row, 0 for none, -1. */
 int conn_step(struct conn *, sqlite3_stmt *, struct err *);
 
+/* Every row of a statement whose one parameter is `after'; fn says false of a
+ * row that can't be, and calls nothing of the catalog. */
+typedef bool conn_row_fn(void *ctx, sqlite3_stmt *);
+int conn_each(struct catalog *, enum stmt, uint64_t after, conn_row_fn *,
+    void *ctx, struct err *);
+
 /* Integers and bytes out of a row: any other type, or more than max, sets *bad.
  */
 uint64_t col_u64(sqlite3_stmt *, int col, uint64_t max, bool *bad);

@@ -193,6 +193,30 @@ col_blob(sqlite3_stmt *st, int col, size_t max, size_t *len, bool *bad)
 	return (*len == 0 ? "" : p);
 }
 
+int
+conn_each(struct catalog *c, enum stmt which, uint64_t after, conn_row_fn *fn,
+    void *ctx, struct err *e)
+{
+	sqlite3_stmt *st;
+	struct conn *n;
+	int r;
+
+	if (conn_get(c, &n, e) != 0)
+		return (-1);
+	r = conn_stmt(n, which, &st, e);
+	if (r == 0) {
+		(void)sqlite3_bind_int64(st, 1, (int64_t)after);
+		while ((r = conn_step(n, st, e)) == 1)
+			if (!fn(ctx, st)) {
+				r = catalog_corrupt(e, "a row that can't be");
+				break;
+			}
+		(void)sqlite3_reset(st);
+	}
+	conn_put(c, n);
+	return (r);
+}
+
 static void
 col_value(struct bval *v, sqlite3_stmt *st, int col)
 {

@@ -9,61 +9,47 @@
 #define BATCH	256
 
 struct hit {
-	uint32_t frame;
-	struct pack_id pack;
+	uint32_t no;			/* the catalog's number */
+	struct pack_info pack;
+	struct frame_info frame;
 };
 
 struct hits {
 	struct catalog *c;
 	struct hit *frames;		/* sorted; owned */
 	size_t n, cap;
-	catalog_path_fn *fn;
+	const struct damage_ops *ops;
 	void *ctx;
 };
 
-struct known {
-	uint32_t no;
-	struct pack_info pack;
-	struct frame_info frame;
+struct frames {
+	uint32_t domain;
+	struct hit *v;		/* BATCH, owned */
+	size_t n;
+	uint32_t last;
 };
 
-static int
-frames_batch(struct catalog *c, struct known *v, size_t *n, uint32_t *after,
-    struct err *e)
+static bool
+frame_row(void *ctx, sqlite3_stmt *st)
 {
-	sqlite3_stmt *st;
-	struct conn *conn;
+	struct frames *f = ctx;
+	struct hit *k = &f->v[f->n];
 	bool bad = false;
-	int r;
 
-	*n = 0;
-	if (conn_get(c, &conn, e) != 0)
-		return (-1);
-	r = conn_stmt(conn, STMT_FRAMES, &st, e);
-	if (r == 0) {
-		(void)sqlite3_bind_int64(st, 1, *after);
-		while ((r = conn_step(conn, st, e)) == 1) {
-			struct known *k = &v[*n];
-
-			k->no = (uint32_t)col_u64(st, 0, UINT32_MAX, &bad);
-			if (bad || *n == BATCH || k->no <= *after ||
-			    !pack_columns(&k->pack, st, 1, c->domain) ||
-			    !frame_columns(&k->frame, st, 1 + PACK_NCOLUMNS,
-			    &k->pack)) {
-				r = catalog_corrupt(e, "a frame that can't be");
-				break;
-			}
-			*after = k->no;
-			(*n)++;
-		}
-		(void)sqlite3_reset(st);
-	}
-	conn_put(c, conn);
-	return (r);
+	if (f->n == BATCH)
+		return (false);
+	k->no = (uint32_t)col_u64(st, 0, UINT32_MAX, &bad);
+	if (bad || k->no <= f->last ||
+	    !pack_columns(&k->pack, st, 1, f->domain) ||
+	    !frame_columns(&k->frame, st, 1 + PACK_NCOLUMNS, &k->pack))
+		return (false);
+	f->last = k->no;
+	f->n++;
+	return (true);
 }
 
 static int
-hits_add(struct hits *h, const struct known *k, struct err *e)
+hits_add(struct hits *h, const struct hit *k, struct err *e)
 {
 	if (h->n == h->cap) {
 		size_t cap = h->cap == 0 ? 64 : h->cap * 2;
@@ -74,8 +60,7 @@ hits_add(struct hits *h, const struct known *k, struct err *e)
 		h->frames = v;
 		h->cap = cap;
 	}
-	h->frames[h->n].frame = k->no;
-	h->frames[h->n++].pack = k->pack.id;
+	h->frames[h->n++] = *k;
 	return (0);
 }
 
@@ -85,14 +70,24 @@ by_number(const void *a, const void *b)
 	uint32_t no = *(const uint32_t *)a;
 	const struct hit *h = b;
 
-	return (no < h->frame ? -1 : no > h->frame);
+	return (no < h->no ? -1 : no > h->no);
 }
 
-static const struct hit *
-find_hit(const struct hits *h, const struct extent *x)
+/* *out: what the extent lost, or NULL. */
+static int
+find_hit(const struct hits *h, const struct extent *x, const struct hit **out,
+    struct err *e)
 {
-	return (x->hole ? NULL : bsearch(&x->frame, h->frames, h->n,
-	    sizeof(*h->frames), by_number));
+	const struct hit *hit = x->hole ? NULL : bsearch(&x->frame, h->frames,
+	    h->n, sizeof(*h->frames), by_number);
+	int r = 0;
+
+	*out = NULL;
+	if (hit != NULL)
+		r = h->ops->lost(h->ctx, &hit->pack, &hit->frame, x, e);
+	if (r > 0)
+		*out = hit;
+	return (r < 0 ? -1 : 0);
 }
 
 /* Neighbouring extents that one pack lost are told as one. */
@@ -115,11 +110,12 @@ look_at(void *ctx, const char *path, size_t len, const struct entry *x,
 			return (err_wrap(e, "%.*s", (int)len, path));
 		for (size_t i = 0; i < n; i++) {
 			off = v[i].off + v[i].len;
-			now = find_hit(h, &v[i]);
+			if (find_hit(h, &v[i], &now, e) < 0)
+				return (-1);
 			if (was != NULL && (now == NULL ||
-			    !id_equal(now->pack.b, was->pack.b))) {
-				r = h->fn(h->ctx, path, len, from, bytes,
-				    &was->pack, e);
+			    !id_equal(now->pack.id.b, was->pack.id.b))) {
+				r = h->ops->path(h->ctx, path, len, from,
+				    bytes, &was->pack.id, e);
 				if (r != 0)
 					return (r);
 				was = NULL;
@@ -135,28 +131,28 @@ look_at(void *ctx, const char *path, size_t len, const struct entry *x,
 		}
 	} while (n == EXTENTS_SEGMENT);
 	return (was == NULL ? 0 :
-	    h->fn(h->ctx, path, len, from, bytes, &was->pack, e));
+	    h->ops->path(h->ctx, path, len, from, bytes, &was->pack.id, e));
 }
 
 int
-catalog_damage(struct catalog *c, catalog_hit_fn *hit, void *hit_ctx,
-    catalog_path_fn *fn, void *ctx, struct err *e)
+catalog_damage(struct catalog *c, const struct damage_ops *ops, void *ctx,
+    struct err *e)
 {
-	struct hits h = { .c = c, .fn = fn, .ctx = ctx };
-	struct known *v = calloc(BATCH, sizeof(*v));
-	uint32_t after = 0;
-	size_t n;
+	struct hits h = { .c = c, .ops = ops, .ctx = ctx };
+	struct frames f = { .domain = c->domain };
 	int r;
 
-	if (v == NULL)
+	f.v = calloc(BATCH, sizeof(*f.v));
+	if (f.v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	do {
-		r = frames_batch(c, v, &n, &after, e);
-		for (size_t i = 0; r == 0 && i < n; i++)
-			if (hit(hit_ctx, &v[i].pack, &v[i].frame))
-				r = hits_add(&h, &v[i], e);
-	} while (r == 0 && n == BATCH);
-	free(v);
+		f.n = 0;
+		r = conn_each(c, STMT_FRAMES, f.last, frame_row, &f, e);
+		for (size_t i = 0; r == 0 && i < f.n; i++)
+			if (ops->hit(ctx, &f.v[i].pack, &f.v[i].frame))
+				r = hits_add(&h, &f.v[i], e);
+	} while (r == 0 && f.n == BATCH);
+	free(f.v);
 	if (r == 0 && h.n > 0)
 		r = catalog_walk(c, CATALOG_ROOT_INO, look_at, &h, e);
 	free(h.frames);

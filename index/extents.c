@@ -348,56 +348,46 @@ catalog_xattrs(struct catalog *c, uint64_t set, catalog_xattr_fn *fn,
 
 #define PACKS_BATCH	64
 
-static int
-packs_batch(struct catalog *c, struct pack_info *v, size_t *n, uint64_t *after,
-    struct err *e)
+struct packs {
+	uint32_t domain;
+	struct pack_info *v;		/* PACKS_BATCH, owned */
+	size_t n;
+	uint64_t last;
+};
+
+static bool
+pack_row(void *ctx, sqlite3_stmt *st)
 {
-	sqlite3_stmt *st;
-	struct conn *conn;
+	struct packs *p = ctx;
 	bool bad = false;
-	int r;
+	uint64_t no = col_u64(st, 0, UINT32_MAX, &bad);
 
-	*n = 0;
-	if (conn_get(c, &conn, e) != 0)
-		return (-1);
-	r = conn_stmt(conn, STMT_PACKS, &st, e);
-	if (r == 0) {
-		(void)sqlite3_bind_int64(st, 1, (int64_t)*after);
-		while ((r = conn_step(conn, st, e)) == 1) {
-			uint64_t no = col_u64(st, 0, UINT32_MAX, &bad);
-
-			if (bad || *n == PACKS_BATCH || no <= *after ||
-			    !pack_columns(&v[*n], st, 1, c->domain)) {
-				r = catalog_corrupt(e, "a pack that can't be");
-				break;
-			}
-			*after = no;
-			(*n)++;
-		}
-		(void)sqlite3_reset(st);
-	}
-	conn_put(c, conn);
-	return (r);
+	if (bad || p->n == PACKS_BATCH || no <= p->last ||
+	    !pack_columns(&p->v[p->n], st, 1, p->domain))
+		return (false);
+	p->last = no;
+	p->n++;
+	return (true);
 }
 
 int
 catalog_packs(struct catalog *c, catalog_pack_fn *fn, void *ctx, struct err *e)
 {
 	const struct pack_info *meta = NULL;
-	struct pack_info *v;
-	uint64_t after = 0;
-	size_t n, nmeta;
+	struct packs p = { .domain = c->domain };
+	size_t nmeta;
 	int r;
 
-	v = calloc(PACKS_BATCH, sizeof(*v));
-	if (v == NULL)
+	p.v = calloc(PACKS_BATCH, sizeof(*p.v));
+	if (p.v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	do {
-		r = packs_batch(c, v, &n, &after, e);
-		for (size_t i = 0; r == 0 && i < n; i++)
-			r = fn(ctx, &v[i], e);
-	} while (r == 0 && n == PACKS_BATCH);
-	free(v);
+		p.n = 0;
+		r = conn_each(c, STMT_PACKS, p.last, pack_row, &p, e);
+		for (size_t i = 0; r == 0 && i < p.n; i++)
+			r = fn(ctx, &p.v[i], e);
+	} while (r == 0 && p.n == PACKS_BATCH);
+	free(p.v);
 	nmeta = c->blocks == NULL ? 0 : blocks_packs(c->blocks, &meta);
 	for (size_t i = 0; r == 0 && i < nmeta; i++)
 		r = fn(ctx, &meta[i], e);

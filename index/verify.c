@@ -234,7 +234,9 @@ no_hit(void *ctx, const struct pack_info *p, const struct frame_info *f)
 static int
 places(struct verify *v, struct err *e)
 {
-	if (catalog_damage(v->c, no_hit, NULL, NULL, NULL, e) != 0)
+	static const struct damage_ops none = { no_hit, NULL, NULL };
+
+	if (catalog_damage(v->c, &none, NULL, e) != 0)
 		return (found(v, "", e));
 	return (0);
 }

@@ -15,6 +15,8 @@ static const struct opt options[] = {
 	    "read some packs only: 5%, 2G (longest unread first) or 3/20" },
 	{ "max-time", 0, OPT_TEXT, false, "TIME",
 	    "read packs, longest unread first, until 20m, 1h30m … are over" },
+	{ "mark-damaged", 0, OPT_FLAG, false, NULL,
+	    "have the next backup store anew what lies in damaged packs" },
 	{ .name = NULL }
 };
 
@@ -22,14 +24,23 @@ static const struct opt options[] = {
 static void
 advise(struct cmd *c, const struct check_result *res)
 {
-	if (res->bad > 0)
-		ui_note(&c->ui, "to mend what can be mended: move each "
-		    "damaged pack aside (pack 0123abcd is packs/01/0123abcd... "
-		    "in the repository), back up the same sources again, move "
-		    "it back; what is still there is stored anew");
-	else if (res->missing > 0)
+	char n[TEXT_BYTES];
+
+	if (res->marked > 0)
+		ui_note(&c->ui, "%s marked: back up the same sources again, "
+		    "and what is still there is stored anew",
+		    text_n(n, res->marked, "damaged pack is",
+		    "damaged packs are"));
+	else if (res->bad > 0 && res->lost > 0)
+		ui_note(&c->ui, "to mend what can be mended: vitrine check "
+		    "--read-data --mark-damaged, then back up the same "
+		    "sources again: what is still there is stored anew");
+	else if (res->missing > 0 && res->lost > 0)
 		ui_note(&c->ui, "to mend what can be mended: back up the same "
 		    "sources again; what is still there is stored anew");
+	else if (res->bad + res->missing > 0 && res->traced)
+		ui_note(&c->ui, "no file of a snapshot is hit: what its packs "
+		    "lost is stored elsewhere too, or is of no snapshot");
 }
 
 static void
@@ -44,6 +55,8 @@ put_result(struct json *j, const struct check_result *res)
 	json_u64(j, "damage", res->damage);
 	json_u64(j, "packs_missing", res->missing);
 	json_u64(j, "packs_damaged", res->bad);
+	json_u64(j, "places_lost", res->lost);
+	json_u64(j, "packs_marked", res->marked);
 	json_u64(j, "warnings", res->warnings);
 	json_u64(j, "duration_ms", res->duration_ms);
 }
@@ -125,6 +138,7 @@ parse(struct cmd *c, struct check_env *env, struct err *e)
 	    subset->times > 0 || time->times > 0;
 	if (subset->times > 0 && parse_subset(env, subset->text, e) < 0)
 		return (-1);
+	env->mark = opts_given(&c->own, "mark-damaged");
 	if (time->times > 0 && value_interval(&env->max_ms, time->text, e) < 0)
 		return (err_wrap(e, "option --max-time"));
 	return (0);

@@ -1,5 +1,5 @@
 /*
- * Check: prove that a repository is whole, change nothing.
+ * Check: prove that a repository is whole.
  *
  *	snapshots, history: forged manifests; a store that lies
  *	objects: names are hashes (check_objects.c)
@@ -7,6 +7,7 @@
  *	packs, tables: headers, directories (check_tables.c)
  *	data: every byte, when asked for (check_data.c)
  *	trace: damage -> snapshots and paths (check_trace.c)
+ *	mark: damage -> the next backup, when asked for (check_mark.c)
  *
  * Snapshots are listed before packs: what a listed snapshot needs was in the
  * store before it.
@@ -176,7 +177,9 @@ run(struct check *c, struct err *e)
 	dirs_clear(c->dirs);
 	if (c->env->read_data && check_data(c, e) < 0)
 		return (-1);
-	return (check_trace(c, e));
+	if (check_trace(c, e) < 0)
+		return (-1);
+	return (c->env->mark ? check_mark(c, e) : 0);
 }
 
 int

@@ -116,3 +116,10 @@ bad_overflowed(const struct bad *b)
 {
 	return (b->overflowed);
 }
+
+void
+bad_at(const struct bad *b, size_t i, struct pack_id *id, uint32_t *frame)
+{
+	*id = b->v[i].id;
+	*frame = b->v[i].frame;
+}

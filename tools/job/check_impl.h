@@ -133,6 +133,8 @@ void bad_add(struct bad *, const struct pack_id *, uint32_t frame);
 bool bad_hit(const struct bad *, const struct pack_id *, uint32_t frame);
 size_t bad_count(const struct bad *);
 bool bad_overflowed(const struct bad *);
+/* The i-th, by pack and frame. */
+void bad_at(const struct bad *, size_t i, struct pack_id *, uint32_t *frame);
 void check_bad(struct check *, const struct pack_id *, uint32_t frame);
 
 /* The parts, in order. */
@@ -141,6 +143,7 @@ int check_catalogs(struct check *, struct err *);	/* snapshots -> packs */
 int check_packs(struct check *, struct err *);		/* headers, tables */
 int check_data(struct check *, struct err *);		/* every byte */
 int check_trace(struct check *, struct err *);		/* damage -> paths */
+int check_mark(struct check *, struct err *);	/* damage -> the next backup */
 
 /* A snapshot opened for checking: from the store, not from the cache. */
 struct check_open {

@@ -21,6 +21,30 @@ is_hit(void *ctx, const struct pack_info *pack, const struct frame_info *frame)
 	return (bad_hit(t->c->bad, &pack->id, frame->no));
 }
 
+/* What was stored once more since, or moved, can be had from there. */
+static int
+is_lost(void *ctx, const struct pack_info *pack,
+    const struct frame_info *frame, const struct extent *x, struct err *e)
+{
+	struct trace *t = ctx;
+	struct fetched *ref;
+	const uint8_t *data;
+
+	if (check_going(t->c, e) < 0)
+		return (-1);
+	if (x->len > CHUNK_MAX)
+		return (1);
+	if (fetch_chunk(t->c->fetch, pack, frame, x->slot, &x->id,
+	    (uint32_t)x->len, &ref, &data, e) == 0) {
+		fetch_put(t->c->fetch, ref);
+		return (0);
+	}
+	if (!check_is_damage(e))
+		return (-1);
+	err_init(e);
+	return (1);
+}
+
 static int
 say_path(void *ctx, const char *path, size_t len, uint64_t off,
     uint64_t bytes, const struct pack_id *pack, struct err *e)
@@ -54,6 +78,7 @@ say_path(void *ctx, const char *path, size_t len, uint64_t off,
 static int
 trace_snapshot(struct check *c, const struct snapshot *s, struct err *e)
 {
+	static const struct damage_ops ops = { is_hit, is_lost, say_path };
 	struct trace t = { .c = c };
 	struct check_open open;
 	int r;
@@ -61,7 +86,8 @@ trace_snapshot(struct check *c, const struct snapshot *s, struct err *e)
 	(void)check_id(t.id, s->id.b);
 	r = check_open(c, s, &open, e);
 	if (r == 0) {
-		r = catalog_damage(open.catalog, is_hit, &t, say_path, &t, e);
+		r = catalog_damage(open.catalog, &ops, &t, e);
+		c->res.lost += t.paths;
 		check_close(&open);
 	}
 	if (t.paths > PATHS_SAID)
@@ -71,6 +97,7 @@ trace_snapshot(struct check *c, const struct snapshot *s, struct err *e)
 		return (0);
 	if (!check_is_damage(e))
 		return (-1);
+	c->res.traced = false;
 	check_warning(c, "snapshot %s: what the damage hits can't be told: "
 	    "%s", t.id, err_text(e));
 	err_init(e);
@@ -85,6 +112,8 @@ check_trace(struct check *c, struct err *e)
 	if (bad_overflowed(c->bad))
 		check_warning(c, "so much is damaged that not all of it can be "
 		    "traced to paths");
+	c->res.traced = !bad_overflowed(c->bad) && !c->any_unread &&
+	    c->snaps.refused == 0;
 	if (bad_count(c->bad) == 0)
 		return (0);
 	for (size_t i = 0; r == 0 && i < c->snaps.n; i++)
