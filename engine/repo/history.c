@@ -27,18 +27,39 @@ struct history {
 
 static void tell(struct history *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+static void tell_odd(struct history *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+__attribute__((format(printf, 3, 0)))
+say(struct history *h, bool lie, const char *fmt, va_list ap)
+{
+	char text[1024];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	h->findings += lie;
+	h->fn(h->ctx, lie, text);
+}
 
 static void
 tell(struct history *h, const char *fmt, ...)
 {
-	char text[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	say(h, true, fmt, ap);
 	va_end(ap);
-	h->findings++;
-	h->fn(h->ctx, text);
+}
+
+/* What no store can bring about. */
+static void
+tell_odd(struct history *h, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(h, false, fmt, ap);
+	va_end(ap);
 }
 
 static int
@@ -172,11 +193,13 @@ check_lineage(struct history *h, const struct snapshot **v, size_t n)
 			    short_hex(hex, s->id.b), lineage_text(s, text));
 		expected = s->sequence + 1;
 	}
+	/* Such a client reads nothing from the store: where it goes on from is
+	 * its own state alone, and nobody else can seal with its key. */
 	if (twice > 0 && v[0]->writer != 0)
-		tell(h, "%s, written with a put-only key, has %llu sequence "
-		    "numbers twice (from %llu on): most likely that client "
-		    "lost its state directory and began to count anew; "
-		    "otherwise history was forked", lineage_text(v[0], text),
+		tell_odd(h, "%s, written with a put-only key, has %llu sequence "
+		    "numbers twice (from %llu on): that client lost its state "
+		    "directory and began to count anew, or somebody else has "
+		    "its key", lineage_text(v[0], text),
 		    (unsigned long long)twice, (unsigned long long)first);
 	else if (twice > 0)
 		tell(h, "%s has %llu sequence numbers twice (from %llu on): "

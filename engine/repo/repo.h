@@ -112,10 +112,11 @@ int repo_manifest(struct repo *, const struct snapshot_id *, struct manifest *,
  * A store that lies (vitrine-format(5), LYING STORES): compares what is listed
  * with itself (gaps, forks, heads that others saw) and with what this user saw
  * before (the state directory), says each finding through fn, then remembers.
- * fn's text is a sentence.  *findings counts them.  A put-only keyring, which
- * has no snapshots to give (NULL), can only look at the header.
+ * fn's text is a sentence; lie is false of what only looks like one: a put-only
+ * client that began to count anew.  *findings counts the lies.  A put-only
+ * keyring, which has no snapshots to give (NULL), can only look at the header.
  */
-typedef void repo_lie_fn(void *ctx, const char *text);
+typedef void repo_lie_fn(void *ctx, bool lie, const char *text);
 int repo_check_history(struct repo *, const struct snapshots *, repo_lie_fn *,
     void *ctx, size_t *findings, struct err *);
 

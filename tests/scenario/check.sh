@@ -65,6 +65,12 @@ truncate -s -100 "$p"
 push
 fails 4 vitrine check
 says "damage: pack $(short "$p") has "
+says_not "$S"
+says 'no file of a snapshot is hit'
+truncate -s -60000 "$p"
+push
+fails 4 vitrine check
+says "damage: pack $(short "$p") has "
 says "$S/file5: damage: "
 says '^Damage: 1 finding '
 fails 4 vitrine check --read-data

@@ -263,9 +263,9 @@ commit(struct repo *r, const char *host, const char *root)
 static size_t lies;
 static char lie[1024];
 static inline void
-on_lie(void *ctx, const char *text)
+on_lie(void *ctx, bool is_lie, const char *text)
 {
-	lies++;
+	lies += is_lie;
 	(void)snprintf(lie, sizeof(lie), "%s", text);
 }
 

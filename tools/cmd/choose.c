@@ -6,7 +6,7 @@
 #include "tools/cmd/cmd.h"
 
 static void
-say_lie(void *ctx, const char *text)
+say_lie(void *ctx, bool lie, const char *text)
 {
 	struct cmd *c = ctx;
 

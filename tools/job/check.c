@@ -141,11 +141,14 @@ check_share(const struct check *c, size_t part, size_t max)
 }
 
 static void
-lie(void *ctx, const char *text)
+lie(void *ctx, bool is_lie, const char *text)
 {
 	struct check *c = ctx;
 
-	check_damage(c, NULL, "%s", text);
+	if (is_lie)
+		check_damage(c, NULL, "%s", text);
+	else
+		check_warning(c, "%s", text);
 }
 
 static int
