@@ -43,6 +43,7 @@ struct dump {
 	locale_t utf8, plain;		/* owned; 0: not to be had */
 	const uint8_t *zeros;		/* mapped, never written to */
 	int error;			/* errno of a failed write */
+	bool over;			/* nothing more is written */
 	uint64_t off;			/* of the file: what is written */
 	uint64_t ticked_ms;
 };
@@ -85,15 +86,17 @@ archive_failed(struct dump *d, struct err *e)
 	    "failed"));
 }
 
+/* An archive that failed is not told so: it would not free all that it has.
+ * What it still writes goes nowhere. */
 static la_ssize_t
 write_out(struct archive *a, void *ctx, const void *p, size_t len)
 {
 	struct dump *d = ctx;
 
-	if (d->env->write(d->env->ctx, p, len) < 0) {
+	(void)a;
+	if (!d->over && d->env->write(d->env->ctx, p, len) < 0) {
 		d->error = errno != 0 ? errno : EIO;
-		d->la->archive_set_error(a, d->error, "write");
-		return (-1);
+		d->over = true;
 	}
 	return ((la_ssize_t)len);
 }
@@ -295,7 +298,7 @@ put_data(void *ctx, uint64_t off, const uint8_t *data, uint64_t len,
 			return (err_set(e, ERR_CANCELED, "interrupted"));
 		put = d->la->archive_write_data(d->archive,
 		    data != NULL ? data : d->zeros, n);
-		if (put <= 0)
+		if (put <= 0 || d->error != 0)
 			return (archive_failed(d, e));
 		d->off += (uint64_t)put;
 		d->res->bytes += (uint64_t)put;
@@ -405,12 +408,13 @@ put_entry(struct dump *d, const char *path, const struct entry *en,
 		    d->env->format == DUMP_TAR ?
 		    links_drop(d->links, en->ino, e) : 0);
 	}
-	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+	if ((r != ARCHIVE_OK && r != ARCHIVE_WARN) || d->error != 0)
 		return (archive_failed(d, e));
 	if (link != 0 && en->kind == ENTRY_FILE &&
 	    put_content(d, path, en, e) < 0)
 		return (-1);
-	if (d->la->archive_write_finish_entry(d->archive) < ARCHIVE_WARN)
+	if (d->la->archive_write_finish_entry(d->archive) < ARCHIVE_WARN ||
+	    d->error != 0)
 		return (archive_failed(d, e));
 	count(d, en);
 	return (0);
@@ -524,11 +528,11 @@ dump_run(const struct dump_env *env, const struct events *events,
 		r = open_archive(&d, e);
 	if (r == 0)
 		r = dump_top(&d, e);
-	if (r == 0 && d.la->archive_write_close(d.archive) != ARCHIVE_OK)
+	if (r == 0 && (d.la->archive_write_close(d.archive) != ARCHIVE_OK ||
+	    d.error != 0))
 		r = archive_failed(&d, e);
 	/* Of one that failed no end is written: it is to look broken. */
-	if (r < 0 && d.archive != NULL)
-		(void)d.la->archive_write_fail(d.archive);
+	d.over = r < 0;
 	if (d.archive != NULL)
 		(void)d.la->archive_write_free(d.archive);
 	d.la->archive_entry_free(d.entry);

@@ -32,10 +32,8 @@
 	X(archive_entry_sparse_clear) \
 	X(archive_entry_xattr_add_entry) \
 	X(archive_error_string) \
-	X(archive_set_error) \
 	X(archive_write_close) \
 	X(archive_write_data) \
-	X(archive_write_fail) \
 	X(archive_write_finish_entry) \
 	X(archive_write_free) \
 	X(archive_write_header) \
