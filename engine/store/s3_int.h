@@ -18,12 +18,12 @@
 struct s3 {
 	struct http *http;		/* owned */
 	struct s3_creds *creds;		/* owned */
-	struct s3_url url;		/* immutable, as the next */
-	struct s3_options o;		/* but for its strings */
+	struct s3_url url;		/* immutable, as o */
+	struct s3_options o;		/* strings: not ours */
 	char region[S3_REGION_MAX];
 	atomic_bool answered;		/* the server has answered once */
-	atomic_bool lost;		/* ... and then a call was given up; until
-					 * the next that is not */
+	atomic_bool lost;		/* ... and then a call was given up;
+					 * until the next that is not */
 };
 
 /* Sign and send once.  *access gets the access key ("" for none). */
