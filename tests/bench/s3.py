@@ -211,6 +211,8 @@ def main():
     ap.add_argument("--connections", default="4,16,64")
     ap.add_argument("--no-memory", action="store_true")
     args = ap.parse_args()
+    for k in [k for k in os.environ if k.startswith(("AWS_", "VITRINE_")) and k != "VITRINE"]:
+        del os.environ[k]               # nothing but what is set here
     names = [n for n in args.tools.split(",") if CLASSES[n].found()]
     os.makedirs(BASE, exist_ok=True)
     sources = {w: corpus(BASE, w, args.scale, print) for w in ("S", "L")}
