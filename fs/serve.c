@@ -28,7 +28,6 @@
 #define CATALOGS	4	/* open at once in a mount of the repository */
 #define COOKIES		1024
 #define READ_AHEAD_KB	4096
-#define MMAP_BYTES	(512 << 10)	/* from there on memory is given back */
 
 struct mount {
 	const struct mount_env *env;	/* borrowed */
@@ -328,9 +327,8 @@ mount_serve(struct repo *repo, const struct mount_env *env,
 	int rc;
 
 	/* Frames are a MiB: without this each of many threads keeps a heap of
-	 * its own of them, and what is freed among smaller things stays. */
+	 * its own of them. */
 	(void)mallopt(M_ARENA_MAX, 2);
-	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	(void)sigemptyset(&block);
 	(void)sigaddset(&block, SIGINT);
 	(void)sigaddset(&block, SIGTERM);
