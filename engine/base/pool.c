@@ -17,7 +17,9 @@
  * Invariants, under pool->lock:
  *  1. Jobs start in the order of the list; all before `waiting' have started.
  *  2. `waiting' is NULL just when every job of the lane has started.
- *  3. A worker sleeps only when no lane has a waiting job.
+ *  3. A worker goes to sleep only when no lane has a waiting job, and is woken
+ *     at a submit, at every n-th one of a lane that gathers (whose waiting jobs
+ *     the coordinator runs itself), and before the coordinator sleeps.
  *  4. The coordinator sleeps only for a head that is waiting or running; by 3
  *     a waiting one has a worker on its way, and no job waits for the
  *     coordinator, so the sleep ends.
@@ -37,6 +39,7 @@ struct lane {
 	unsigned priority;
 	unsigned capacity;
 	unsigned count;			/* the coordinator's */
+	unsigned gather, gathered;	/* submits a wake-up; since the last */
 	struct job *head;
 	struct job *tail;
 	struct job *waiting;		/* the oldest that has not started */
@@ -176,6 +179,7 @@ lane_new(struct lane **out, struct pool *pool, unsigned priority,
 	lane->pool = pool;
 	lane->priority = priority;
 	lane->capacity = capacity;
+	lane->gather = 1;
 	pthread_mutex_lock(&pool->lock);
 	for (at = &pool->lanes; *at != NULL; at = &(*at)->next)
 		if ((*at)->priority < priority)
@@ -185,6 +189,13 @@ lane_new(struct lane **out, struct pool *pool, unsigned priority,
 	pthread_mutex_unlock(&pool->lock);
 	*out = lane;
 	return (0);
+}
+
+void
+lane_gather(struct lane *lane, unsigned n)
+{
+	BUG_ON(n == 0 || lane->count != 0);
+	lane->gather = n;
 }
 
 void
@@ -247,8 +258,11 @@ lane_submit(struct lane *lane, struct job *job)
 	lane->count++;
 	if (lane->waiting == NULL)
 		lane->waiting = job;
-	if (pool->idle > 0)
-		pthread_cond_signal(&pool->work);
+	if (++lane->gathered >= lane->gather) {
+		lane->gathered = 0;
+		if (pool->idle > 0)
+			pthread_cond_signal(&pool->work);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -262,7 +276,8 @@ lane_take(struct lane *lane)
 		return (NULL);
 	pthread_mutex_lock(&pool->lock);
 	job = lane->head;
-	if (pool->nthreads == 0) {
+	if (pool->nthreads == 0 ||
+	    (lane->gather > 1 && lane->waiting == job)) {
 		lane->waiting = job->next;
 		pthread_mutex_unlock(&pool->lock);
 		job->run(job);
@@ -270,6 +285,8 @@ lane_take(struct lane *lane)
 		job->done = true;
 	}
 	pool->awaited = job;
+	if (!job->done && pool->idle > 0 && lane->waiting != NULL)
+		pthread_cond_signal(&pool->work);
 	while (!job->done)
 		pthread_cond_wait(&pool->finished, &pool->lock);
 	pool->awaited = NULL;

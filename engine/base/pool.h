@@ -39,6 +39,10 @@ unsigned pool_threads(const struct pool *);	/* 0 for the serial twin */
 /* capacity: how many jobs may be in the lane (submitted, not yet taken). */
 int lane_new(struct lane **out, struct pool *, unsigned priority,
     unsigned capacity, struct err *);
+/* Short jobs: a sleeping worker is woken only for every n-th of them, and one
+ * that has not been started when it is to be taken is run by the coordinator
+ * itself, for which sleeping would cost more.  Before the first submit. */
+void lane_gather(struct lane *, unsigned n);
 /* Waits for what runs; jobs not yet taken are the caller's to free first
  * (drain with lane_take).  NULL is fine. */
 void lane_free(struct lane *);

@@ -71,6 +71,8 @@ two_stages(unsigned threads, unsigned jobs, unsigned cap1, unsigned cap2)
 	unsigned given = 0, moved = 0, out = 0;
 
 	assert_non_null(work);
+	if (cap1 == 8)
+		lane_gather(first, 4);
 	srand(threads * 7919 + jobs);
 	while (out < jobs) {
 		if (given < jobs && !lane_is_full(first)) {

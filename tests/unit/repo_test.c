@@ -671,7 +671,8 @@ main(void)
 		T(test_init_open), T(test_init_sizes),
 		T(test_init_interrupted), T(test_header), T(test_features),
 		T(test_snapshots), T(test_damaged_manifest),
-		T(test_listed), T(test_listing_fails), T(test_put_only), T(test_forging),
+		T(test_listed), T(test_listing_fails), T(test_put_only),
+		T(test_forging),
 		T(test_keys), T(test_key_remove_dies)
 	};
 

@@ -27,6 +27,7 @@
 #define AHEAD_MAX	64	/* directories read ahead */
 #define AHEAD_NAMES	65536	/* bytes of names in each of those */
 #define LANE_JOBS	(2 * AHEAD_MAX)
+#define GATHER		8	/* visits for which a worker is woken */
 
 struct level {
 	struct walk_dir *dir;		/* a reference */
@@ -499,6 +500,7 @@ walk_run(const struct walk_env *env, struct err *e)
 
 	if (lane_new(&w.lane, env->pool, env->priority, LANE_JOBS, e) != 0)
 		return (-1);
+	lane_gather(w.lane, GATHER);
 	rc = start(&w, e);
 	while (rc == 0 && w.n > 0)
 		rc = step(&w, e);
