@@ -264,7 +264,8 @@ check_packs(struct check *c, struct err *e)
 	if (r.orphans > 0 && !c->any_unread && c->snaps.refused == 0)
 		log_say(repo_log(c->repo), LOG_NOTICE, "packs of no snapshot: "
 		    "%llu, %llu bytes; left by an interrupted backup, from "
-		    "which the next one goes on, or made by a repack", (unsigned long long)r.orphans,
+		    "which the next one goes on, or made by a repack",
+		    (unsigned long long)r.orphans,
 		    (unsigned long long)r.orphan_bytes);
 	return (0);
 }
