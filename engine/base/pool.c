@@ -19,7 +19,9 @@
  *  2. `waiting' is NULL just when every job of the lane has started.
  *  3. A worker goes to sleep only when no lane has a waiting job, and is woken
  *     at a submit, at every n-th one of a lane that gathers (whose waiting jobs
- *     the coordinator runs itself), and before the coordinator sleeps.
+ *     the coordinator runs itself), and before the coordinator sleeps.  A lane with a
+ *     limit may have more waiting; when one of its jobs ends a sleeper is
+ *     woken.
  *  4. The coordinator sleeps only for a head that is waiting or running; by 3
  *     a waiting one has a worker on its way, and no job waits for the
  *     coordinator, so the sleep ends.
@@ -38,6 +40,8 @@ struct lane {
 	struct lane *next;		/* the pool's, by falling priority */
 	unsigned priority;
 	unsigned capacity;
+	unsigned limit;			/* jobs running at once; 0: any */
+	unsigned running;
 	unsigned count;			/* the coordinator's */
 	unsigned gather, gathered;	/* submits a wake-up; since the last */
 	struct job *head;
@@ -64,8 +68,10 @@ start_next(struct pool *pool)
 	for (struct lane *lane = pool->lanes; lane != NULL; lane = lane->next) {
 		struct job *job = lane->waiting;
 
-		if (job != NULL) {
+		if (job != NULL &&
+		    (lane->limit == 0 || lane->running < lane->limit)) {
 			lane->waiting = job->next;
+			lane->running++;
 			return (job);
 		}
 	}
@@ -92,6 +98,11 @@ worker(void *arg)
 		pthread_mutex_unlock(&pool->lock);
 		job->run(job);
 		pthread_mutex_lock(&pool->lock);
+		job->lane->running--;
+		/* What the limit held back may start; we may take another. */
+		if (job->lane->limit > 0 && job->lane->waiting != NULL &&
+		    pool->idle > 0)
+			pthread_cond_signal(&pool->work);
 		job->done = true;
 		if (pool->awaited == job)
 			pthread_cond_signal(&pool->finished);
@@ -199,6 +210,13 @@ lane_gather(struct lane *lane, unsigned n)
 }
 
 void
+lane_limit(struct lane *lane, unsigned n)
+{
+	BUG_ON(lane->count != 0);
+	lane->limit = n;
+}
+
+void
 lane_free(struct lane *lane)
 {
 	struct pool *pool;
@@ -248,6 +266,7 @@ lane_submit(struct lane *lane, struct job *job)
 
 	BUG_ON(lane_is_full(lane));
 	job->next = NULL;
+	job->lane = lane;
 	job->done = false;
 	pthread_mutex_lock(&pool->lock);
 	if (lane->count == 0)

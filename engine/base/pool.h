@@ -29,6 +29,7 @@ struct lane;
 struct job {
 	void (*run)(struct job *);	/* on a worker; errors go in here */
 	struct job *next;		/* the pool's */
+	struct lane *lane;		/* the pool's */
 	bool done;			/* the pool's */
 };
 
@@ -43,6 +44,9 @@ int lane_new(struct lane **out, struct pool *, unsigned priority,
  * that has not been started when it is to be taken is run by the coordinator
  * itself, for which sleeping would cost more.  Before the first submit. */
 void lane_gather(struct lane *, unsigned n);
+/* Run at most n of its jobs at once; 0: as many as there are threads.  Before
+ * the first job. */
+void lane_limit(struct lane *, unsigned n);
 /* Waits for what runs; jobs not yet taken are the caller's to free first
  * (drain with lane_take).  NULL is fine. */
 void lane_free(struct lane *);

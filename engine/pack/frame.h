@@ -50,8 +50,9 @@ struct squeezer;
 int squeezer_new(struct squeezer **out, int level, struct err *);
 void squeezer_free(struct squeezer *);
 /* zstd at the squeezer's level, or raw where a cheap probe (or the result) says
- * that it gains nothing.  With verify it is decompressed again and compared; a
- * round trip that differs is ERR_CORRUPT ("this machine's memory or ..."). */
+ * that it gains nothing, or there is no squeezer (NULL).  With verify it is
+ * decompressed again and compared; a round trip that differs is ERR_CORRUPT
+ * ("this machine's memory or ..."). */
 int frame_squeeze(struct frame *, struct squeezer *, bool verify, struct err *);
 
 /* The secrets and names under which a pack's frames and directory are

@@ -183,7 +183,8 @@ frame_squeeze(struct frame *f, struct squeezer *s, bool verify, struct err *e)
 	if (buf_reserve(&f->plain, table + f->raw.len, e) < 0)
 		return (-1);
 	emit_table(&f->plain, f, CODEC_RAW);
-	if (!is_hopeless(s, f->raw.data, f->raw.len) && compress(f, s)) {
+	if (s != NULL && !is_hopeless(s, f->raw.data, f->raw.len) &&
+	    compress(f, s)) {
 		f->codec = CODEC_ZSTD;
 		return (verify ? verify_round_trip(f, s, table, e) : 0);
 	}

@@ -9,6 +9,9 @@
  *	see pending/ID		gone: a collector took us for dead; withdraw
  *	remove pending/ID
  *
+ * Runs of one user that end at the same time go through it one after the other
+ * (state_hold), so that each takes a number of its own in the lineage.
+ *
  * A put-only writer can't read manifests, so its lineages' newest sequence and
  * id stand in the state file: what is about to be committed is noted before, so
  * that a crash in between leaves no doubt.
@@ -17,6 +20,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/repo/state.h"
 
@@ -219,7 +223,7 @@ fill(struct session *s, struct manifest *m, struct err *e)
 	m->domain = keyring_domain(ring);
 	m->run = s->run;
 	memcpy(m->header_digest, s->repo->header.digest, HASH_BYTES);
-	lineage_of(&m->lineage, m->writer, &m->host, &m->roots);
+	lineage_of(&m->lineage, m->writer, &m->host, &m->roots, &m->name);
 	if (keyring_role(ring) == ROLE_FULL && list_snapshots(s, e) != 0)
 		return (-1);
 	if (fill_sequence(s, m, e) != 0)
@@ -453,7 +457,7 @@ session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
 {
 	struct buf object = BUF_INIT;
 	struct snapshot_id id;
-	int ret = -1;
+	int held = state_hold(s->repo), ret = -1;
 
 	if (fill(s, m, e) != 0 || emit(s, m, &object, e) != 0)
 		goto out;
@@ -466,6 +470,8 @@ session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
 	*out = id;
 	ret = 0;
 out:
+	if (held >= 0)
+		(void)close(held);
 	buf_fini(&object);
 	return (ret < 0 ? err_wrap(e, "committing the snapshot") : 0);
 }

@@ -16,6 +16,7 @@ manifest_fini(struct manifest *m)
 	free(m->host.p);
 	free(m->user.p);
 	free(m->program.p);
+	free(m->name.p);
 	strings_fini(&m->roots);
 	strings_fini(&m->tags);
 	strings_fini(&m->excludes);
@@ -86,7 +87,7 @@ static int
 emit_check(const struct manifest *m, struct err *e)
 {
 	if (m->host.len > UINT16_MAX || m->user.len > UINT16_MAX ||
-	    m->program.len > UINT16_MAX)
+	    m->program.len > UINT16_MAX || m->name.len > UINT16_MAX)
 		return (err_set(e, ERR_LIMIT, "a name in the manifest is "
 		    "longer than 65535 bytes"));
 	for (int i = 0; i < 3; i++) {
@@ -124,9 +125,12 @@ manifest_emit(struct buf *b, const struct manifest *m, struct err *e)
 	buf_u64(b, m->sequence);
 	buf_bytes(b, m->previous.b, sizeof(m->previous.b));
 	buf_bytes(b, m->header_digest, sizeof(m->header_digest));
-	buf_u32(b, m->flags);
+	buf_u32(b, (m->flags & ~(uint32_t)SNAPSHOT_NAMED) |
+	    (m->name.len > 0 ? SNAPSHOT_NAMED : 0));
 	strings_emit(b, &m->roots);
 	strings_emit(b, &m->tags);
+	if (m->name.len > 0)
+		buf_str16(b, m->name.p, m->name.len);
 	strings_emit(b, &m->excludes);
 	buf_u32(b, m->nheads);
 	for (uint32_t i = 0; i < m->nheads; i++) {
@@ -373,11 +377,18 @@ parse(struct manifest *m, const struct sealed *env, struct rd *r,
 	m->flags = rd_u32(r);
 	if (m->sequence == 0 ||
 	    (m->sequence == 1) != id_is_zero(m->previous.b) ||
-	    (m->flags & ~(uint32_t)SNAPSHOT_INCOMPLETE) != 0)
+	    (m->flags & ~(uint32_t)(SNAPSHOT_INCOMPLETE | SNAPSHOT_NAMED)) != 0)
 		r->bad = true;
 	if (strings_parse(&m->roots, r, e) != 0 ||
-	    strings_parse(&m->tags, r, e) != 0 ||
-	    strings_parse(&m->excludes, r, e) != 0 ||
+	    strings_parse(&m->tags, r, e) != 0)
+		return (-1);
+	if ((m->flags & SNAPSHOT_NAMED) != 0) {
+		if (bytes_parse(&m->name, r, e) != 0)
+			return (-1);
+		if (m->name.len == 0)
+			r->bad = true;
+	}
+	if (strings_parse(&m->excludes, r, e) != 0 ||
 	    heads_parse(m, r, e) != 0)
 		return (-1);
 	if (!roots_are_fine(&m->roots))
@@ -442,7 +453,7 @@ hash_str16(struct hash *h, const struct bytes *b)
 
 void
 lineage_of(struct lineage_id *out, uint32_t writer, const struct bytes *host,
-    const struct strings *roots)
+    const struct strings *roots, const struct bytes *name)
 {
 	static const char label[] = "vitrine lineage";
 	struct hash h;
@@ -457,5 +468,7 @@ lineage_of(struct lineage_id *out, uint32_t writer, const struct bytes *host,
 	hash_update(&h, n, sizeof(n));
 	for (uint32_t i = 0; i < roots->n; i++)
 		hash_str16(&h, &roots->v[i]);
+	if (name != NULL && name->len > 0)
+		hash_str16(&h, name);
 	hash_final(&h, out->b);
 }

@@ -86,6 +86,7 @@ struct manifest {
 	uint32_t flags;			/* SNAPSHOT_x */
 	struct strings roots;		/* absolute paths, sorted, distinct */
 	struct strings tags;
+	struct bytes name;		/* empty: it has none */
 	struct strings excludes;	/* as given */
 	struct head_seen *heads;	/* owned; of other lineages */
 	uint32_t nheads;
@@ -97,6 +98,7 @@ struct manifest {
 	struct catalog_root catalog;
 };
 #define SNAPSHOT_INCOMPLETE	1	/* some source could not be read */
+#define SNAPSHOT_NAMED		2	/* it has a name; set by emit */
 
 void manifest_fini(struct manifest *);
 int manifest_copy(struct manifest *dst, const struct manifest *src,
@@ -105,8 +107,10 @@ int manifest_emit(struct buf *content, const struct manifest *, struct err *);
 /* Envelope fields come from `env'; content is all of the opened body. */
 int manifest_parse(struct manifest *, const struct sealed *env,
     const void *content, size_t len, struct err *);
-/* The lineage of a writer, host, and sorted root set. */
+/* The lineage of a writer, host, sorted root set, and name (NULL or empty:
+ * none). */
 void lineage_of(struct lineage_id *out, uint32_t writer,
-    const struct bytes *host, const struct strings *roots);
+    const struct bytes *host, const struct strings *roots,
+    const struct bytes *name);
 
 #endif

@@ -27,6 +27,7 @@ struct put_env {
 	struct pool *pool;		/* borrowed; its coordinator is ours */
 	size_t budget_bytes;		/* for frames in flight */
 	int level;			/* zstd; 0 = the default, 3 */
+	bool raw_data;			/* data frames are not compressed */
 	bool verify_data;		/* open data frames again (do) */
 	/*
 	 * Told by the coordinator from within put_ calls, at moments that the

@@ -59,6 +59,10 @@ squeeze_run(struct job *job)
 		it->rc = err_set(&it->err, ERR_CANCELED, "canceled");
 		return;
 	}
+	if (p->env.raw_data && it->stream == STREAM_DATA) {
+		it->rc = frame_squeeze(it->frame, NULL, false, &it->err);
+		return;
+	}
 	it->rc = squeezer_take(&p->squeezers, &s, &it->err);
 	if (it->rc != 0)
 		return;

@@ -71,6 +71,7 @@ struct snapshot {
 	struct snapshot_id previous;
 	struct stamp time;
 	struct bytes host, user;
+	struct bytes name;		/* empty: it has none */
 	struct strings roots;
 	struct strings tags;		/* as they are now */
 	uint64_t tag_serial;		/* 0: those it was made with */

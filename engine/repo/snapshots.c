@@ -92,10 +92,10 @@ manifest_open(struct repo *repo, struct registry *g,
 	buf_fini(&content);
 	if (ret != 0)
 		return (ret);
-	lineage_of(&lineage, m.writer, &m.host, &m.roots);
+	lineage_of(&lineage, m.writer, &m.host, &m.roots, &m.name);
 	if (!id_equal(lineage.b, m.lineage.b))
 		ret = err_set(e, ERR_CORRUPT, "forged: it claims a lineage "
-		    "that is not that of its writer, host and roots");
+		    "that is not that of its writer, host, roots and name");
 	if (ret == 0)
 		ret = may_write(repo, g, id, &m, e);
 	if (ret != 0) {
@@ -167,6 +167,7 @@ snapshot_fini(struct snapshot *s)
 {
 	free(s->host.p);
 	free(s->user.p);
+	free(s->name.p);
 	strings_fini(&s->roots);
 	strings_fini(&s->tags);
 }
@@ -196,6 +197,7 @@ snapshot_take(struct snapshot *s, const struct snapshot_id *id,
 	s->time = m->time;
 	s->host = m->host;
 	s->user = m->user;
+	s->name = m->name;
 	s->roots = m->roots;
 	s->tags = m->tags;
 	s->files = m->files;
@@ -208,6 +210,7 @@ snapshot_take(struct snapshot *s, const struct snapshot_id *id,
 	s->flags = m->flags;
 	memset(&m->host, 0, sizeof(m->host));
 	memset(&m->user, 0, sizeof(m->user));
+	memset(&m->name, 0, sizeof(m->name));
 	memset(&m->roots, 0, sizeof(m->roots));
 	memset(&m->tags, 0, sizeof(m->tags));
 	manifest_fini(m);

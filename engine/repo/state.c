@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/io.h"
@@ -19,6 +20,8 @@
 #define VERSION		1
 #define LINEAGE_BYTES	(3 * ID_BYTES + 2 * 8)
 #define NAME_MAX_BYTES	(RUN_HEX + 8)
+#define HOLD_MS		10000	/* for another run's commit, which takes less */
+#define HOLD_NAP_MS	20
 
 void
 state_fini(struct state *s)
@@ -256,6 +259,34 @@ lock(const struct repo *repo, int dir, struct err *e)
 		    name);
 		(void)close(fd);
 		return (-1);
+	}
+	return (fd);
+}
+
+int
+state_hold(struct repo *repo)
+{
+	const struct timespec nap = { 0, HOLD_NAP_MS * 1000000L };
+	struct err ignored = ERR_INIT;
+	char name[NAME_MAX_BYTES];
+	int dir, fd;
+
+	if (repo->env.state_dir == NULL)
+		return (-1);
+	dir = open_dir(repo, &ignored);
+	if (dir < 0)
+		return (-1);
+	fd = openat(dir, state_name(name, repo, ".commit"),
+	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	(void)close(dir);
+	for (int ms = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+	    ms += HOLD_NAP_MS) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) ||
+		    ms >= HOLD_MS) {
+			(void)close(fd);
+			return (-1);
+		}
+		(void)nanosleep(&nap, NULL);
 	}
 	return (fd);
 }

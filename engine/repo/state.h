@@ -54,5 +54,11 @@ int state_load(struct repo *, struct state *, struct err *);
  * 0 to fail.  Nothing happens without a state directory. */
 typedef int state_change_fn(void *ctx, struct state *, struct err *);
 int state_update(struct repo *, state_change_fn *, void *ctx, struct err *);
+/*
+ * Another lock, for a commit: so that two runs that end at one time don't take
+ * the same number.  A descriptor, to be closed; -1 when there is no state
+ * directory, or somebody has held it for long: the commit is as good without.
+ */
+int state_hold(struct repo *);
 
 #endif

@@ -55,12 +55,12 @@ def strings(*v):
     return U32(len(v)) + b''.join(s16(b) for b in v)
 
 
-def manifest(pages=0, tail=2):
+def manifest(pages=0, tail=2, name=b''):
     out = s16(b'host') + s16(b'ana') + s16(b'vitrine 0.1.0')
     out += stamp(1700000000, 5) + stamp(-1, 999999999)
-    out += ident(1) + U64(2) + ident(2) + ident(3) + U32(1)
+    out += ident(1) + U64(2) + ident(2) + ident(3) + U32(3 if name else 1)
     out += strings(b'/etc', b'/home/ana', b'/home/\xff')
-    out += strings(b'tag') + strings(b'*.o', b'')
+    out += strings(b'tag') + (s16(name) if name else b'') + strings(b'*.o', b'')
     out += U32(2) + ident(4) + U64(9) + ident(5) + ident(6) + U64(1) + ident(7)
     out += b''.join(U64(n) for n in (10, 20, 30, 40, 50, 60, 70))
     # catalog root
@@ -110,7 +110,7 @@ LISTED = ident(1) + U64(3) + ident(2) + ident(4) + ident(9) + stamp(1700000000, 
 
 SEEDS = {
     'manifest': {'plain': manifest(), 'pages': manifest(3, 5),
-                 'small': manifest(0, 1)},
+                 'small': manifest(0, 1), 'named': manifest(1, 2, b'db')},
     'object': {'lease': U8(0) + LEASE, 'condemned': U8(1) + CONDEMNED,
                'damaged': U8(2) + DAMAGED, 'forwards': U8(3) + FORWARDS,
                'forgotten': U8(4) + FORGOTTEN, 'tags': U8(5) + TAGS},
@@ -129,8 +129,9 @@ for name, seeds in SEEDS.items():
             f.write(data)
 LINEAGE = b'vitrine lineage' + U32(7) + s16(b'host') + U32(3) + s16(b'/etc') + \
     s16(b'/home/ana') + s16(b'/home/\xff')
-for name, data in (('lineage', LINEAGE), ('lease', LEASE), ('condemned', CONDEMNED),
+for name, data in (('lineage', LINEAGE), ('named lineage', LINEAGE + s16(b'db')), ('lease', LEASE), ('condemned', CONDEMNED),
                    ('damaged', DAMAGED), ('forwards', FORWARDS),
                    ('forgotten', FORGOTTEN), ('tags', TAGS), ('manifest', manifest()),
-                   ('manifest with pages', manifest(3, 5))):
+                   ('manifest with pages', manifest(3, 5)),
+                   ('named manifest', manifest(1, 2, b'db'))):
     print(hashlib.blake2b(data, digest_size=32).hexdigest(), name)

@@ -637,8 +637,11 @@ class Manifest:
         self.time, self.ended = r.stamp(), r.stamp()
         self.lineage, self.sequence, self.previous = r.id(), r.u64(), r.id()
         self.header_digest, self.flags = r.id(), r.u32()
-        need(self.sequence >= 1 and self.flags <= 1, "a sequence or flag out of range")
-        self.roots, self.tags, self.excludes = r.strings(), r.strings(), r.strings()
+        need(self.sequence >= 1 and self.flags <= 3, "a sequence or flag out of range")
+        self.roots, self.tags = r.strings(), r.strings()
+        self.name = r.string() if self.flags & 2 else b""
+        need(self.flags & 2 == 0 or self.name, "an empty name")
+        self.excludes = r.strings()
         self.heads = r.many(lambda: (r.id(), r.u64(), r.id()), 4096)
         self.files, self.dirs, self.others = r.u64(), r.u64(), r.u64()
         self.bytes, self.unread, self.new, self.added = (r.u64() for _ in range(4))
@@ -655,4 +658,6 @@ class Manifest:
         text += struct.pack("<H", len(self.host)) + self.host + u32(len(self.roots))
         for root in self.roots:
             text += struct.pack("<H", len(root)) + root
+        if self.name:
+            text += struct.pack("<H", len(self.name)) + self.name
         need(self.lineage == blake(text), "another lineage than it says")

@@ -46,7 +46,7 @@ def change(tree, rnd):
     os.unlink(f"{tree}/{gone}")
 
 
-def one(tmp, seed, maketree, init, put_only):
+def one(tmp, seed, maketree, init, put_only, name=()):
     rnd, t = random.Random(seed), f"{tmp}/{seed}"
     tree, repo, state = f"{t}/tree", f"{t}/repo", {}
     os.makedirs(t)
@@ -69,7 +69,7 @@ def one(tmp, seed, maketree, init, put_only):
             "--host", "there", *put_only, **env)
     before = set()
     for i in range(3):
-        run(VITRINE, *key, "backup", "--host", "there", tree, **env)
+        run(VITRINE, *key, "backup", "--host", "there", *name, tree, **env)
         (new,) = set(os.listdir(f"{repo}/snapshots")) - before
         before.add(new)
         secret = [[repo, f"{t}/password"], ["--key-file", repo, f"{t}/full.key"]][i % 2]
@@ -90,7 +90,8 @@ def main():
     tmp = tempfile.mkdtemp(prefix="vitrine-reader-", dir=os.environ.get("TMPDIR", "/var/tmp"))
     try:
         one(tmp, 1, ["--deep", "25", "--entries", "500"], [], None)
-        one(tmp, 2, ["--count", "60"], ["--chunk-size", "4K"], [])
+        one(tmp, 2, ["--count", "60"], ["--chunk-size", "4K"], [],
+            ["--name", "n\u00e4me 2"])
         one(tmp, 3, ["--count", "20"], ["--chunk-size", "8M"], ["--share"])
     finally:
         subprocess.run(["rm", "-rf", tmp])

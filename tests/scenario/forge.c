@@ -119,7 +119,8 @@ forge_manifest(struct repo *repo, const struct keyring *ring,
 	p->domain = keyring_domain(ring);
 	p->writer = keyring_writer(ring);
 	p->wrap.kind = wrap_kind_of(p->writer);
-	lineage_of(&m.lineage, keyring_writer(ring), &m.host, &m.roots);
+	lineage_of(&m.lineage, keyring_writer(ring), &m.host, &m.roots,
+	    NULL);
 	rnd_bytes(&run, sizeof(run));
 	must(manifest_emit(&content, &m, &e), &e);
 	must(sealed_emit(&object, ring, OBJECT_MANIFEST, &run, 0, &content,

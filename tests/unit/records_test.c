@@ -162,6 +162,14 @@ test_manifest(void **state)
 	    "5fb68ea26b13bb0931c8c1d786dae01a");
 	assert_true(parses(&m));
 	manifest_fini(&m);
+	make(&m, 1, 2);
+	assert_int_equal(bytes_set(&m.name, "db", 2, &e), 0);
+	buf_reset(&b);
+	assert_int_equal(manifest_emit(&b, &m, &e), 0);
+	expect(&b, "4f84f8f8c3e961a3a31e6a7dc6408fae"
+	    "2d29cabb8cd7e59cacff340f25af3787");
+	assert_true(parses(&m));
+	manifest_fini(&m);
 	buf_fini(&b);
 }
 
@@ -180,7 +188,7 @@ test_manifest_refused(void **state)
 	REFUSED(m.sequence = 1);	/* with a previous one */
 	REFUSED(memset(&m.previous, 0, sizeof(m.previous)));
 	REFUSED(m.time.ns = 1000000000);
-	REFUSED(m.flags = 2);
+	REFUSED(m.flags = 4);
 	REFUSED(m.roots.v[0].p[0] = 'x');
 	REFUSED(m.roots.v[0].p[1] = 'z');	/* not sorted */
 	REFUSED(m.roots.v[1].p[3] = '\0');
@@ -207,12 +215,17 @@ test_lineage(void **state)
 	char hex[ID_HEX];
 
 	make(&m, 0, 1);
-	lineage_of(&a, 7, &m.host, &m.roots);
+	lineage_of(&a, 7, &m.host, &m.roots, NULL);
 	assert_string_equal(hex_emit(hex, a.b, ID_BYTES),
 	    "031e6218fd80d3d838ab35200a5b8995"
 	    "7cdfac3a76879de21561bf5e9c5a1f42");
-	lineage_of(&b, 8, &m.host, &m.roots);
+	lineage_of(&b, 8, &m.host, &m.roots, &m.name);
 	assert_memory_not_equal(a.b, b.b, ID_BYTES);
+	assert_int_equal(bytes_set(&m.name, "db", 2, &e), 0);
+	lineage_of(&b, 7, &m.host, &m.roots, &m.name);
+	assert_string_equal(hex_emit(hex, b.b, ID_BYTES),
+	    "f416bc22749c29733beb2d5af2d01677"
+	    "b18e51917c6058cc6cc2dfa27536206e");
 	manifest_fini(&m);
 }
 

@@ -460,7 +460,7 @@ forge(struct repo *full, const struct keyring *ring, const char *host,
 	m.catalog.tail->writer = keyring_writer(ring);
 	m.catalog.tail->wrap.kind = WRAP_SEALED;
 	lineage_of(&m.lineage, wrong_lineage ? 0 : keyring_writer(ring),
-	    &m.host, &m.roots);
+	    &m.host, &m.roots, NULL);
 	assert_int_equal(manifest_emit(&content, &m, &e), 0);
 	assert_int_equal(sealed_emit(&object, ring, OBJECT_MANIFEST, &run, 0,
 	    &content, &e), 0);

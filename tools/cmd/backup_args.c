@@ -116,7 +116,8 @@ add_paths_file(struct backup_args *a, struct cmd *c, const char *file,
 }
 
 int
-backup_args_init(struct backup_args *a, struct cmd *c, struct err *e)
+backup_args_init(struct backup_args *a, struct cmd *c, bool arguments,
+    struct err *e)
 {
 	static const struct {
 		const char *option;
@@ -142,7 +143,7 @@ backup_args_init(struct backup_args *a, struct cmd *c, struct err *e)
 	for (size_t i = 0; i < direct->n; i++)
 		if (add(&a->excludes, &a->nexcludes, direct->list[i], e) != 0)
 			return (-1);
-	for (int i = 0; i < c->nargs; i++)
+	for (int i = 0; arguments && i < c->nargs; i++)
 		if (add(&a->roots, &a->nroots, c->args[i], e) != 0)
 			return (-1);
 	for (size_t i = 0; i < 3; i++) {

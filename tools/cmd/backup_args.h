@@ -17,9 +17,10 @@ struct backup_args {
 	char **globs;			/* owned, each too */
 	size_t nglobs;
 };
-/* What is wrong with a list is an error; a pattern of --files-from that
- * matches nothing is warned of. */
-int backup_args_init(struct backup_args *, struct cmd *, struct err *);
+/* `arguments': the command's are paths.  What is wrong with a list is an error;
+ * a pattern of --files-from that matches nothing is warned of. */
+int backup_args_init(struct backup_args *, struct cmd *, bool arguments,
+    struct err *);
 void backup_args_fini(struct backup_args *);
 
 #endif

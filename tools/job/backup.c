@@ -21,9 +21,11 @@
 
 #include "engine/store/dir.h"
 #include "tools/job/backup_int.h"
+#include "tools/job/pace.h"
 
 #define MEMORY_BYTES	(256ULL << 20)
 #define THREAD_BYTES	(16ULL << 20)	/* what a worker more costs */
+#define NAME_BYTES	255
 #define SHOW_MS		100
 #define TICKS		16		/* entries between looks at the clock */
 
@@ -128,6 +130,8 @@ start_pool(struct backup *b, struct err *e)
 
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
+	if (threads < b->env->read_concurrency)
+		threads = b->env->read_concurrency;
 	if (threads > most)
 		threads = (unsigned)most;
 	/* One thread is the coordinator by itself. */
@@ -142,14 +146,19 @@ prepare(struct backup *b, struct err *e)
 	uint8_t key[KEY_BYTES];
 	int rc;
 
-	if (b->env->nroots == 0)
+	if (b->env->stream_name == NULL && b->env->nroots == 0)
 		return (err_set(e, ERR_USAGE, "nothing to back up: give "
-		    "paths"));
+		    "paths, or where to find them (see vitrine-backup(1))"));
 	b->memory_bytes = repo_env(b->repo)->memory_bytes;
 	if (b->memory_bytes == 0)
 		b->memory_bytes = MEMORY_BYTES;
-	if (roots_make(&b->roots, b->env->roots, b->env->nroots,
-	    !b->env->one_file_system, e) != 0 || filter_init(b, e) != 0)
+	if ((b->env->stream_name != NULL ?
+	    roots_stream(&b->roots, b->env->stream_name, e) :
+	    roots_make(&b->roots, b->env->roots, b->env->nroots,
+	    !b->env->one_file_system, e)) != 0 || filter_init(b, e) != 0)
+		return (-1);
+	if (b->env->rate_bytes > 0 &&
+	    pace_new(&b->pace, b->env->rate_bytes, e) != 0)
 		return (-1);
 	find_skipped(b);
 	b->dry_ino = 1ULL << 40;
@@ -254,32 +263,55 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 		if (strings_add(&m->excludes, env->excludes[i],
 		    strlen(env->excludes[i]), e) != 0)
 			return (-1);
+	if (env->name != NULL && (strlen(env->name) > NAME_BYTES ||
+	    env->name[0] == '\0'))
+		return (err_set(e, ERR_USAGE, "a name has 1 to %d bytes",
+		    NAME_BYTES));
+	if (env->name != NULL &&
+	    bytes_set(&m->name, env->name, strlen(env->name), e) != 0)
+		return (-1);
 	m->domain = keyring_domain(repo_keyring(b->repo));
 	m->writer = keyring_writer(repo_keyring(b->repo));
-	lineage_of(&m->lineage, m->writer, &m->host, roots);
+	lineage_of(&m->lineage, m->writer, &m->host, roots, &m->name);
 	return (0);
 }
 
-/* Dry: the newest snapshot of the lineage, without a session. */
+/*
+ * The snapshot that was asked for or (dry, without a session) the newest of the
+ * lineage.  In a session this comes after its lease is in the store, so that
+ * what is found is not collected before the commit is seen.
+ */
 static int
-find_parent_dry(struct backup *b, const struct manifest *m, struct err *e)
+find_parent(struct backup *b, const struct manifest *m, struct err *e)
 {
+	const char *asked = b->env->parent;
 	struct snapshots all;
 	const struct snapshot *best = NULL;
+	size_t at;
 	int rc = 0;
 
 	if (repo_snapshots(b->repo, &all, e) != 0)
 		return (-1);
-	for (size_t i = 0; i < all.n; i++)
+	if (asked != NULL) {
+		rc = snapshots_find(&all, asked, &at, e);
+		if (rc == 0)
+			best = &all.v[at];
+		else
+			(void)err_wrap(e, "--parent");
+	}
+	for (size_t i = 0; i < all.n && asked == NULL; i++)
 		if (id_equal(all.v[i].lineage.b, m->lineage.b) &&
 		    (best == NULL || all.v[i].sequence > best->sequence))
 			best = &all.v[i];
-	if (best != NULL) {
+	if (rc == 0 && best != NULL) {
 		b->res->parent = best->id;
 		rc = repo_manifest(b->repo, &best->id, &b->before, e);
 		b->has_before = rc == 0;
 	}
 	snapshots_fini(&all);
+	if (rc == 0 && asked != NULL && b->before.domain != m->domain)
+		rc = err_set(e, ERR_USAGE, "--parent: a snapshot by another "
+		    "kind of key, whose data can't be built upon");
 	return (rc < 0 ? -1 : 0);
 }
 
@@ -296,7 +328,7 @@ open_dry(struct backup *b, const struct manifest *m, bool use_parent,
 		return (-1);
 	if (!use_parent || keyring_role(keys) == ROLE_PUT_ONLY)
 		return (0);
-	if (find_parent_dry(b, m, e) != 0)
+	if (find_parent(b, m, e) != 0)
 		return (-1);
 	if (!b->has_before)
 		return (0);
@@ -314,6 +346,7 @@ open_build(struct backup *b, struct err *e)
 	    .fetch = b->fetch, .parent = b->has_before ? &b->before : NULL };
 	struct put_env put = { .pool = b->pool,
 	    .budget_bytes = b->memory_bytes / 4, .level = b->env->level,
+	    .raw_data = b->env->no_compression,
 	    .verify_data = true, .on_frame = build_on_frame,
 	    .on_pack = build_on_pack };
 	int rc = build_open(&b->build, &env, e);
@@ -341,11 +374,18 @@ open_all(struct backup *b, const struct manifest *m, bool use_parent,
 
 	if (fetch_new(&b->fetch, b->repo, b->memory_bytes / 32, false, e) != 0)
 		return (-1);
+	if (b->env->parent != NULL &&
+	    keyring_role(repo_keyring(b->repo)) == ROLE_PUT_ONLY)
+		return (err_set(e, ERR_USAGE, "--parent: a put-only key can't "
+		    "read snapshots; it builds on its own newest"));
 	if (b->env->dry_run)
 		return (open_dry(b, m, use_parent, e));
 	if (session_begin(&b->session, b->repo, e) != 0)
 		return (-1);
-	if (use_parent) {
+	if (use_parent && b->env->parent != NULL) {
+		if (find_parent(b, m, e) != 0)
+			return (-1);
+	} else if (use_parent) {
 		rc = session_parent(b->session, &m->lineage, &b->res->parent,
 		    &b->before, e);
 		if (rc < 0)
@@ -364,12 +404,22 @@ work(struct backup *b, struct err *e)
 	    .ops = &ops, .ctx = b };
 
 	ops.want_path = patterns_want_path(b->patterns);
-	if (flow_new(&b->flow, b, e) != 0 || walk_run(&env, e) != 0 ||
-	    flow_drain(b->flow, e) != 0)
+	if (flow_new(&b->flow, b, e) != 0)
+		return (-1);
+	if (b->env->stream_name != NULL)
+		return (stream_run(b, e));
+	if (walk_run(&env, e) != 0 || flow_drain(b->flow, e) != 0)
 		return (-1);
 	if (b->roots_read == 0)
 		return (err_set(e, ERR_ABSENT,
 		    "nothing of what was to be backed up could be read"));
+	if (b->res->files + b->res->others == 0 && !b->env->allow_empty)
+		return (err_set(e, ERR_ABSENT, "nothing to back up: only empty "
+		    "directories%s%s%s (--allow-empty if that is right)",
+		    b->roots.n == 1 ? " in " : "",
+		    b->roots.n == 1 ? b->roots.v[0] : "",
+		    b->env->nexcludes > 0 ? ", after the excludes" :
+		    ": is a file system not mounted?"));
 	return (tree_finish(b, e));
 }
 
@@ -408,6 +458,14 @@ commit(struct backup *b, struct manifest *m, struct err *e)
 	return (0);
 }
 
+/* Would the snapshot be what the parent is? */
+static bool
+is_unchanged(const struct backup *b)
+{
+	return (b->has_before && b->parent != NULL && !b->altered &&
+	    b->res->unread == 0 && b->before.unread == 0);
+}
+
 static void
 close_all(struct backup *b)
 {
@@ -421,6 +479,7 @@ close_all(struct backup *b)
 	pool_free(b->pool);
 	manifest_fini(&b->before);
 	filter_fini(b);
+	pace_free(b->pace);
 	roots_fini(&b->roots);
 	buf_fini(&b->gone.list);
 	buf_fini(&b->path);
@@ -463,7 +522,8 @@ attempt(struct repo *repo, const struct backup_env *env,
 	    open_all(&b, &m, use_parent, e) == 0)
 		rc = work(&b, e);
 	res->has_parent = b.has_before;
-	if (rc == 0 && !env->dry_run)
+	res->skipped = rc == 0 && env->skip_unchanged && is_unchanged(&b);
+	if (rc == 0 && !env->dry_run && !res->skipped)
 		rc = commit(&b, &m, e);
 	if (rc != 0)
 		salvage(&b);
@@ -479,10 +539,15 @@ backup_run(struct repo *repo, const struct backup_env *env,
     const struct events *ev, struct backup_result *res, struct err *e)
 {
 	bool again;
-	int rc = attempt(repo, env, ev, res, true, &again, e);
+	/* A stream is read in any case: the parent only saves its node. */
+	bool use_parent = env->stream_name == NULL || !env->force;
+	int rc = attempt(repo, env, ev, res, use_parent, &again, e);
 
 	if (rc == 0 || !again)
 		return (rc);
+	if (env->stream_name != NULL && env->command == NULL)
+		return (err_wrap(e, "the stream can't be read twice: give it "
+		    "again with --force"));
 	events_item(ev, EVENT_WARNING, NULL, "%s; reading everything again",
 	    err_text(e));
 	err_init(e);

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@
 /* The workers prefer what is downstream: 0 is the walk's. */
 #define PRIORITY_READ	1
 #define PRIORITY_HASH	2
+
+#define POLL_MS		200	/* a stream that waits: looks for a signal */
 
 static int
 no_memory(struct err *e)
@@ -42,9 +45,10 @@ large_unref(struct large *f)
 {
 	if (--f->refs > 0)
 		return;
-	if (f->fd >= 0)
+	if (f->fd >= 0 && !f->is_stream)
 		(void)close(f->fd);
-	walk_dir_drop(f->it.dir);
+	if (f->it.dir != NULL)
+		walk_dir_drop(f->it.dir);
 	meta_fini(&f->meta);
 	free(f->name);
 	free(f);
@@ -131,6 +135,7 @@ run_read(struct job *job)
 			continue;
 		ri->it.name = (const char *)w->names.data + ri->name_off;
 		ri->it.now = clock_wall();
+		read_pace(w->b, (size_t)ri->it.st.size);
 		if (events_canceled(w->b->ev))
 			ri->redo = true;
 		else if (read_small(w->b, ri, w->buf, off, &w->cuts,
@@ -146,6 +151,7 @@ step_read(struct job *job)
 	struct work *w = (struct work *)job;
 	size_t head = w->cap - STEP_BYTES;
 
+	read_pace(w->b, w->len);
 	if (w->len > 0)
 		w->error = read_at(w->file->fd, w->buf + head, w->len, w->off,
 		    &w->got);
@@ -216,6 +222,19 @@ advance_hash(struct flow *f, struct err *e)
 	return (settle(f, (struct work *)lane_take(f->hash), e));
 }
 
+/* A work that is read and cut goes on; taken. */
+static int
+to_hash(struct flow *f, struct work *w, struct err *e)
+{
+	if (lane_is_full(f->hash) && advance_hash(f, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	w->job.run = step_hash;
+	lane_submit(f->hash, &w->job);
+	return (0);
+}
+
 /* The oldest work of the read lane goes on. */
 static int
 advance_read(struct flow *f, struct err *e)
@@ -228,13 +247,7 @@ advance_read(struct flow *f, struct err *e)
 	}
 	if (w->file == NULL && lane_is_empty(f->hash))
 		return (settle(f, w, e));
-	if (lane_is_full(f->hash) && advance_hash(f, e) != 0) {
-		work_put(f, w);
-		return (-1);
-	}
-	w->job.run = step_hash;
-	lane_submit(f->hash, &w->job);
-	return (0);
+	return (to_hash(f, w, e));
 }
 
 /* Takes the work. */
@@ -335,7 +348,9 @@ large_open(struct flow *f, const struct item *it, struct large **out,
 		large_unref(lf);
 		return (1);
 	}
+	lf->it.like = it->like && meta_is_same(&st, &it->st);
 	lf->it.st = st;
+	content_begin(&lf->content, f->b, lf->it.like);
 	lf->sparse = read_is_sparse(&st);
 	meta_read_fd(&lf->meta, lf->fd);
 	(void)posix_fadvise(lf->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -436,6 +451,85 @@ flow_file(struct flow *f, const struct item *it, struct err *e)
 	return (0);
 }
 
+/* The next bytes of a stream, as many as there is room for or come before its
+ * end; waits in a way that can be interrupted. */
+static int
+stream_fill(struct flow *f, struct work *w, int fd, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t *dst = w->buf + w->cap - STEP_BYTES;
+	ssize_t n;
+
+	read_pace(f->b, w->len);
+	while (w->got < w->len) {
+		if (backup_tick(f->b, NULL, NULL, e) != 0)
+			return (-1);
+		if (poll(&p, 1, POLL_MS) <= 0)
+			continue;
+		n = read(fd, dst + w->got, w->len - w->got);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return (err_sys(e, errno, "the stream can't be read"));
+		if (n == 0)
+			break;
+		w->got += (size_t)n;
+	}
+	return (0);
+}
+
+/* One step of a stream: read, cut, sent on. */
+static int
+stream_step(struct flow *f, struct large *lf, uint64_t *off, struct err *e)
+{
+	struct work *w = work_get(f, e);
+
+	if (w == NULL)
+		return (-1);
+	w->off = *off;
+	w->len = STEP_BYTES;
+	if (work_buf(w, f->head + STEP_BYTES, e) != 0 ||
+	    stream_fill(f, w, lf->fd, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	w->run_end = w->last = w->got < w->len;
+	w->len = w->got;
+	*off += w->got;
+	w->file = lf;
+	lf->refs++;
+	if (joint(f, w, e) != 0) {
+		work_put(f, w);
+		return (-1);
+	}
+	lf->stopped = w->last;
+	return (to_hash(f, w, e));
+}
+
+int
+flow_stream(struct flow *f, int fd, uint64_t ino, struct content *content,
+    uint64_t *bytes, struct err *e)
+{
+	struct large *lf = calloc(1, sizeof(*lf));
+	int rc = 0;
+
+	*bytes = 0;
+	if (lf == NULL)
+		return (no_memory(e));
+	lf->refs = 1;
+	lf->is_stream = true;
+	lf->fd = fd;
+	lf->it.ino = ino;
+	lf->content = *content;
+	while (rc == 0 && !lf->stopped)
+		rc = stream_step(f, lf, bytes, e);
+	if (rc == 0)
+		rc = flow_drain(f, e);
+	*content = lf->content;
+	large_unref(lf);
+	return (rc);
+}
+
 int
 flow_drain(struct flow *f, struct err *e)
 {
@@ -473,6 +567,7 @@ flow_new(struct flow **out, struct backup *b, struct err *e)
 		flow_free(f);
 		return (-1);
 	}
+	lane_limit(f->read, b->env->read_concurrency);
 	*out = f;
 	return (0);
 }

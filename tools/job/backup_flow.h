@@ -15,12 +15,14 @@ struct large {
 	struct meta meta;
 	int fd;
 	bool sparse;
+	bool is_stream;			/* no file: fd is another's, no dir */
 	/* At the joint. */
 	bool stopped;			/* error or early end: skip the rest */
 	int error;
 	bool is_short;
 	/* Settled. */
 	uint64_t bytes;
+	struct content content;
 };
 
 struct work {

@@ -17,11 +17,15 @@
  *	backup_filter.c	what is wanted: patterns, ignore files, markers, sizes
  *	backup_flow.c	files' content in order: works, lanes, results
  *	backup_settle.c	what a work has found is written
+ *	backup_stream.c	a stream or a command's output instead of the walk
+ *	backup_same.c	is content that was read again the same?
  *	backup_read.c	what workers do for it: open, read, cut, look up
  *	backup_sink.c	what is written: nodes, attributes, owners; or, dry,
  *			counted
  */
 struct flow;
+struct pace;
+struct content;
 
 /* Directories taken away, kept until the end: they may turn up elsewhere. */
 struct gone_dirs {
@@ -56,6 +60,8 @@ struct backup {
 	struct inoset dry_seen;		/* chunks that this dry run counted */
 
 	struct flow *flow;
+	struct pace *pace;		/* owned; NULL: read as fast as can be */
+	bool altered;		/* something is not as in the parent */
 	struct gone_dirs gone;
 	struct inoset moved;		/* directories that were moved */
 	struct inoset lost;		/* linked files that vanished unread */
@@ -84,6 +90,8 @@ struct item {
 	bool is_root;
 	bool link;			/* only a name for ino */
 	bool is_new;			/* there was none before */
+	bool like;			/* as in the parent, as stat sees it */
+	uint64_t old_xattrs;		/* then */
 };
 
 /* backup_flow.c */
@@ -91,6 +99,10 @@ int flow_new(struct flow **out, struct backup *, struct err *);
 void flow_free(struct flow *);		/* NULL is fine; waits for workers */
 /* Queues; copies what it needs of the item. */
 int flow_file(struct flow *, const struct item *, struct err *);
+/* All that the descriptor gives until its end, as the content of `ino', which
+ * was begun; *bytes is how much that is. */
+int flow_stream(struct flow *, int fd, uint64_t ino, struct content *,
+    uint64_t *bytes, struct err *);
 /* Finish all that is queued. */
 int flow_drain(struct flow *, struct err *);
 
@@ -107,6 +119,8 @@ struct node {
 	const struct meta *meta;	/* NULL: none */
 	uint64_t xattrs;		/* without meta; set by sink_node */
 	const struct stamp *now;	/* NULL: not recent */
+	bool like;		/* a parent's node, as stat sees it, */
+	uint64_t old_xattrs;	/* which has these */
 };
 int sink_node(struct backup *, struct node *, struct err *);
 int sink_name(struct backup *, uint64_t dir, const char *name, uint64_t ino,
@@ -143,6 +157,23 @@ bool filter_keep(void *backup, const struct walk_dir *, const char *path,
     struct walk_entry *);
 /* What is to be said of a directory's markers and rules. */
 void filter_tell(struct backup *, const struct walk_dir *, bool is_root);
+
+/* backup_same.c: is the content that was read again what the parent has?  Kept
+ * only where the answer is asked for. */
+struct content {
+	struct hash hash;
+	uint64_t hole;			/* not hashed yet */
+	bool on;
+	bool same;			/* set by content_end */
+};
+void content_begin(struct content *, const struct backup *, bool like);
+void content_chunk(struct content *, const struct chunk_id *, uint64_t len);
+void content_hole(struct content *, uint64_t len);
+/* Notes in the backup when it differs from the parent's file. */
+int content_end(struct content *, struct backup *, uint64_t ino, struct err *);
+
+/* backup_stream.c: a stream instead of a walk. */
+int stream_run(struct backup *, struct err *);
 
 /* backup_tree.c */
 extern const struct walk_ops backup_walk_ops;
@@ -182,6 +213,8 @@ struct run_item {
 	struct meta meta;
 	size_t first_cut, ncuts;
 };
+/* Before so many bytes are read: waits as long as the rate asks for. */
+void read_pace(struct backup *, size_t bytes);
 /* Open for reading; never waits, never follows, never a device.  fd or
  * -errno. */
 int read_open(const struct walk_dir *, const char *name);

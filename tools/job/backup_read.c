@@ -11,6 +11,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tools/job/pace.h"
+
+void
+read_pace(struct backup *b, size_t bytes)
+{
+	if (b->pace != NULL)
+		pace_wait(b->pace, bytes, b->ev);
+}
+
 int
 read_open(const struct walk_dir *dir, const char *name)
 {

@@ -12,14 +12,16 @@
 #include <unistd.h>
 
 static int
-put_cuts(struct backup *b, uint64_t ino, const uint8_t *buf,
-    const struct cuts *cuts, size_t first, size_t n, struct err *e)
+put_cuts(struct backup *b, uint64_t ino, struct content *ct,
+    const uint8_t *buf, const struct cuts *cuts, size_t first, size_t n,
+    struct err *e)
 {
 	for (size_t i = first; i < first + n; i++) {
 		const struct cut *c = &cuts->v[i];
 
 		if (sink_chunk(b, ino, &c->hint, buf + c->off, c->len, e) != 0)
 			return (-1);
+		content_chunk(ct, &c->hint.id, c->len);
 		b->res->bytes_read += c->len;
 		b->partial_bytes += c->len;
 	}
@@ -31,7 +33,8 @@ settle_file(struct backup *b, const struct item *it, const struct meta *meta,
     unsigned flags, struct err *e)
 {
 	struct node nd = { .ino = it->ino, .flags = (uint8_t)flags,
-	    .st = &it->st, .meta = meta, .now = &it->now };
+	    .st = &it->st, .meta = meta, .now = &it->now, .like = it->like,
+	    .old_xattrs = it->old_xattrs };
 
 	if (meta != NULL && meta->error != 0) {
 		backup_unread(b, it->dir, it->name, meta->error);
@@ -44,19 +47,22 @@ settle_file(struct backup *b, const struct item *it, const struct meta *meta,
 }
 
 static void
-count_file(struct backup *b, const struct item *it, uint64_t bytes)
+count_file(struct backup *b, const struct item *it, uint64_t bytes, bool same)
 {
 	b->res->files++;
 	b->res->bytes += bytes;
 	b->partial_bytes = 0;
 	if (it->is_new)
 		b->res->files_new++;
+	else if (same)
+		b->res->files_unchanged++;
 	else
 		b->res->files_changed++;
 	if (it->is_root)
 		b->roots_read++;
-	backup_say(b, EVENT_DETAIL, it->dir, it->name, "%s",
-	    it->is_new ? "added" : "changed");
+	if (it->is_new || !same)
+		backup_say(b, EVENT_DETAIL, it->dir, it->name, "%s",
+		    it->is_new ? "added" : "changed");
 }
 
 /* It was there when the walk came by, and is not any more. */
@@ -90,7 +96,8 @@ put_unopened(struct backup *b, const struct item *it, int error, struct err *e)
  * be. */
 static int
 put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
-    int error, bool is_short, uint64_t bytes, struct err *e)
+    int error, bool is_short, uint64_t bytes, struct content *ct,
+    struct err *e)
 {
 	struct meta_stat now;
 	unsigned flags = 0;
@@ -102,11 +109,14 @@ put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
 	if (is_short || meta_stat(&now, fd, "") != 0 ||
 	    !meta_is_same(&now, &it->st)) {
 		b->res->changed_meanwhile++;
+		b->altered = true;
 		backup_say(b, EVENT_CHANGED, it->dir, it->name,
 		    "changed while it was read");
 		flags |= ENTRY_CHANGED;
 	}
-	count_file(b, it, bytes);
+	if (content_end(ct, b, it->ino, e) != 0)
+		return (-1);
+	count_file(b, it, bytes, ct->same && flags == 0);
 	it->named = true;
 	if (flags != 0 && settle_file(b, it, meta, flags, e) != 0)
 		return (-1);
@@ -124,6 +134,7 @@ struct alone {
 	struct cuts cuts;
 	size_t left;			/* bytes at the buffer's beginning */
 	uint64_t bytes;
+	struct content content;
 	int error;
 	bool is_short;
 };
@@ -141,6 +152,7 @@ alone_data(struct alone *a, uint64_t off, uint64_t len, struct err *e)
 
 		if (want > room)
 			want = (size_t)room;
+		read_pace(b, want);
 		a->error = read_at(a->fd, a->f->alone + a->left, want, off,
 		    &got);
 		a->is_short = got < want;
@@ -152,8 +164,8 @@ alone_data(struct alone *a, uint64_t off, uint64_t len, struct err *e)
 		if (read_cut(b, a->f->alone, 0, all, last, &a->cuts, &a->left,
 		    e) != 0 ||
 		    read_lookup(b, a->f->alone, &a->cuts, 0, e) != 0 ||
-		    put_cuts(b, a->it->ino, a->f->alone, &a->cuts, 0,
-		    a->cuts.n, e) != 0 ||
+		    put_cuts(b, a->it->ino, &a->content, a->f->alone, &a->cuts,
+		    0, a->cuts.n, e) != 0 ||
 		    backup_tick(b, a->it->dir, a->it->name, e) != 0)
 			return (-1);
 		memmove(a->f->alone, a->f->alone + all - a->left, a->left);
@@ -175,6 +187,7 @@ alone_spans(struct alone *a, struct err *e)
 			break;
 		if (hole > 0 && sink_hole(a->f->b, a->it->ino, hole, e) != 0)
 			return (-1);
+		content_hole(&a->content, hole);
 		a->bytes += hole;
 		if (alone_data(a, off + hole, data, e) != 0)
 			return (-1);
@@ -207,12 +220,14 @@ settle_alone(struct flow *f, struct item *it, struct err *e)
 		(void)close(a.fd);
 		return (put_unopened(f->b, it, a.error, e));
 	}
+	it->like = it->like && meta_is_same(&st, &it->st);
 	it->st = st;
+	content_begin(&a.content, f->b, it->like);
 	meta_read_fd(&meta, a.fd);
 	if (settle_file(f->b, it, &meta, 0, e) == 0 &&
 	    sink_begin(f->b, it->ino, e) == 0 && alone_spans(&a, e) == 0)
 		rc = put_outcome(f->b, it, &meta, a.fd, a.error, a.is_short,
-		    a.bytes, e);
+		    a.bytes, &a.content, e);
 	(void)close(a.fd);
 	free(a.cuts.v);
 	meta_fini(&meta);
@@ -245,6 +260,7 @@ settle_run(struct flow *f, struct work *w, struct err *e)
 	for (size_t i = 0; i < w->n; i++) {
 		struct run_item *ri = &w->items[i];
 		struct item *it = &ri->it;
+		struct content ct;
 		int rc;
 
 		it->name = (const char *)w->names.data + ri->name_off;
@@ -260,12 +276,15 @@ settle_run(struct flow *f, struct work *w, struct err *e)
 			rc = settle_file(b, it, &ri->meta, 0, e);
 			if (rc == 0)
 				rc = sink_begin(b, it->ino, e);
+			content_begin(&ct, b, it->like);
 			if (rc == 0)
-				rc = put_cuts(b, it->ino, w->buf, &w->cuts,
-				    ri->first_cut, ri->ncuts, e);
+				rc = put_cuts(b, it->ino, &ct, w->buf,
+				    &w->cuts, ri->first_cut, ri->ncuts, e);
+			if (rc == 0)
+				rc = content_end(&ct, b, it->ino, e);
 			if (rc == 0)
 				rc = sink_end(b, it->ino, e);
-			count_file(b, it, it->st.size);
+			count_file(b, it, it->st.size, rc == 0 && ct.same);
 		}
 		if (rc != 0)
 			return (-1);
@@ -284,14 +303,16 @@ settle_step(struct flow *f, struct work *w, struct err *e)
 	if (w->hole > 0 && !w->skipped) {
 		if (sink_hole(b, lf->it.ino, w->hole, e) != 0)
 			return (-1);
+		content_hole(&lf->content, w->hole);
 		lf->bytes += w->hole;
 	}
 	lf->bytes += w->got;
-	if (put_cuts(b, lf->it.ino, w->buf, &w->cuts, 0, w->cuts.n, e) != 0)
+	if (put_cuts(b, lf->it.ino, &lf->content, w->buf, &w->cuts, 0,
+	    w->cuts.n, e) != 0)
 		return (-1);
-	if (!w->last)
+	if (!w->last || lf->is_stream)
 		return (0);
 	return (put_outcome(b, &lf->it, &lf->meta, lf->fd, lf->error,
-	    lf->is_short, lf->bytes, e));
+	    lf->is_short, lf->bytes, &lf->content, e));
 }
 

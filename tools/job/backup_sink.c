@@ -100,6 +100,10 @@ sink_node(struct backup *b, struct node *nd, struct err *e)
 	    &nd->xattrs, e) != 0)
 		return (-1);
 	en.xattrs = nd->xattrs;
+	/* What only leads to the roots is not what was asked for. */
+	if ((!nd->like || nd->xattrs != nd->old_xattrs) &&
+	    (nd->flags & ENTRY_IMPLIED) == 0)
+		b->altered = true;
 	if (st->kind == ENTRY_SYMLINK) {
 		target = nd->meta != NULL ? nd->meta->target : "";
 		target_len = nd->meta != NULL ? nd->meta->target_len : 0;
@@ -111,6 +115,7 @@ int
 sink_name(struct backup *b, uint64_t dir, const char *name, uint64_t ino,
     struct err *e)
 {
+	b->altered = true;
 	if (b->build == NULL)
 		return (0);
 	return (build_name(b->build, dir, name, strlen(name), ino, e));
@@ -121,6 +126,7 @@ sink_unname(struct backup *b, uint64_t dir, const char *name, struct err *e)
 {
 	int rc;
 
+	b->altered = true;
 	if (b->build == NULL)
 		return (0);
 	rc = build_unname(b->build, dir, name, strlen(name), e);
@@ -131,6 +137,7 @@ int
 sink_move(struct backup *b, uint64_t ino, uint64_t dir, const char *name,
     struct err *e)
 {
+	b->altered = true;
 	if (b->build == NULL)
 		return (0);
 	return (build_move_dir(b->build, ino, dir, name, strlen(name), e));

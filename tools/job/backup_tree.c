@@ -50,14 +50,15 @@ same_stamp(const struct stamp *a, const struct stamp *b)
 	return (a->s == b->s && a->ns == b->ns);
 }
 
-/* Is what the parent says still so, as far as stat can tell? */
+/* Is what the parent says still so, as far as stat can tell?  But for
+ * ENTRY_RECENT, which makes it one to be looked at again. */
 static bool
-is_same(const struct meta_stat *st, bool implied, const struct entry *old)
+is_like(const struct meta_stat *st, bool implied, const struct entry *old)
 {
 	unsigned flags = implied ? ENTRY_IMPLIED : 0;
 
 	return (old->kind == st->kind &&
-	    (old->flags & ~(unsigned)ENTRY_SPARSE) == flags &&
+	    (old->flags & ~(unsigned)(ENTRY_SPARSE | ENTRY_RECENT)) == flags &&
 	    old->src_ino == st->ino && old->mode == st->mode &&
 	    old->uid == st->uid && old->gid == st->gid &&
 	    (st->kind != ENTRY_FILE || old->size == st->size) &&
@@ -128,7 +129,9 @@ examine(void *ctx, struct walk_batch *batch, struct err *e)
 
 		if (!en->has_old || en->error != 0)
 			continue;
-		en->same = is_same(&en->st, en->implied, &en->old);
+		en->like = is_like(&en->st, en->implied, &en->old);
+		en->same = en->like && (en->old.flags & ENTRY_RECENT) == 0 &&
+		    !b->env->force;
 		if (en->same && en->st.kind == ENTRY_FILE && b->build != NULL &&
 		    build_is_sound(b->build, en->old.ino, &en->same, e) != 0)
 			return (-1);
@@ -300,7 +303,7 @@ identify(struct backup *b, struct walk_dir *dir, struct walk_batch *in,
 		return (0);
 	}
 	dir->old = 0;
-	en->same = false;
+	en->same = en->like = false;
 	if (push_aside(b, dir->parent, en, e) != 0 ||
 	    find_moved(b, dir, en, named, e) != 0)
 		return (-1);
@@ -331,10 +334,15 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
 	if (en == NULL && b->parent != NULL) {
 		if (catalog_get(b->parent, CATALOG_ROOT_INO, &old, e) != 0)
 			return (-1);
-		same = is_same(&dir->st, dir->implied, &old);
-		nd.xattrs = old.xattrs;
-	} else if (same) {
-		nd.xattrs = en->old.xattrs;
+		nd.like = is_like(&dir->st, dir->implied, &old);
+		same = nd.like && (old.flags & ENTRY_RECENT) == 0 &&
+		    !b->env->force;
+		nd.xattrs = nd.old_xattrs = old.xattrs;
+	} else if (en != NULL) {
+		nd.like = en->like;
+		nd.old_xattrs = en->old.xattrs;
+		if (same)
+			nd.xattrs = en->old.xattrs;
 	}
 	dir->xattrs = nd.xattrs;
 	filter_tell(b, dir, en != NULL && en->is_root);
@@ -441,7 +449,8 @@ queue(struct backup *b, struct walk_batch *batch, const struct walk_entry *en,
 {
 	struct item it = { .dir = batch->dir, .name = en->name, .st = en->st,
 	    .now = batch->now, .ino = ino, .named = named, .link = link,
-	    .is_root = en->is_root, .is_new = !en->has_old };
+	    .is_root = en->is_root, .is_new = !en->has_old,
+	    .like = en->like && named, .old_xattrs = en->old.xattrs };
 
 	return (flow_file(b->flow, &it, e));
 }
@@ -499,7 +508,8 @@ put_other(struct backup *b, struct walk_batch *batch,
     const struct walk_entry *en, uint64_t ino, bool named, struct err *e)
 {
 	struct node nd = { .ino = ino, .st = &en->st, .meta = en->meta,
-	    .now = &batch->now };
+	    .now = &batch->now, .like = en->like && named,
+	    .old_xattrs = en->old.xattrs };
 
 	b->res->others++;
 	if (en->meta != NULL && en->meta->error != 0) {

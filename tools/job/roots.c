@@ -169,6 +169,29 @@ roots_make(struct roots *r, const char *const *given, size_t n, bool fold,
 	return (0);
 }
 
+int
+roots_stream(struct roots *r, const char *name, struct err *e)
+{
+	while (*name == '/')
+		name++;
+	r->n = 0;
+	r->v = calloc(2, sizeof(*r->v));
+	if (r->v == NULL || (r->v[0] = join("", name, e)) == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for paths"));
+	r->n = 1;
+	for (const char *p = name;; p++) {
+		size_t len = strcspn(p, "/");
+
+		if (len == 0 || len > NAME_MAX || (len == 1 && p[0] == '.') ||
+		    (len == 2 && p[0] == '.' && p[1] == '.'))
+			return (err_set(e, ERR_USAGE, "\"%s\" can't be the "
+			    "path of a file", name));
+		p += len;
+		if (*p == '\0')
+			return (0);
+	}
+}
+
 void
 roots_fini(struct roots *r)
 {

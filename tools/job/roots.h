@@ -21,6 +21,8 @@ struct roots {
 int path_compare(const char *, const char *);	/* by components */
 int roots_make(struct roots *, const char *const *given, size_t n, bool fold,
     struct err *);
+/* One path for what isn't there: as it stands, from "/" on. */
+int roots_stream(struct roots *, const char *name, struct err *);
 void roots_fini(struct roots *);
 
 /*

@@ -65,7 +65,7 @@ walk_batch_reset(struct walk_batch *b)
 {
 	forget_gone(b);
 	for (size_t i = 0; i < b->n; i++)
-		b->v[i].has_old = b->v[i].same = false;
+		b->v[i].has_old = b->v[i].same = b->v[i].like = false;
 }
 
 void

@@ -50,6 +50,7 @@ struct walk_entry {
 	bool left_out;		/* on purpose: as if it were not there */
 	bool has_old;		/* set by examine: what the parent has */
 	bool same;			/* ... and that nothing changed */
+	bool like;	/* ... nothing but how recent it was: look again */
 	int error;			/* errno: stat failed, st is a guess */
 	struct meta_stat st;
 	struct entry old;

@@ -1,0 +1,140 @@
+/*
+ * Programs that a job runs.
+ */
+#include "tools/job/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NAP_MS	20
+
+/* posix_spawn's arrays are not const, but it changes nothing. */
+static char *const *
+unconst(const char *const *v)
+{
+	return ((char *const *)(uintptr_t)v);
+}
+
+static int
+spawn(struct child *c, const char *const *argv, const char *const *environment,
+    int out)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t all, none;
+	int error;
+
+	(void)sigfillset(&all);
+	(void)sigemptyset(&none);
+	error = posix_spawn_file_actions_init(&files);
+	if (error != 0)
+		return (error);
+	error = posix_spawnattr_init(&attr);
+	if (error != 0) {
+		(void)posix_spawn_file_actions_destroy(&files);
+		return (error);
+	}
+	error = posix_spawn_file_actions_addopen(&files, STDIN_FILENO,
+	    "/dev/null", O_RDONLY, 0);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(&files, out,
+		    STDOUT_FILENO);
+	if (error == 0)
+		error = posix_spawnattr_setsigdefault(&attr, &all);
+	if (error == 0)
+		error = posix_spawnattr_setsigmask(&attr, &none);
+	if (error == 0)
+		error = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
+		    POSIX_SPAWN_SETSIGMASK);
+	if (error == 0)
+		error = posix_spawnp(&c->pid, argv[0], &files, &attr,
+		    unconst(argv), environment != NULL ?
+		    unconst(environment) : environ);
+	(void)posix_spawnattr_destroy(&attr);
+	(void)posix_spawn_file_actions_destroy(&files);
+	return (error);
+}
+
+int
+child_start(struct child *c, const char *const *argv, const char *name,
+    const char *const *environment, bool output, struct err *e)
+{
+	int fds[2] = { -1, STDERR_FILENO }, error;
+
+	memset(c, 0, sizeof(*c));
+	c->name = name != NULL ? name : argv[0];
+	if (output && pipe2(fds, O_CLOEXEC) != 0)
+		return (err_sys(e, errno, "a pipe"));
+	c->out = fds[0];
+	error = spawn(c, argv, environment, fds[1]);
+	if (output)
+		(void)close(fds[1]);
+	if (error == 0)
+		return (0);
+	if (c->out >= 0)
+		(void)close(c->out);
+	c->out = -1;
+	c->pid = 0;
+	return (err_sys(e, error, "%s", c->name));
+}
+
+static void
+close_out(struct child *c)
+{
+	if (c->out >= 0)
+		(void)close(c->out);
+	c->out = -1;
+}
+
+int
+child_wait(struct child *c, const struct events *ev, struct err *e)
+{
+	bool told = false;
+	int status;
+	pid_t r;
+
+	close_out(c);
+	for (;;) {
+		if (!told && ev != NULL && events_canceled(ev)) {
+			told = true;
+			(void)kill(c->pid, SIGTERM);
+		}
+		r = waitpid(c->pid, &status, ev != NULL ? WNOHANG : 0);
+		if (r == c->pid)
+			break;
+		if (r < 0 && errno != EINTR) {
+			c->pid = 0;
+			return (err_sys(e, errno, "%s", c->name));
+		}
+		if (r == 0)
+			(void)poll(NULL, 0, NAP_MS);
+	}
+	c->pid = 0;
+	if (told)
+		return (err_set(e, ERR_CANCELED, "%s: interrupted", c->name));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return (0);
+	if (WIFEXITED(status))
+		return (err_set(e, ERR_ABSENT, "%s: ended with status %d",
+		    c->name, WEXITSTATUS(status)));
+	return (err_set(e, ERR_ABSENT, "%s: ended by signal %d (%s)", c->name,
+	    WTERMSIG(status), strsignal(WTERMSIG(status))));
+}
+
+void
+child_stop(struct child *c)
+{
+	struct err ignored = ERR_INIT;
+
+	if (c->pid == 0)
+		return;
+	(void)kill(c->pid, SIGTERM);
+	(void)child_wait(c, NULL, &ignored);
+}
