@@ -371,7 +371,7 @@ run(struct cmd *c, struct err *e)
 }
 
 const struct command backup_command = {
-	"backup", "[PATH...] | --command -- COMMAND...",
+	"backup", "[PATH...]",
 	"Back up files and directories into a new snapshot", options, 0, -1,
 	run
 };

@@ -60,7 +60,7 @@ struct backup {
 	struct inoset dry_seen;		/* chunks that this dry run counted */
 
 	struct flow *flow;
-	struct pace *pace;		/* owned; NULL: read as fast as can be */
+	struct pace *pace;		/* owned; NULL: without a limit */
 	bool altered;		/* something is not as in the parent */
 	struct gone_dirs gone;
 	struct inoset moved;		/* directories that were moved */
