@@ -173,7 +173,7 @@ def corpus(base, which, scale, say):
     want = {"version": VERSION, "seed": SEED, "scale": scale}
     try:
         with open(stamp) as f:
-            if json.load(f) == want:
+            if json.load(f) == want and os.path.isdir(top):
                 return top
     except (OSError, ValueError):
         pass
