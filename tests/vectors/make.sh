@@ -30,7 +30,7 @@ $CC -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVITRINE_TESTING -O1 \
     -Wall -Wextra -Werror -Wno-unused-parameter -I. \
     -include engine/base/banned.h -o "$tools/emit" tests/vectors/emit.c \
     "$library" $(pkg-config --libs libzstd libsodium sqlite3 libcurl \
-    libcrypto) -lpthread
+    expat libcrypto) -lpthread
 cp "$VITRINE_TEST" "$tools/vitrine"
 cp tests/vectors/story.py "$tools/"
 

@@ -137,11 +137,11 @@ void reader_close(struct reader *);
 int reader_resolve(struct reader *, struct entry *, struct err *);
 
 extern const struct command init_command, backup_command, snapshots_command,
-    ls_command, cat_command, mount_command, umount_command, restore_command, dump_command,
-    check_command, config_command, complete_command, key_list_command,
-    key_add_command, key_change_command, key_remove_command, tag_add_command,
-    tag_remove_command, tag_set_command, find_command, diff_command,
-    stats_command, history_command, sql_command, version_command,
-    help_command_def;
+    ls_command, cat_command, mount_command, umount_command, restore_command,
+    dump_command, check_command, config_command, complete_command,
+    key_list_command, key_add_command, key_change_command, key_remove_command,
+    tag_add_command, tag_remove_command, tag_set_command, find_command,
+    diff_command, stats_command, history_command, sql_command,
+    version_command, help_command_def;
 
 #endif
