@@ -19,9 +19,9 @@
  *  2. `waiting' is NULL just when every job of the lane has started.
  *  3. A worker goes to sleep only when no lane has a waiting job, and is woken
  *     at a submit, at every n-th one of a lane that gathers (whose waiting jobs
- *     the coordinator runs itself), and before the coordinator sleeps.  A lane with a
- *     limit may have more waiting; when one of its jobs ends a sleeper is
- *     woken.
+ *     the coordinator runs itself), and before the coordinator sleeps.  A lane
+ *     with a limit may have more waiting; when one of its jobs ends a sleeper
+ *     is woken.
  *  4. The coordinator sleeps only for a head that is waiting or running; by 3
  *     a waiting one has a worker on its way, and no job waits for the
  *     coordinator, so the sleep ends.

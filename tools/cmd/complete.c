@@ -175,6 +175,7 @@ offer_value(struct line *l, const char *name)
 		else
 			offer_snapshots(l, strstr(name, ":PATH") != NULL);
 	} else if (strstr(name, "DIRECTORY") != NULL ||
+	    strstr(name, "LOCATION") != NULL ||
 	    strstr(name, "MOUNTPOINT") != NULL)
 		(void)printf(":directories\n");
 	else if (strstr(name, "FILE") != NULL || strstr(name, "PATH") != NULL)
