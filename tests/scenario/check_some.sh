@@ -56,7 +56,7 @@ while [ "$left" -gt 0 ]; do
 done
 is "$runs" "$packs"
 ok vitrine check --read-data-subset 0.5%
-says '; 1 \(.*\) of them verified in .*; all packs were verified since 20'
+says '; [1-9] \(.*\) of them verified in .*; all packs were verified since 20'
 
 step "longest unread first"
 [ -x "$VITRINE_TEST" ] || die "make V=test first"
@@ -87,7 +87,7 @@ ok vitrine --json check --max-time 1s
 step "a bit flipped is found when its pack has its turn"
 rm -rf "$T/state"
 pull
-p=$(ls "$R"/packs/*/* | head -1)
+p=$(ls -S "$R"/packs/*/* | head -1)
 chmod u+w "$p"
 printf '\377\376\375' | dd of="$p" bs=1 seek=5000 conv=notrunc 2>/dev/null
 push
