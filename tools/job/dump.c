@@ -443,7 +443,7 @@ walk(void *ctx, const char *bytes, size_t len, const struct entry *en,
 		    "it could not be read when it was backed up");
 	if (en->kind == ENTRY_SOCKET || en->kind > ENTRY_BLOCK)
 		failed(d, path, "a socket, which no archive holds");
-	/* Of directories above the roots only the names are known. */
+	/* Directories above the roots were not asked for. */
 	if ((en->flags & ENTRY_IMPLIED) != 0 || en->kind == ENTRY_SOCKET ||
 	    en->kind > ENTRY_BLOCK || (unread && en->kind != ENTRY_DIR))
 		return (0);
