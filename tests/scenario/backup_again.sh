@@ -92,5 +92,5 @@ ok vitrine check --read-data
 step "what is too fresh is read again, even if its times say nothing"
 echo one >"$S/fresh"
 ok vitrine backup "$S"
-ok vitrine backup "$S"
-says ' 0 new, [1-9]'
+ok vitrine --json backup "$S"
+says '"bytes_read":[1-9]'

@@ -8,6 +8,7 @@ F=$XDG_CONFIG_HOME/vitrine/config
 mkdir -p "$(dirname "$F")" "$T/src/keep" "$T/other"
 echo one >"$T/src/keep/one"
 echo two >"$T/src/two.o"
+echo text >"$T/src/text"
 echo three >"$T/other/three.c"
 unset VITRINE_REPOSITORY VITRINE_PASSWORD
 echo 'a scenario pass phrase' >"$T/home/pass"

@@ -390,8 +390,8 @@ test_role(void **state)
 	    "\"Expiration\":\"2013-05-24T00:00:00Z\"}";
 	static const char *const bad[] = {
 		"", "{", "[]", "{}", "{\"AccessKeyId\":\"a\"}",
-		"{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\","
-		    "\"Expiration\":\"soon\"}"
+		("{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\","
+		    "\"Expiration\":\"soon\"}")
 	};
 	struct err e = ERR_INIT;
 	struct s3_keys *k = s3_keys_new(&e);
