@@ -170,6 +170,7 @@ list_replaced(struct merge *g, struct err *e)
 		most += g->s[i].table->head.replaces;
 	if (most > MERGE_MAX_REPLACED)
 		most = MERGE_MAX_REPLACED;
+	BUG_ON(most == 0);
 	g->replaced = calloc((size_t)most, sizeof(*g->replaced));
 	if (g->replaced == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));

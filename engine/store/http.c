@@ -66,7 +66,7 @@ struct http {
 	bool started;			/* lock */
 	bool stop;			/* lock */
 	struct transfer *queue;		/* lock */
-	struct transfer **queue_tail;	/* lock */
+	struct transfer *last;		/* of the queue, if it has any; lock */
 	pthread_t thread;
 	CURLM *multi;
 
@@ -404,8 +404,6 @@ admit(struct http *h)
 	(void)pthread_mutex_lock(&h->lock);
 	while (h->active < h->o.connections && (t = h->queue) != NULL) {
 		h->queue = t->next;
-		if (h->queue == NULL)
-			h->queue_tail = &h->queue;
 		(void)pthread_mutex_unlock(&h->lock);
 		begin(h, t);
 		(void)pthread_mutex_lock(&h->lock);
@@ -525,7 +523,6 @@ http_new(struct http **out, const struct http_options *o, struct err *e)
 		h->chunk = CHUNK_MAX;
 	h->up.limit = o->up_limit;
 	h->down.limit = o->down_limit;
-	h->queue_tail = &h->queue;
 	if (pthread_mutex_init(&h->lock, NULL) != 0)
 		BUG("a plain mutex can't be made");
 	*out = h;
@@ -592,6 +589,17 @@ outcome(struct transfer *t, struct err *e)
 	return (err_set(e, ERR_NET, "%s", text));
 }
 
+/* Under the lock. */
+static void
+enqueue(struct http *h, struct transfer *t)
+{
+	if (h->queue == NULL)
+		h->queue = t;
+	else
+		h->last->next = t;
+	h->last = t;
+}
+
 int
 http_perform(struct http *h, struct http_request *rq, struct err *e)
 {
@@ -609,8 +617,7 @@ http_perform(struct http *h, struct http_request *rq, struct err *e)
 	if (!h->started)
 		rc = start(h, e);
 	if (rc == 0) {
-		*h->queue_tail = &t;
-		h->queue_tail = &t.next;
+		enqueue(h, &t);
 		(void)pthread_mutex_unlock(&h->lock);
 		(void)curl_multi_wakeup(h->multi);
 		(void)pthread_mutex_lock(&h->lock);

@@ -67,13 +67,14 @@ static int
 compare_bytes(struct giving *g, struct err *e)
 {
 	uint8_t *ours = malloc(2 * COMPARE_PIECE);
-	uint8_t *theirs = ours + COMPARE_PIECE;
+	uint8_t *theirs;
 	uint64_t left;
 	size_t n, got;
 	int rc = 0;
 
 	if (ours == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
+	theirs = ours + COMPARE_PIECE;
 	for (uint64_t off = 0; rc == 0 && off < g->body.len; off += n) {
 		left = g->body.len - off;
 		n = left < COMPARE_PIECE ? (size_t)left : COMPARE_PIECE;

@@ -51,7 +51,7 @@ offer_commands(const char *family, const char *word)
 
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		name = commands[i]->name;
-		if (len > 0 && (strncmp(name, family, len - 1) != 0 ||
+		if (family != NULL && (strncmp(name, family, len - 1) != 0 ||
 		    name[len - 1] != ' '))
 			continue;
 		name += len;
