@@ -53,7 +53,7 @@ block_cache_free(struct block_cache *c)
 {
 	if (c == NULL)
 		return;
-	for (uint32_t i = 0; i < c->used; i++)
+	for (uint32_t i = 0; c->slots != NULL && i < c->used; i++)
 		free(c->slots[i].bytes);
 	(void)pthread_mutex_destroy(&c->lock);
 	free(c->slots);

@@ -242,7 +242,7 @@ make_room(struct cache_store *c, int dirfd, struct shard *s, uint64_t need)
 	s->bytes = look(dirfd, &v, &n);
 	s->counted = true;
 	s->added = 0;
-	if (s->bytes + need > c->shard_max) {
+	if (v != NULL && s->bytes + need > c->shard_max) {
 		uint64_t aim = c->shard_max - c->shard_max / 8;
 
 		qsort(v, n, sizeof(*v), by_age);

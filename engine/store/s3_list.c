@@ -76,8 +76,9 @@ one_page(struct s3 *s, struct listing *l, struct buf *token, struct err *e)
 	if (rc == S3_REFUSED)
 		rc = s3_refusal(s, &c, e);
 	/* A server that goes round in a circle would keep us for ever. */
-	if (rc == 0 && l->page.truncated && token->len == l->page.token.len &&
-	    memcmp(token->data, l->page.token.data, token->len) == 0)
+	if (rc == 0 && l->page.truncated && token->data != NULL &&
+	    token->len == l->page.token.len && memcmp(token->data,
+	    l->page.token.data, token->len) == 0)
 		rc = err_set(e, ERR_REMOTE, "the listing doesn't go on");
 	if (rc == 0) {
 		buf_reset(token);

@@ -191,7 +191,7 @@ s3_host_region(const char *host, char region[S3_REGION_MAX])
 		".amazonaws.com", ".amazonaws.com.cn", ".backblazeb2.com",
 		".wasabisys.com", ".scw.cloud", ".digitaloceanspaces.com"
 	};
-	char name[S3_HOST_MAX], *p = name;
+	char name[S3_HOST_MAX], *p;
 	size_t len;
 
 	(void)snprintf(name, sizeof(name), "%s", host);

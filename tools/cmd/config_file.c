@@ -77,9 +77,13 @@ add(struct config_entries *c, const struct section *s, const char *origin,
 	c->v = v;
 	if ((copy = strdup(origin)) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	v[c->n++] = (struct config_entry){ .origin = copy,
-	    .profile = s->profile, .command = s->command, .key = key,
-	    .value = value, .rank = s->rank };
+	v = &v[c->n++];
+	v->origin = copy;
+	v->profile = s->profile;
+	v->command = s->command;
+	v->key = key;
+	v->value = value;
+	v->rank = s->rank;
 	return (0);
 }
 
