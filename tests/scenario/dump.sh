@@ -89,9 +89,11 @@ is "$(vitrine dump "latest:$S/d" | tar -tf - | head -1)" ./
 is "$(vitrine dump latest | tar -tf - | grep -c "^${S#/}/letter.txt$")" 1
 
 step "what is damaged is named, and the rest is right"
+pull
 pack=$(find "$R/packs" -type f -size +600k | head -1)
 chmod u+w "$pack"
 printf 'garbage' | dd of="$pack" bs=1 seek=300000 conv=notrunc status=none
+push
 vitrine dump "latest:$S" >"$T/damaged.tar" 2>"$T/err"
 is $? 3
 grep -q 'there are zeros in the archive' "$T/err" || die "not said"

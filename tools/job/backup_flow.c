@@ -203,6 +203,7 @@ joint(struct flow *f, struct work *w, struct err *e)
 		lf->is_short = w->error == 0;
 		w->error = 0;
 	}
+	BUG_ON(w->buf == NULL);
 	if (f->tail_len > 0)
 		memcpy(w->buf + at, f->tail, f->tail_len);
 	last = w->run_end || lf->stopped ||
