@@ -76,6 +76,7 @@ ok vitrine backup --allow-empty "$T/empty"
 
 step "--compression"
 size() {
+	pull
 	find "$R" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }'
 }
 a=$(size)
