@@ -197,10 +197,9 @@ check_lineage(struct history *h, const struct snapshot **v, size_t n)
 	 * its own state alone, and nobody else can seal with its key. */
 	if (twice > 0 && v[0]->writer != 0)
 		tell_odd(h, "%s, written with a put-only key, has %llu "
-		    "sequence numbers twice (from %llu on): that client "
-		    "lost its state "
-		    "directory and began to count anew, or somebody else has "
-		    "its key", lineage_text(v[0], text),
+		    "sequence numbers twice (from %llu on): that client lost "
+		    "its state directory and began to count anew, or somebody "
+		    "else has its key", lineage_text(v[0], text),
 		    (unsigned long long)twice, (unsigned long long)first);
 	else if (twice > 0)
 		tell(h, "%s has %llu sequence numbers twice (from %llu on): "
