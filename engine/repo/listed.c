@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/io.h"
+#include "engine/repo/manifest_part.h"
 
 #define MAGIC		"VTRNLIST"
 #define VERSION		1
@@ -17,7 +18,6 @@
 #define FRONT_BYTES	(8 + 4 + 16)
 #define STALE_ADDED	8
 #define RECORD_MAX	(4U << 20)
-#define HEAD_RECORD	(2 * ID_BYTES + 8)
 
 static int
 front_emit(struct buf *b, const struct repo *repo)
@@ -85,53 +85,6 @@ listed_fini(struct listed *l)
 	buf_fini(&l->next);
 }
 
-static int
-string_parse(struct bytes *b, struct rd *r, struct err *e)
-{
-	size_t len = rd_u16(r);
-	const uint8_t *p = rd_view(r, len);
-
-	return (p == NULL ? 0 : bytes_set(b, p, len, e));
-}
-
-static int
-strings_parse(struct strings *s, struct rd *r, struct err *e)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > rd_left(r) / 2)
-		r->bad = true;
-	for (uint32_t i = 0; i < n && !r->bad; i++) {
-		size_t len = rd_u16(r);
-		const uint8_t *p = rd_view(r, len);
-
-		if (p != NULL && strings_add(s, p, len, e) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-static int
-heads_parse(struct manifest *m, struct rd *r, struct err *e)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > rd_left(r) / HEAD_RECORD || n > MANIFEST_HEADS_MAX)
-		r->bad = true;
-	if (r->bad || n == 0)
-		return (0);
-	m->heads = calloc(n, sizeof(*m->heads));
-	if (m->heads == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	m->nheads = n;
-	for (uint32_t i = 0; i < n; i++) {
-		rd_bytes(r, m->heads[i].lineage.b, ID_BYTES);
-		m->heads[i].sequence = rd_u64(r);
-		rd_bytes(r, m->heads[i].id.b, ID_BYTES);
-	}
-	return (0);
-}
-
 int
 listed_parse(struct snapshot_id *id, struct manifest *out, struct rd *r,
     struct err *e)
@@ -145,18 +98,11 @@ listed_parse(struct snapshot_id *id, struct manifest *out, struct rd *r,
 	rd_bytes(r, m.lineage.b, ID_BYTES);
 	rd_bytes(r, m.previous.b, ID_BYTES);
 	rd_bytes(r, m.header_digest, HASH_BYTES);
-	m.time.s = rd_i64(r);
-	m.time.ns = rd_u32(r);
+	stamp_parse(&m.time, r);
 	m.flags = rd_u32(r);
-	m.files = rd_u64(r);
-	m.dirs = rd_u64(r);
-	m.others = rd_u64(r);
-	m.bytes = rd_u64(r);
-	m.unread = rd_u64(r);
-	m.bytes_new = rd_u64(r);
-	m.bytes_added = rd_u64(r);
-	if (string_parse(&m.host, r, e) != 0 ||
-	    string_parse(&m.user, r, e) != 0 ||
+	counts_parse(&m, r);
+	if (bytes_parse(&m.host, r, e) != 0 ||
+	    bytes_parse(&m.user, r, e) != 0 ||
 	    strings_parse(&m.roots, r, e) != 0 ||
 	    strings_parse(&m.tags, r, e) != 0 || heads_parse(&m, r, e) != 0)
 		ret = -1;
@@ -170,14 +116,6 @@ listed_parse(struct snapshot_id *id, struct manifest *out, struct rd *r,
 }
 
 static void
-strings_emit(struct buf *b, const struct strings *s)
-{
-	buf_u32(b, s->n);
-	for (uint32_t i = 0; i < s->n; i++)
-		buf_str16(b, s->v[i].p, s->v[i].len);
-}
-
-static void
 record_emit(struct buf *b, const struct snapshot_id *id,
     const struct manifest *m)
 {
@@ -186,26 +124,14 @@ record_emit(struct buf *b, const struct snapshot_id *id,
 	buf_bytes(b, m->lineage.b, ID_BYTES);
 	buf_bytes(b, m->previous.b, ID_BYTES);
 	buf_bytes(b, m->header_digest, HASH_BYTES);
-	buf_i64(b, m->time.s);
-	buf_u32(b, m->time.ns);
+	stamp_emit(b, &m->time);
 	buf_u32(b, m->flags);
-	buf_u64(b, m->files);
-	buf_u64(b, m->dirs);
-	buf_u64(b, m->others);
-	buf_u64(b, m->bytes);
-	buf_u64(b, m->unread);
-	buf_u64(b, m->bytes_new);
-	buf_u64(b, m->bytes_added);
+	counts_emit(b, m);
 	buf_str16(b, m->host.p, m->host.len);
 	buf_str16(b, m->user.p, m->user.len);
 	strings_emit(b, &m->roots);
 	strings_emit(b, &m->tags);
-	buf_u32(b, m->nheads);
-	for (uint32_t i = 0; i < m->nheads; i++) {
-		buf_bytes(b, m->heads[i].lineage.b, ID_BYTES);
-		buf_u64(b, m->heads[i].sequence);
-		buf_bytes(b, m->heads[i].id.b, ID_BYTES);
-	}
+	heads_emit(b, m);
 }
 
 /* The next record, if it is whole; the reader stays where it is. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S	1000000000U
+#include "engine/repo/manifest_part.h"
 
 void
 manifest_fini(struct manifest *m)
@@ -51,21 +51,6 @@ mref_emit(struct buf *b, const struct mref *r)
 	buf_bytes(b, r->hash.b, sizeof(r->hash.b));
 	place_emit(b, &r->place[0]);
 	place_emit(b, &r->place[1]);
-}
-
-static void
-stamp_emit(struct buf *b, const struct stamp *t)
-{
-	buf_i64(b, t->s);
-	buf_u32(b, t->ns);
-}
-
-static void
-strings_emit(struct buf *b, const struct strings *s)
-{
-	buf_u32(b, s->n);
-	for (uint32_t i = 0; i < s->n; i++)
-		buf_str16(b, s->v[i].p, s->v[i].len);
 }
 
 static void
@@ -132,19 +117,8 @@ manifest_emit(struct buf *b, const struct manifest *m, struct err *e)
 	if (m->name.len > 0)
 		buf_str16(b, m->name.p, m->name.len);
 	strings_emit(b, &m->excludes);
-	buf_u32(b, m->nheads);
-	for (uint32_t i = 0; i < m->nheads; i++) {
-		buf_bytes(b, m->heads[i].lineage.b, ID_BYTES);
-		buf_u64(b, m->heads[i].sequence);
-		buf_bytes(b, m->heads[i].id.b, ID_BYTES);
-	}
-	buf_u64(b, m->files);
-	buf_u64(b, m->dirs);
-	buf_u64(b, m->others);
-	buf_u64(b, m->bytes);
-	buf_u64(b, m->unread);
-	buf_u64(b, m->bytes_new);
-	buf_u64(b, m->bytes_added);
+	heads_emit(b, m);
+	counts_emit(b, m);
 	catalog_emit(b, &m->catalog);
 	return (buf_ok(b, e));
 }
@@ -189,54 +163,6 @@ mref_parse(struct mref *m, struct rd *r)
 		r->bad = true;
 }
 
-static void
-stamp_parse(struct stamp *t, struct rd *r)
-{
-	t->s = rd_i64(r);
-	t->ns = rd_u32(r);
-	if (t->ns >= NS_PER_S)
-		r->bad = true;
-}
-
-static int
-bytes_parse(struct bytes *b, struct rd *r, struct err *e)
-{
-	size_t len = rd_u16(r);
-	const uint8_t *p = rd_view(r, len);
-
-	if (p == NULL)
-		return (0);
-	return (bytes_set(b, p, len, e));
-}
-
-static int
-strings_parse(struct strings *s, struct rd *r, struct err *e)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > MANIFEST_STRINGS_MAX || n > rd_left(r) / 2)
-		r->bad = true;
-	for (uint32_t i = 0; i < n && !r->bad; i++) {
-		size_t len = rd_u16(r);
-		const uint8_t *p = rd_view(r, len);
-
-		if (p != NULL && strings_add(s, p, len, e) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-static int
-bytes_compare(const struct bytes *a, const struct bytes *b)
-{
-	size_t n = a->len < b->len ? a->len : b->len;
-	int c = memcmp(a->p, b->p, n);
-
-	if (c != 0)
-		return (c);
-	return (a->len < b->len ? -1 : a->len > b->len);
-}
-
 /* Absolute, without NUL, sorted, distinct. */
 static bool
 roots_are_fine(const struct strings *s)
@@ -251,29 +177,6 @@ roots_are_fine(const struct strings *s)
 			return (false);
 	}
 	return (true);
-}
-
-static int
-heads_parse(struct manifest *m, struct rd *r, struct err *e)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > MANIFEST_HEADS_MAX || n > rd_left(r) / (2 * ID_BYTES + 8))
-		r->bad = true;
-	if (r->bad || n == 0)
-		return (0);
-	m->heads = calloc(n, sizeof(*m->heads));
-	if (m->heads == NULL)
-		return (no_memory(e));
-	m->nheads = n;
-	for (uint32_t i = 0; i < n; i++) {
-		rd_bytes(r, m->heads[i].lineage.b, ID_BYTES);
-		m->heads[i].sequence = rd_u64(r);
-		rd_bytes(r, m->heads[i].id.b, ID_BYTES);
-		if (m->heads[i].sequence == 0)
-			r->bad = true;
-	}
-	return (0);
 }
 
 /* May a place name that pack?  Those of page `page' name packs of later pages
@@ -393,13 +296,7 @@ parse(struct manifest *m, const struct sealed *env, struct rd *r,
 		return (-1);
 	if (!roots_are_fine(&m->roots))
 		r->bad = true;
-	m->files = rd_u64(r);
-	m->dirs = rd_u64(r);
-	m->others = rd_u64(r);
-	m->bytes = rd_u64(r);
-	m->unread = rd_u64(r);
-	m->bytes_new = rd_u64(r);
-	m->bytes_added = rd_u64(r);
+	counts_parse(m, r);
 	return (catalog_parse(&m->catalog, m->domain, r, e));
 }
 

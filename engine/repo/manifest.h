@@ -28,6 +28,8 @@ struct strings {
 int strings_add(struct strings *, const void *, size_t len, struct err *);
 void strings_fini(struct strings *);
 int bytes_set(struct bytes *, const void *, size_t len, struct err *);
+/* For qsort: the order that the format wants. */
+int bytes_compare(const void *, const void *);
 
 /* Where a metadata chunk lies: pack is an index into the catalog's metadata
  * pack list; MPLACE_NONE in pack means there is no such place. */

@@ -24,6 +24,17 @@ bytes_set(struct bytes *b, const void *src, size_t len, struct err *e)
 }
 
 int
+bytes_compare(const void *va, const void *vb)
+{
+	const struct bytes *a = va, *b = vb;
+	int c = memcmp(a->p, b->p, a->len < b->len ? a->len : b->len);
+
+	if (c != 0)
+		return (c);
+	return (a->len < b->len ? -1 : a->len > b->len);
+}
+
+int
 strings_add(struct strings *s, const void *src, size_t len, struct err *e)
 {
 	struct bytes *v, one = { NULL, 0 };

@@ -10,22 +10,12 @@
 
 #include "engine/crypto/rnd.h"
 #include "engine/repo/impl.h"
+#include "engine/repo/manifest_part.h"
 #include "engine/repo/records.h"
 
 /*
  * The content.
  */
-static int
-bytes_compare(const void *va, const void *vb)
-{
-	const struct bytes *a = va, *b = vb;
-	int c = memcmp(a->p, b->p, a->len < b->len ? a->len : b->len);
-
-	if (c != 0)
-		return (c);
-	return (a->len < b->len ? -1 : a->len > b->len);
-}
-
 void
 tag_set_fini(struct tag_set *t)
 {
@@ -38,9 +28,7 @@ tag_set_emit(struct buf *b, const struct tag_set *t, struct err *e)
 {
 	buf_bytes(b, t->snapshot.b, ID_BYTES);
 	buf_u64(b, t->serial);
-	buf_u32(b, t->tags.n);
-	for (uint32_t i = 0; i < t->tags.n; i++)
-		buf_str16(b, t->tags.v[i].p, t->tags.v[i].len);
+	strings_emit(b, &t->tags);
 	return (buf_ok(b, e));
 }
 
@@ -49,30 +37,20 @@ tag_set_parse(struct tag_set *out, const void *bytes, size_t len,
     struct err *e)
 {
 	struct tag_set t = { 0 };
-	const uint8_t *p;
 	struct rd r;
-	uint32_t n;
-	size_t each;
 
 	rd_init(&r, bytes, len);
 	rd_bytes(&r, t.snapshot.b, ID_BYTES);
 	t.serial = rd_u64(&r);
-	n = rd_u32(&r);
-	if (t.serial == 0 || n > MANIFEST_STRINGS_MAX)
+	if (t.serial == 0)
 		r.bad = true;
-	for (uint32_t i = 0; i < n && !r.bad; i++) {
-		each = rd_u16(&r);
-		p = rd_view(&r, each);
-		if (p == NULL)
-			break;
-		if (strings_add(&t.tags, p, each, e) != 0) {
-			tag_set_fini(&t);
-			return (-1);
-		}
-		if (i > 0 && bytes_compare(&t.tags.v[i - 1],
-		    &t.tags.v[i]) >= 0)
-			r.bad = true;
+	if (strings_parse(&t.tags, &r, e) != 0) {
+		tag_set_fini(&t);
+		return (-1);
 	}
+	for (uint32_t i = 1; i < t.tags.n; i++)
+		if (bytes_compare(&t.tags.v[i - 1], &t.tags.v[i]) >= 0)
+			r.bad = true;
 	if (!rd_end(&r)) {
 		tag_set_fini(&t);
 		return (err_set(e, ERR_CORRUPT, "the tags object's content is "
