@@ -13,7 +13,7 @@
 #include "engine/repo/manifest_part.h"
 
 #define MAGIC		"VTRNLIST"
-#define VERSION		1
+#define VERSION		2
 #define NAME		"listed"
 #define FRONT_BYTES	(8 + 4 + 16)
 #define STALE_ADDED	8
@@ -103,6 +103,7 @@ listed_parse(struct snapshot_id *id, struct manifest *out, struct rd *r,
 	counts_parse(&m, r);
 	if (bytes_parse(&m.host, r, e) != 0 ||
 	    bytes_parse(&m.user, r, e) != 0 ||
+	    bytes_parse(&m.name, r, e) != 0 ||
 	    strings_parse(&m.roots, r, e) != 0 ||
 	    strings_parse(&m.tags, r, e) != 0 || heads_parse(&m, r, e) != 0)
 		ret = -1;
@@ -129,6 +130,7 @@ record_emit(struct buf *b, const struct snapshot_id *id,
 	counts_emit(b, m);
 	buf_str16(b, m->host.p, m->host.len);
 	buf_str16(b, m->user.p, m->user.len);
+	buf_str16(b, m->name.p, m->name.len);
 	strings_emit(b, &m->roots);
 	strings_emit(b, &m->tags);
 	heads_emit(b, m);

@@ -105,7 +105,8 @@ VERIFIED = b'VTRNVRFY' + U32(1) + bytes(range(16)) + U32(2) + \
     bytes(7) + U8(1) + U64(1700000000) + bytes(7) + U8(2) + U64(1800000000)
 
 LISTED = ident(1) + U64(3) + ident(2) + ident(4) + ident(9) + stamp(1700000000, 1) + \
-    U32(1) + U64(5) * 7 + s16(b'host') + s16(b'ana') + strings(b'/etc', b'/home') + \
+    U32(1) + U64(5) * 7 + s16(b'host') + s16(b'ana') + s16(b'db') + \
+    strings(b'/etc', b'/home') + \
     strings(b'keep') + U32(1) + ident(3) + U64(7) + ident(6)
 
 SEEDS = {

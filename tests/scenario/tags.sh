@@ -48,6 +48,24 @@ fails 2 vitrine snapshots --after yesterday
 ok vitrine snapshots --tag none
 says '^No snapshots: there is no snapshot with tag none; there are the tags old, nightly, '
 
+step "names: shown, and told apart"
+ok vitrine backup "$T/b" --host web --name db --tag named --time @1250000000
+says_not '0 new'
+ok vitrine snapshots
+says '^ID +TIME +HOST +NAME +SIZE'
+says ' web +db +4 B'
+n 1 --name db
+says '"name":"db"'
+n 0 --name x
+says 'no snapshot with name x; there are the names db'
+ok vitrine cat --name db "latest:$T/b/file"
+ok vitrine find --name db file
+says '^1 found|: 1 found'
+fails 2 vitrine find --name '*.txt'
+says "a pattern needs no option: vitrine find '.\.txt'"
+ok vitrine snapshots --tag nightly
+says_not NAME
+
 step "latest is the latest of what they leave"
 ok vitrine cat --path "$T/a" "latest:$T/b/file"
 is "$(out)" two
@@ -59,7 +77,7 @@ is "$(out | tail -1)" 1
 ok vitrine restore --host mail latest --target "$T/back"
 same "$T/a" "$T/back$T/a"
 fails 1 vitrine ls --host web --tag nightly --after @1100000000 latest
-says 'no snapshot fits the filters; "vitrine snapshots" lists all 4'
+says 'no snapshot fits the filters; "vitrine snapshots" lists all 5'
 fails 1 vitrine cat --tag none "latest:$T/b/file"
 says 'no snapshot with tag none'
 fails 2 vitrine mount --host web "$T/back"

@@ -228,6 +228,9 @@ needs(void *ctx, session_pack_fn *fn, void *fn_ctx, struct err *e)
 	return (0);
 }
 
+/* What the next snapshots are called; NULL: nothing. */
+static const char *commit_name;
+
 static inline int
 try_commit(struct repo *r, const char *host, const char *root,
     struct snapshot_id *id, struct err *e)
@@ -239,6 +242,9 @@ try_commit(struct repo *r, const char *host, const char *root,
 	if (session_begin(&s, r, e) != 0)
 		return (-1);
 	make_manifest(&m, host, root);
+	if (commit_name != NULL)
+		assert_int_equal(bytes_set(&m.name, commit_name,
+		    strlen(commit_name), e), 0);
 	m.catalog.tail->domain = keyring_domain(repo_keyring(r));
 	m.catalog.tail->writer = keyring_writer(repo_keyring(r));
 	if (m.catalog.tail->writer != 0)

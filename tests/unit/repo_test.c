@@ -305,8 +305,10 @@ test_listed(void **state)
 	r = open_repo();
 	for (unsigned i = 0; i < 24; i++) {
 		(void)snprintf(root, sizeof(root), "/r%u", i % 3);
+		commit_name = i % 3 == 1 ? "db" : NULL;
 		gone = commit(r, "host", root);
 	}
+	commit_name = NULL;
 	assert_int_equal(repo_snapshots(r, &first, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/%s/manifests/listed", cache,
 	    hex_emit(id, repo_header(r)->id.b, 16));
@@ -327,6 +329,11 @@ test_listed(void **state)
 		assert_int_equal(a->time.s, b->time.s);
 		assert_int_equal(a->time.ns, b->time.ns);
 		assert_string_equal(a->host.p, b->host.p);
+		assert_int_equal(b->name.len, b->roots.v[0].p[2] == '1' ? 2 :
+		    0);
+		assert_int_equal(a->name.len, b->name.len);
+		assert_true(b->name.len == 0 ||
+		    bytes_compare(&a->name, &b->name) == 0);
 		assert_string_equal(a->roots.v[0].p, b->roots.v[0].p);
 	}
 	snapshots_fini(&first);

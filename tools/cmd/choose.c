@@ -97,6 +97,12 @@ has_tag(const struct snapshot *s, const char *tag)
 	return (false);
 }
 
+static bool
+has_name(const struct snapshot *s, const char *name)
+{
+	return (s->name.len > 0 && is_bytes(&s->name, name));
+}
+
 bool
 snapshot_holds(const struct snapshot *s, const char *path)
 {
@@ -121,11 +127,14 @@ fits(const struct cmd *c, const struct snapshot *s)
 {
 	const struct opt_value *host = opts_get(&c->own, "host");
 	const struct opt_value *tag = opts_get(&c->own, "tag");
+	const struct opt_value *name = opts_get(&c->own, "name");
 	const struct opt_value *path = opts_get(&c->own, "path");
 	const struct opt_value *after = opts_get(&c->own, "after");
 	const struct opt_value *before = opts_get(&c->own, "before");
 
 	if (host->times > 0 && !has_host(s, host->text))
+		return (false);
+	if (name->times > 0 && !has_name(s, name->text))
 		return (false);
 	for (size_t i = 0; i < tag->n; i++)
 		if (!has_tag(s, tag->list[i]))
@@ -163,28 +172,46 @@ add_value(struct values *v, const struct bytes *b)
 		v->more = true;
 }
 
+/* The kinds of values, as the sentence has them. */
+enum kind { KIND_HOST, KIND_NAME, KIND_TAG };
+static const struct {
+	const char *what, *many;
+} words[] = {
+	[KIND_HOST] = { "of host", "hosts" },
+	[KIND_NAME] = { "with name", "names" },
+	[KIND_TAG] = { "with tag", "tags" }
+};
+
+static void
+add_values(struct values *v, const struct snapshot *s, enum kind kind)
+{
+	if (kind == KIND_HOST)
+		add_value(v, &s->host);
+	else if (kind == KIND_NAME && s->name.len > 0)
+		add_value(v, &s->name);
+	for (uint32_t k = 0; kind == KIND_TAG && k < s->tags.n; k++)
+		add_value(v, &s->tags.v[k]);
+}
+
 static int
-nothing(const struct snapshots *all, const char *what, const char *value,
-    bool tags, struct err *e)
+nothing(const struct snapshots *all, enum kind kind, const char *value,
+    struct err *e)
 {
 	struct values v = { .text = BUF_INIT };
 	int r;
 
 	for (size_t i = 0; i < all->n; i++)
-		if (tags)
-			for (uint32_t k = 0; k < all->v[i].tags.n; k++)
-				add_value(&v, &all->v[i].tags.v[k]);
-		else
-			add_value(&v, &all->v[i].host);
+		add_values(&v, &all->v[i], kind);
 	if (v.more)
 		buf_bytes(&v.text, ", ...", 5);
 	if (v.text.failed || v.text.len == 0)
-		r = err_set(e, ERR_ABSENT, "there is no snapshot %s %s", what,
-		    value);
+		r = err_set(e, ERR_ABSENT, "there is no snapshot %s %s",
+		    words[kind].what, value);
 	else
 		r = err_set(e, ERR_ABSENT, "there is no snapshot %s %s; "
-		    "there are the %s %.*s", what, value, tags ? "tags" :
-		    "hosts", (int)v.text.len, (const char *)v.text.data);
+		    "there are the %s %.*s", words[kind].what, value,
+		    words[kind].many, (int)v.text.len,
+		    (const char *)v.text.data);
 	buf_fini(&v.text);
 	strings_fini(&v.seen);
 	return (r);
@@ -195,20 +222,25 @@ static int
 explain(const struct cmd *c, const struct snapshots *all, struct err *e)
 {
 	const struct opt_value *host = opts_get(&c->own, "host");
+	const struct opt_value *name = opts_get(&c->own, "name");
 	const struct opt_value *tag = opts_get(&c->own, "tag");
 	bool some = host->times == 0;
 
 	for (size_t i = 0; i < all->n && !some; i++)
 		some = has_host(&all->v[i], host->text);
 	if (!some)
-		return (nothing(all, "of host", host->text, false, e));
+		return (nothing(all, KIND_HOST, host->text, e));
+	some = name->times == 0;
+	for (size_t i = 0; i < all->n && !some; i++)
+		some = has_name(&all->v[i], name->text);
+	if (!some)
+		return (nothing(all, KIND_NAME, name->text, e));
 	for (size_t k = 0; k < tag->n; k++) {
 		some = false;
 		for (size_t i = 0; i < all->n && !some; i++)
 			some = has_tag(&all->v[i], tag->list[k]);
 		if (!some)
-			return (nothing(all, "with tag", tag->list[k], true,
-			    e));
+			return (nothing(all, KIND_TAG, tag->list[k], e));
 	}
 	return (err_set(e, ERR_ABSENT, "no snapshot fits the filters; "
 	    "\"vitrine snapshots\" lists all %zu", all->n));
@@ -218,7 +250,7 @@ bool
 cmd_has_filters(const struct cmd *c)
 {
 	static const char *const names[] = {
-		"host", "tag", "path", "after", "before"
+		"host", "name", "tag", "path", "after", "before"
 	};
 
 	/* Of a command without them, "host" may mean something else. */

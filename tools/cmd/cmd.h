@@ -84,6 +84,8 @@ char *short_id(char dst[ID_HEX], const uint8_t id[ID_BYTES], size_t digits);
 #define FILTER_OPTIONS							\
 	{ "host", 0, OPT_TEXT, false, "HOST",				\
 	    "only snapshots of this host" },				\
+	{ "name", 0, OPT_TEXT, false, "NAME",				\
+	    "only snapshots that backup --name gave this name" },	\
 	{ "tag", 0, OPT_TEXT, true, "TAG",				\
 	    "only snapshots that have this tag" },			\
 	{ "path", 0, OPT_TEXT, true, "PATH",				\

@@ -212,6 +212,12 @@ prepare(struct search *s, struct err *e)
 	s->quoted = isatty(STDOUT_FILENO) == 1;
 	if (s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
 	    s->max->times == 0 && s->after->times == 0 &&
+	    s->before->times == 0 && opts_given(own, "name"))
+		return (err_set(e, ERR_USAGE, "--name is that of snapshots; a "
+		    "pattern needs no option: vitrine find '%s'",
+		    opts_get(own, "name")->text));
+	if (s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
+	    s->max->times == 0 && s->after->times == 0 &&
 	    s->before->times == 0)
 		return (err_set(e, ERR_USAGE, "find what?  Give a pattern, "
 		    "--type, a size or a time; \"vitrine ls -R\" lists all"));

@@ -29,7 +29,7 @@ cell_strings(struct table *t, const struct strings *s)
 }
 
 static void
-add_row(struct table *t, const struct snapshot *s, size_t digits)
+add_row(struct table *t, const struct snapshot *s, size_t digits, bool names)
 {
 	char id[ID_HEX], text[TEXT_BYTES];
 
@@ -37,6 +37,8 @@ add_row(struct table *t, const struct snapshot *s, size_t digits)
 	table_style(t, STYLE_DIM);
 	table_cell(t, text_time(text, &s->time));
 	table_cell_bytes(t, s->host.p, s->host.len);
+	if (names)
+		table_cell_bytes(t, s->name.p, s->name.len);
 	table_cell(t, text_size(text, s->bytes));
 	table_cell(t, text_count(text, s->files));
 	table_cell(t, (s->flags & SNAPSHOT_INCOMPLETE) != 0 ? "incomplete" :
@@ -53,6 +55,8 @@ put_object(struct cmd *c, struct json *j, const struct snapshot *s)
 	json_time(j, "time", &s->time);
 	json_bytes(j, "host", s->host.p, s->host.len);
 	json_bytes(j, "user", s->user.p, s->user.len);
+	if (s->name.len > 0)
+		json_bytes(j, "name", s->name.p, s->name.len);
 	json_strings(j, "paths", &s->roots);
 	json_strings(j, "tags", &s->tags);
 	json_u64(j, "files", s->files);
@@ -87,16 +91,23 @@ print(struct cmd *c, const struct snapshots *shown, size_t digits,
     struct err *e)
 {
 	static const char *const heads[] = {
-		"ID", "TIME", "HOST", "SIZE", "FILES", "STATE", "TAGS", "PATHS"
+		"ID", "TIME", "HOST", "NAME", "SIZE", "FILES", "STATE", "TAGS",
+		"PATHS"
 	};
+	bool names = false;
 	struct table t;
 	int r = 0;
 
-	table_init(&t, 8, "lllrrlll", c->ui.color);
-	for (size_t i = 0; i < 8; i++)
-		table_cell(&t, heads[i]);
+	/* Few give any: no empty column for the others. */
 	for (size_t i = 0; i < shown->n; i++)
-		add_row(&t, &shown->v[i], digits);
+		names |= shown->v[i].name.len > 0;
+	table_init(&t, names ? 9 : 8, names ? "llllrrlll" : "lllrrlll",
+	    c->ui.color);
+	for (size_t i = 0; i < 9; i++)
+		if (i != 3 || names)
+			table_cell(&t, heads[i]);
+	for (size_t i = 0; i < shown->n; i++)
+		add_row(&t, &shown->v[i], digits, names);
 	if (shown->n > 0 || t.failed)
 		r = table_print(&t, stdout, e);
 	table_fini(&t);
