@@ -46,6 +46,7 @@ says 'Give --repo or set VITRINE_REPOSITORY'
 
 step "ls, cat, sql"
 ok vitrine ls -l "latest:$T/src"
+says '^d.{9} .* - [-0-9]+ .* d$'
 says '^lrwxrwxrwx +1 .* link -> d/file$'
 ok vitrine ls -R "latest:$T/src"
 says '^d/file$'

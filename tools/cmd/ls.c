@@ -53,9 +53,10 @@ print_long(struct listing *l, const struct entry *en, struct err *e)
 	if (en->kind == ENTRY_CHAR || en->kind == ENTRY_BLOCK)
 		(void)snprintf(size, sizeof(size), "%u, %u", en->rdev_major,
 		    en->rdev_minor);
+	else if (en->kind == ENTRY_FILE)
+		(void)text_size(size, en->size);
 	else
-		(void)snprintf(size, sizeof(size), "%llu",
-		    (unsigned long long)en->size);
+		(void)snprintf(size, sizeof(size), "-");
 	(void)printf("%s %3u ", mode, en->nlink);
 	print_owner(user);
 	print_owner(group);
