@@ -89,6 +89,14 @@ if [ "$(id -u)" != 0 ]; then
 	chmod 755 "$D/dir"
 fi
 
+step "ls -l: sizes for people, --bytes for machines"
+ok vitrine ls -l "$a:$D"
+says '^-rw-.{7,8} +2 .* 9 B .* letter.txt$'
+says '^-rw-.* 5\.0 MiB .* hole$'
+says '^d.* - [-0-9]+ .* dir$'
+ok vitrine ls -l --bytes "$a:$D"
+says '^-rw-.* 5242883 .* hole$'
+
 step "history"
 ok vitrine backup -q "$D"
 ok vitrine history "$D/letter.txt"
@@ -100,6 +108,21 @@ ok vitrine history "$D/dir//random"
 says ' removed'
 ok vitrine history --json --tag second "$D/dir/link"
 says '"change":"added".*"snapshots":1,"kind":"symlink"'
+if [ $xattr = 1 ]; then
+	ok vitrine history --json "$D/hole"
+	is "$(grep -c '"type":"file_version"' "$T/out")" 2
+	says '"change":"metadata"'
+fi
+ok vitrine history "$D/many/f0003"
+says '  2  metadata +-rw-'
+step "history: content that only its ctime gives away"
+cp -p "$D/dir/numbers" "$T/numbers"
+printf 2 | dd of="$D/dir/numbers" bs=1 seek=400000 conv=notrunc 2>/dev/null
+touch -r "$T/numbers" "$D/dir/numbers"
+ok vitrine backup -q "$D"
+ok vitrine history "$D/dir/numbers"
+says '  1  content +-rw'
+says '^2 versions\.$'
 fails 1 vitrine history "$D/letter"
 says "no snapshot has $D/letter; \"vitrine find 'letter'\" looks"
 fails 2 vitrine history letter.txt
@@ -148,7 +171,7 @@ says_not '^stored'
 ok vitrine stats --json
 stored=$(objects | awk '{ n += $1 } END { print n }')
 says "\"stored_bytes\":$stored,"
-is "$(grep -c '"type":"growth"' "$T/out")" 4
+is "$(grep -c '"type":"growth"' "$T/out")" 5
 ok vitrine stats --fast
 says_not '^unique'
 ok vitrine stats "$a" "$b"

@@ -6,6 +6,7 @@
 
 #include "tools/cmd/cmd.h"
 #include "tools/cmd/entry.h"
+#include "tools/job/diff.h"
 #include "tools/job/lookup.h"
 
 static const struct opt options[] = {
@@ -17,6 +18,7 @@ static const struct opt options[] = {
 struct version {
 	const struct snapshot *first, *last;
 	uint64_t snapshots;
+	const char *change;		/* from the one before */
 	bool there;
 	struct entry entry;
 };
@@ -24,24 +26,13 @@ struct versions {
 	struct version *v;		/* owned */
 	size_t n, cap;
 };
-
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s == b->s && a->ns == b->ns);
-}
-
-static bool
-is_same(const struct version *v, bool there, const struct entry *en)
-{
-	const struct entry *old = &v->entry;
-
-	if (!v->there || !there)
-		return (v->there == there);
-	return (old->kind == en->kind && old->size == en->size &&
-	    old->mode == en->mode && old->uid == en->uid &&
-	    old->gid == en->gid && same_stamp(&old->mtime, &en->mtime));
-}
+/* A snapshot that was looked at. */
+struct look {
+	struct reader reader;
+	const struct snapshot *of;	/* NULL: none */
+	bool there;
+	struct entry entry;
+};
 
 static bool
 same_host(const struct snapshot *a, const struct snapshot *b)
@@ -50,23 +41,66 @@ same_host(const struct snapshot *a, const struct snapshot *b)
 	    memcmp(a->host.p, b->host.p, a->host.len) == 0);
 }
 
-static int
-add(struct versions *all, const struct snapshot *s, bool there,
-    const struct entry *en, struct err *e)
+static bool
+same_stamp(const struct stamp *a, const struct stamp *b)
 {
-	struct version *v = all->n > 0 ? &all->v[all->n - 1] : NULL;
-	size_t cap = all->cap == 0 ? 64 : all->cap * 2;
+	return (a->s == b->s && a->ns == b->ns);
+}
 
-	if (v != NULL && !same_host(v->first, s))
-		v = NULL;
-	if (v != NULL && is_same(v, there, en)) {
-		v->last = s;
-		v->snapshots++;
+/* From one snapshot of a host to the next; *change is NULL for none. */
+static int
+change_between(const struct look *was, const struct look *is,
+    const char **change, struct err *e)
+{
+	const struct diff_side side[2] = {
+		{ was->reader.catalog, was->reader.manifest.domain },
+		{ is->reader.catalog, is->reader.manifest.domain }
+	};
+	enum diff_kind kind;
+	unsigned meta;
+	int r;
+
+	*change = NULL;
+	if (!was->there || !is->there) {
+		if (was->there != is->there)
+			*change = is->there ? "added" : "removed";
 		return (0);
 	}
-	/* Before it first appears it isn't missing. */
-	if (v == NULL && !there)
+	r = diff_entry(side, &was->entry, &is->entry, &kind, &meta, e);
+	if (r > 0)
+		*change = kind == DIFF_TYPE ? "type" : kind == DIFF_CONTENT ?
+		    "content" : "metadata";
+	/* A directory's says that names came or went. */
+	else if (r == 0 && is->entry.kind == ENTRY_DIR &&
+	    !same_stamp(&was->entry.mtime, &is->entry.mtime))
+		*change = "content";
+	return (r < 0 ? -1 : 0);
+}
+
+static int
+add(struct versions *all, const struct look *was, const struct look *is,
+    struct err *e)
+{
+	size_t cap = all->cap == 0 ? 64 : all->cap * 2;
+	const char *change = "added";
+	struct version *v;
+
+	if (was->of == NULL || !same_host(was->of, is->of)) {
+		/* Before it first appears it isn't missing. */
+		if (!is->there)
+			return (0);
+	} else {
+		if (change_between(was, is, &change, e) < 0)
+			return (-1);
+		if (change == NULL && !is->there && (all->n == 0 ||
+		    !same_host(all->v[all->n - 1].first, is->of)))
+			return (0);
+	}
+	if (change == NULL) {
+		all->v[all->n - 1].last = is->of;
+		all->v[all->n - 1].snapshots++;
 		return (0);
+	}
 	if (all->n == all->cap) {
 		v = reallocarray(all->v, cap, sizeof(*v));
 		if (v == NULL)
@@ -74,25 +108,9 @@ add(struct versions *all, const struct snapshot *s, bool there,
 		all->v = v;
 		all->cap = cap;
 	}
-	all->v[all->n++] = (struct version){ s, s, 1, there, *en };
+	all->v[all->n++] = (struct version){ is->of, is->of, 1, change,
+	    is->there, is->entry };
 	return (0);
-}
-
-static const char *
-change_of(const struct versions *all, size_t i)
-{
-	const struct version *v = &all->v[i], *old = v - 1;
-
-	if (!v->there)
-		return ("removed");
-	if (i == 0 || !same_host(old->first, v->first) || !old->there)
-		return ("added");
-	if (old->entry.kind != v->entry.kind)
-		return ("type");
-	if (old->entry.size != v->entry.size ||
-	    !same_stamp(&old->entry.mtime, &v->entry.mtime))
-		return ("content");
-	return ("metadata");
 }
 
 /* By host, then by time. */
@@ -114,39 +132,55 @@ compare(const void *va, const void *vb)
 	return (memcmp(a->id.b, b->id.b, ID_BYTES));
 }
 
+/* 1: it is gone. */
+static int
+look_in(struct look *l, struct cmd *c, struct repo *repo,
+    const struct snapshot *s, const char *path, struct err *e)
+{
+	struct chosen chosen;
+	int got;
+
+	memset(l, 0, sizeof(*l));
+	l->reader.borrowed = true;
+	memset(&chosen, 0, sizeof(chosen));
+	chosen.id = s->id;
+	(void)short_id(chosen.name, s->id.b, SHORT_ID);
+	if ((got = reader_begin(&l->reader, c, repo, &chosen, 2, e)) != 0)
+		return (got);
+	got = catalog_resolve(l->reader.catalog, path, strlen(path),
+	    &l->entry, NULL, e);
+	l->there = got == 0;
+	l->of = s;
+	return (got < 0 ? -1 : 0);
+}
+
 static int
 look(struct cmd *c, struct repo *repo, const struct snapshots *some,
     const char *path, struct versions *all, struct err *e)
 {
-	struct reader r;
-	struct chosen chosen;
-	struct entry en;
-	int got;
+	struct look was = { .of = NULL }, is;
+	int got = 0;
 
-	for (size_t i = 0; i < some->n; i++) {
-		const struct snapshot *s = &some->v[i];
-
-		if (!snapshot_holds(s, path))
+	was.reader.borrowed = true;
+	for (size_t i = 0; i < some->n && got >= 0; i++) {
+		if (!snapshot_holds(&some->v[i], path))
 			continue;
-		if (atomic_load(signals_flag()))
-			return (err_set(e, ERR_CANCELED, "interrupted"));
-		memset(&chosen, 0, sizeof(chosen));
-		chosen.id = s->id;
-		(void)short_id(chosen.name, s->id.b, SHORT_ID);
-		memset(&en, 0, sizeof(en));
-		if ((got = reader_begin(&r, c, repo, &chosen, 1, e)) < 0)
-			return (-1);
-		if (got > 0)
+		if (atomic_load(signals_flag())) {
+			got = err_set(e, ERR_CANCELED, "interrupted");
+			break;
+		}
+		got = look_in(&is, c, repo, &some->v[i], path, e);
+		if (got == 0)
+			got = add(all, &was, &is, e);
+		if (got != 0) {
+			reader_close(&is.reader);
 			continue;
-		got = catalog_resolve(r.catalog, path, strlen(path), &en, NULL,
-		    e);
-		if (got >= 0)
-			got = add(all, s, got == 0, &en, e);
-		reader_close(&r);
-		if (got < 0)
-			return (-1);
+		}
+		reader_close(&was.reader);
+		was = is;
 	}
-	return (0);
+	reader_close(&was.reader);
+	return (got < 0 ? -1 : 0);
 }
 
 static void
@@ -159,7 +193,7 @@ put_objects(struct cmd *c, const struct versions *all, const char *path)
 
 		json_begin(&j, "file_version");
 		json_text(&j, "path", path);
-		json_text(&j, "change", change_of(all, i));
+		json_text(&j, "change", v->change);
 		json_bytes(&j, "host", v->first->host.p, v->first->host.len);
 		json_id(&j, "snapshot", v->first->id.b);
 		json_time(&j, "time", &v->first->time);
@@ -199,7 +233,7 @@ print(struct cmd *c, const struct versions *all, size_t digits, struct err *e)
 		table_cell(&t, text_time(text, &v->first->time));
 		table_cell_bytes(&t, v->first->host.p, v->first->host.len);
 		table_cell(&t, text_count(text, v->snapshots));
-		table_cell(&t, change_of(all, i));
+		table_cell(&t, v->change);
 		table_style(&t, !v->there ? STYLE_RED : STYLE_PLAIN);
 		table_cell(&t, v->there ? mode : "");
 		table_cell(&t, v->there && v->entry.kind == ENTRY_FILE ?

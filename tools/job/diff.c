@@ -98,18 +98,15 @@ report(struct walk *w, enum diff_kind kind, const struct entry *old,
 	return (w->diff.env->fn(w->diff.env->ctx, &it, e));
 }
 
-/* Both are there, of one kind. */
+/* Both are there, of one kind: 1 if they differ. */
 static int
-compare(struct walk *w, const struct level *l, const struct entry *old,
-    const struct entry *new, const char *name, struct err *e)
+differ(struct diff *d, const struct entry *old, const struct entry *new,
+    int fd, const char *name, enum diff_kind *kind, unsigned *metadata,
+    struct err *e)
 {
-	int fd = l->side[1].fd, same, xattrs;
+	int same = diff_same_content(d, old, new, fd, name, e), xattrs;
 	unsigned meta = 0;
 
-	if ((old->flags & ENTRY_IMPLIED) != 0 ||
-	    (new->flags & ENTRY_IMPLIED) != 0)
-		return (0);
-	same = diff_same_content(&w->diff, old, new, fd, name, e);
 	if (same < 0)
 		return (-1);
 	if (old->mode != new->mode)
@@ -119,16 +116,44 @@ compare(struct walk *w, const struct level *l, const struct entry *old,
 	if (old->kind != ENTRY_DIR && (old->mtime.s != new->mtime.s ||
 	    old->mtime.ns != new->mtime.ns))
 		meta |= DIFF_MTIME;
-	xattrs = diff_same_xattrs(&w->diff, old, new, fd, name, e);
+	xattrs = diff_same_xattrs(d, old, new, fd, name, e);
 	if (xattrs < 0)
 		return (-1);
 	if (xattrs == 0)
 		meta |= DIFF_XATTRS;
-	if (same == 0)
-		return (report(w, DIFF_CONTENT, old, new, meta, e));
-	if (meta != 0)
-		return (report(w, DIFF_METADATA, old, new, meta, e));
-	return (0);
+	*kind = same == 0 ? DIFF_CONTENT : DIFF_METADATA;
+	*metadata = meta;
+	return (same == 0 || meta != 0);
+}
+
+int
+diff_entry(const struct diff_side side[2], const struct entry *old,
+    const struct entry *new, enum diff_kind *kind, unsigned *metadata,
+    struct err *e)
+{
+	struct diff_env env = { .side = { side[0], side[1] } };
+	struct diff d = { .env = &env };
+
+	if (old->kind == new->kind)
+		return (differ(&d, old, new, -1, NULL, kind, metadata, e));
+	*kind = DIFF_TYPE;
+	*metadata = 0;
+	return (1);
+}
+
+static int
+compare(struct walk *w, const struct level *l, const struct entry *old,
+    const struct entry *new, const char *name, struct err *e)
+{
+	enum diff_kind kind;
+	unsigned meta;
+	int r;
+
+	if ((old->flags & ENTRY_IMPLIED) != 0 ||
+	    (new->flags & ENTRY_IMPLIED) != 0)
+		return (0);
+	r = differ(&w->diff, old, new, l->side[1].fd, name, &kind, &meta, e);
+	return (r <= 0 ? r : report(w, kind, old, new, meta, e));
 }
 
 static int

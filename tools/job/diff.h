@@ -46,6 +46,13 @@ struct diff_result {
 	uint64_t entries;		/* compared */
 	uint64_t unread;		/* of a live tree: each was said */
 };
+/*
+ * What of one entry of two snapshots (neither side is live) differs: DIFF_x of
+ * its metadata in *metadata, in *kind the weightiest, and 1; 0: nothing.
+ */
+int diff_entry(const struct diff_side side[2], const struct entry *old,
+    const struct entry *new, enum diff_kind *kind, unsigned *metadata,
+    struct err *);
 /* The path must be there on one side at least. */
 int diff_run(const struct diff_env *, const struct events *,
     struct diff_result *, struct err *);
