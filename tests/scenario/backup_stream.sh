@@ -47,6 +47,10 @@ step "a command: its output, its status"
 ok vitrine backup --command --stdin-name dump -- sh -c 'echo "$1"; cat' - arg
 ok vitrine cat latest:/dump
 is "$(out)" arg
+ok vitrine backup --command --name env --stdin-name env -- env
+ok vitrine cat --name env latest:/env
+says '^VITRINE_REPOSITORY='
+says_not 'VITRINE_PASSWORD='
 before=$(count)
 fails 1 vitrine backup --command -- sh -c 'seq 1 100000; exit 3'
 says 'no snapshot: the command failed: sh: ended with status 3'

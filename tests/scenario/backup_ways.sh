@@ -122,6 +122,9 @@ ok vitrine backup --before "$h" --before "$h" --after "$h" --on-failure "$h" "$S
 is "$(log)" "before before after=0 "
 ok vitrine backup --after 'echo $VITRINE_SNAPSHOT $VITRINE_FILES >'"$T/what" "$S"
 grep -E -q '^[0-9a-f]{64} 5$' "$T/what" || die "$(cat "$T/what")"
+ok vitrine backup --before 'env >"'"$T/env"'"; exit 0' "$S"
+grep -q '^VITRINE_REPOSITORY=' "$T/env" || die "a hook lacks the repository"
+grep -q VITRINE_PASSWORD= "$T/env" && die "a hook has the passphrase"
 before=$(count)
 fails 1 vitrine backup --before 'exit 9' --before "$h" --after "$h" \
     --on-failure "$h" "$S"

@@ -9,17 +9,39 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define NAP_MS	20
+#define SECRET	"VITRINE_PASSWORD="
 
 /* posix_spawn's arrays are not const, but it changes nothing. */
 static char *const *
 unconst(const char *const *v)
 {
 	return ((char *const *)(uintptr_t)v);
+}
+
+/* The environment but for the passphrase, which is nobody else's business; the
+ * caller's to free. */
+static const char **
+without_secret(const char *const *environment)
+{
+	const char **v;
+	size_t n = 0;
+
+	while (environment[n] != NULL)
+		n++;
+	v = calloc(n + 1, sizeof(*v));
+	if (v == NULL)
+		return (NULL);
+	n = 0;
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, SECRET, strlen(SECRET)) != 0)
+			v[n++] = *environment;
+	return (v);
 }
 
 static int
@@ -55,8 +77,7 @@ spawn(struct child *c, const char *const *argv, const char *const *environment,
 		    POSIX_SPAWN_SETSIGMASK);
 	if (error == 0)
 		error = posix_spawnp(&c->pid, argv[0], &files, &attr,
-		    unconst(argv), environment != NULL ?
-		    unconst(environment) : environ);
+		    unconst(argv), unconst(environment));
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&files);
 	return (error);
@@ -67,13 +88,23 @@ child_start(struct child *c, const char *const *argv, const char *name,
     const char *const *environment, bool output, struct err *e)
 {
 	int fds[2] = { -1, STDERR_FILENO }, error;
+	const char **env;
 
 	memset(c, 0, sizeof(*c));
 	c->name = name != NULL ? name : argv[0];
-	if (output && pipe2(fds, O_CLOEXEC) != 0)
-		return (err_sys(e, errno, "a pipe"));
+	c->out = -1;
+	env = without_secret(environment != NULL ? environment :
+	    (const char *const *)environ);
+	if (env == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if (output && pipe2(fds, O_CLOEXEC) != 0) {
+		error = errno;
+		free(env);
+		return (err_sys(e, error, "a pipe"));
+	}
 	c->out = fds[0];
-	error = spawn(c, argv, environment, fds[1]);
+	error = spawn(c, argv, env, fds[1]);
+	free(env);
 	if (output)
 		(void)close(fds[1]);
 	if (error == 0)

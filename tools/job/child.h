@@ -6,8 +6,8 @@
 #include "tools/job/event.h"
 
 /*
- * A program that is run: found through PATH, with our environment (or another),
- * the default signals, no standard input, and our standard error.
+ * A program that is run: found through PATH, with our environment (or another)
+ * but for VITRINE_PASSWORD, the default signals, no standard input, and our standard error.
  */
 struct child {
 	pid_t pid;			/* 0: none */
