@@ -364,13 +364,37 @@ map_stats(struct map *m, uint64_t *tables, uint64_t *entries)
  * Walking.
  */
 
+/* As many pages as one read brings: none, if it fails, so that each is then
+ * read by itself and says what is wrong with it. */
+static int
+fill_window(struct cursor *c, struct err *e)
+{
+	uint32_t left = c->table->head.entry_pages - c->page;
+
+	if (c->window == NULL)
+		c->window = malloc((size_t)CURSOR_PAGES * TABLE_PAGE_BYTES);
+	if (c->window == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	c->first = c->page;
+	c->pages = table_read_pages(c->table,
+	    c->table->head.filter_pages + c->page,
+	    left < CURSOR_PAGES ? left : CURSOR_PAGES, c->window);
+	return (0);
+}
+
 static int
 cursor_page(struct cursor *c, struct err *e)
 {
+	uint32_t number = c->table->head.filter_pages + c->page;
+
 	c->at = 0;
 	c->count = table_page_count(c->table, c->page);
-	return (table_read(c->table, c->table->head.filter_pages + c->page,
-	    c->plain, e));
+	if (c->page - c->first >= c->pages && fill_window(c, e) < 0)
+		return (-1);
+	if (c->pages == 0)
+		return (table_read(c->table, number, c->plain, e));
+	return (table_page_open(c->table, number, c->window +
+	    (size_t)(c->page - c->first) * TABLE_PAGE_BYTES, c->plain));
 }
 
 int
@@ -378,6 +402,7 @@ cursor_start(struct cursor *c, struct table *t, struct err *e)
 {
 	c->table = t;
 	c->page = c->at = c->count = 0;
+	c->first = c->pages = 0;
 	c->left = t->head.entries;
 	return (c->left == 0 ? 0 : cursor_page(c, e));
 }
@@ -391,6 +416,13 @@ cursor_next(struct cursor *c, struct err *e)
 		return (0);
 	c->page++;
 	return (cursor_page(c, e));
+}
+
+void
+cursor_fini(struct cursor *c)
+{
+	free(c->window);
+	c->window = NULL;
 }
 
 /* All of a table but its damaged pages; *damaged says that there are some. */
@@ -439,7 +471,7 @@ walk_table(struct table *t, struct cursor *c, map_walk_fn *fn, void *ctx,
 int
 map_walk(struct map *m, map_walk_fn *fn, void *ctx, struct err *e)
 {
-	struct cursor *c = malloc(sizeof(*c));
+	struct cursor *c = calloc(1, sizeof(*c));
 	char hex[ID_HEX] = "";
 	int ret = 0;
 
@@ -454,6 +486,7 @@ map_walk(struct map *m, map_walk_fn *fn, void *ctx, struct err *e)
 		if (damaged && hex[0] == '\0')
 			(void)hex_emit(hex, m->tables[i]->id.b, ID_BYTES);
 	}
+	cursor_fini(c);
 	free(c);
 	if (ret == 0 && hex[0] != '\0')
 		return (err_set(e, ERR_CORRUPT, "index/%s: damaged", hex));

@@ -35,15 +35,22 @@ struct map {
 /* NULL when the listing didn't show it. */
 struct found_table *map_found(const struct map *, const struct object_id *);
 
-/* A hand on the next entry of a table, past the cache. */
+#define CURSOR_PAGES	16		/* in one read */
+
+/* A hand on the next entry of a table, past the cache.  All zeros at first, or
+ * as an earlier walk left it. */
 struct cursor {
 	struct table *table;		/* borrowed */
 	uint32_t page, at, count;
 	uint64_t left;			/* entries, the current one counted */
 	uint8_t plain[TABLE_PLAIN_BYTES];
+	/* Sealed pages, from entry page `first' on: one read's. */
+	uint8_t *window;		/* owned; NULL until it is needed */
+	uint32_t first, pages;
 };
 /* 0, TABLE_DAMAGED (then on the page after), < 0; left == 0 at the end. */
 int cursor_start(struct cursor *, struct table *, struct err *);
+void cursor_fini(struct cursor *);
 int cursor_next(struct cursor *, struct err *);
 static inline const uint8_t *
 cursor_entry(const struct cursor *c)

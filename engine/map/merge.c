@@ -1,6 +1,6 @@
 /*
  * Merging small tables into one, so that a look-up touches few.  A merge
- * streams: one page of each source, the new filter (10 bits an entry) and some
+ * streams: a few pages of each source, the new filter (10 bits an entry) and some
  * bytes a pack are all that is held, and the number of entries and packs merged
  * at once is bounded.
  *
@@ -47,6 +47,8 @@ merge_fini(struct merge *g)
 {
 	for (uint32_t i = 0; i < g->n; i++) {
 		free(g->s[i].pack);
+		if (g->s[i].c != NULL)
+			cursor_fini(g->s[i].c);
 		free(g->s[i].c);
 	}
 	free(g->packs);
@@ -409,7 +411,7 @@ merge_once(struct map *m, const struct run_id *run, uint64_t counter,
 	if (g->n < MERGE_MIN_TABLES)
 		goto out;
 	for (uint32_t i = 0; i < g->n; i++) {
-		g->s[i].c = malloc(sizeof(*g->s[i].c));
+		g->s[i].c = calloc(1, sizeof(*g->s[i].c));
 		if (g->s[i].c == NULL) {
 			ret = err_set(e, ERR_NOMEM, "out of memory");
 			goto out;

@@ -158,13 +158,44 @@ table_free(struct table *t)
 }
 
 int
+table_page_open(struct table *t, uint32_t number,
+    const uint8_t sealed[TABLE_PAGE_BYTES], uint8_t plain[TABLE_PLAIN_BYTES])
+{
+	struct page_seal seal = t->seal;
+	int ret;
+
+	page_seal_number(&seal, number);
+	ret = aead_open(plain, seal.key, number, seal.ad, sizeof(seal.ad),
+	    sealed, TABLE_PAGE_BYTES);
+	sodium_memzero(&seal, sizeof(seal));
+	if (ret != 0) {
+		table_say_damaged(t, "a page is damaged or forged");
+		return (TABLE_DAMAGED);
+	}
+	return (0);
+}
+
+uint32_t
+table_read_pages(struct table *t, uint32_t number, uint32_t n, uint8_t *sealed)
+{
+	struct err ignored = ERR_INIT;
+	char name[TABLE_NAME_MAX];
+	size_t got = 0;
+
+	if (store_read_near(t->store, table_name(name, &t->id),
+	    TABLE_HEAD_BYTES + (uint64_t)number * TABLE_PAGE_BYTES, sealed,
+	    (size_t)n * TABLE_PAGE_BYTES, &got, false, &ignored) != 0)
+		return (0);
+	return ((uint32_t)(got / TABLE_PAGE_BYTES));
+}
+
+int
 table_read(struct table *t, uint32_t number, uint8_t plain[TABLE_PLAIN_BYTES],
     struct err *e)
 {
 	uint8_t sealed[TABLE_PAGE_BYTES];
 	struct err why = ERR_INIT;
 	char name[TABLE_NAME_MAX];
-	struct page_seal seal;
 	size_t got = 0;
 	int ret;
 
@@ -180,16 +211,7 @@ table_read(struct table *t, uint32_t number, uint8_t plain[TABLE_PLAIN_BYTES],
 		    ret == STORE_ABSENT ? "it has vanished" : "it is cut off");
 		return (TABLE_DAMAGED);
 	}
-	seal = t->seal;
-	page_seal_number(&seal, number);
-	ret = aead_open(plain, seal.key, number, seal.ad, sizeof(seal.ad),
-	    sealed, sizeof(sealed));
-	sodium_memzero(&seal, sizeof(seal));
-	if (ret != 0) {
-		table_say_damaged(t, "a page is damaged or forged");
-		return (TABLE_DAMAGED);
-	}
-	return (0);
+	return (table_page_open(t, number, sealed, plain));
 }
 
 int

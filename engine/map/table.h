@@ -125,6 +125,12 @@ int table_info(struct table *, uint64_t off, void *dst, size_t len,
 /* A page past the cache.  TABLE_DAMAGED. */
 int table_read(struct table *, uint32_t number,
     uint8_t plain[TABLE_PLAIN_BYTES], struct err *);
+/* n sealed pages in one read; how many there are, 0 when it fails. */
+uint32_t table_read_pages(struct table *, uint32_t number, uint32_t n,
+    uint8_t *sealed);
+/* Opens one of them.  TABLE_DAMAGED. */
+int table_page_open(struct table *, uint32_t number,
+    const uint8_t sealed[TABLE_PAGE_BYTES], uint8_t plain[TABLE_PLAIN_BYTES]);
 /* A page, referenced.  TABLE_DAMAGED. */
 int table_page(struct table *, uint32_t number, struct page **, struct err *);
 void table_say_damaged(struct table *, const char *what);

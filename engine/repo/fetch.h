@@ -72,5 +72,15 @@ int fetch_directory(struct repo *, const struct pack_info *,
 /* A pack's header as stored, its MAC verified. */
 int fetch_pack_info(struct repo *, const struct pack_id *, enum object_kind,
     struct pack_info *, struct err *);
+/* Both at once, of a pack of that size (as listed), in fewer reads.  kind 0:
+ * either.  Where the header was good but not the directory, info is set all the
+ * same; else its kind is 0. */
+int fetch_pack(struct repo *, const struct pack_id *, uint64_t size_bytes,
+    enum object_kind kind, struct pack_info *, struct pack_directory *,
+    struct err *);
+/* The same of a pack whose bytes are these. */
+int fetch_pack_parse(struct repo *, const struct pack_id *,
+    enum object_kind kind, const void *bytes, size_t len, struct pack_info *,
+    struct pack_directory *, struct err *);
 
 #endif

@@ -21,6 +21,7 @@
 #define KEY_SETS	64
 #define KEY_WAYS	4
 #define DIRECTORY_MAX	(64U << 20)
+#define TAIL_BYTES	((size_t)128 << 10)
 
 struct key_slot {
 	bool used;
@@ -185,64 +186,120 @@ pack_keys_get(struct pack_keys *k, const struct pack_info *pack,
 	return (0);
 }
 
-int
-fetch_pack_info(struct repo *repo, const struct pack_id *id,
-    enum object_kind kind, struct pack_info *out, struct err *e)
+/* The record that a header gives; of any kind where kind is 0. */
+static int
+parse_header(struct repo *repo, const struct pack_id *id, uint64_t size_bytes,
+    enum object_kind kind, const uint8_t bytes[PACK_HEADER_BYTES],
+    struct pack_info *out, struct err *e)
 {
-	char hex[ID_HEX], name[PACK_NAME_BYTES];
-	uint8_t bytes[PACK_HEADER_BYTES];
 	struct pack_info info;
-	struct store_stat st;
-	int rc;
 
-	hex_emit(hex, id->b, ID_BYTES);
 	memset(&info, 0, sizeof(info));
-	rc = store_stat(repo_store(repo), pack_name(name, id), &st, e);
-	if (rc == 0)
-		rc = read_part(repo, id, 0, bytes, sizeof(bytes), e);
-	if (rc == 0)
-		rc = pack_header_parse(&info, repo_keyring(repo), bytes, e);
-	if (rc == 0 && info.kind != kind)
-		rc = err_set(e, ERR_CORRUPT, "it is of kind %u, not %u",
-		    info.kind, (unsigned)kind);
-	if (rc == 0)
-		rc = check_record(&info, e);
-	if (rc < 0)
-		return (err_wrap(e, "pack %s", hex));
-	if (rc > 0)
-		return (rc);
+	if (pack_header_parse(&info, repo_keyring(repo), bytes, e) != 0)
+		return (-1);
+	if (kind != 0 && info.kind != kind)
+		return (err_set(e, ERR_CORRUPT, "it is of kind %u, not %u",
+		    info.kind, (unsigned)kind));
+	if (check_record(&info, e) != 0)
+		return (-1);
 	info.id = *id;
-	info.size_bytes = st.size_bytes;
+	info.size_bytes = size_bytes;
 	*out = info;
 	return (0);
 }
 
-/* Header checked, directory read and opened. */
+/* "pack ID: " in front of an error; whatever it was comes back. */
 static int
-load_directory(struct repo *repo, const struct pack_info *pack,
-    struct pack_directory *out, struct buf *sealed, struct err *e)
+wrap(int rc, const struct pack_id *id, struct err *e)
 {
-	uint8_t head[PACK_HEADER_BYTES], trailer[PACK_TRAILER_BYTES];
-	uint64_t off, len;
-	uint32_t nframes;
-	struct pack_seal seal;
-	uint8_t *dst;
+	char hex[ID_HEX];
+
+	if (rc < 0)
+		(void)err_wrap(e, "pack %s", hex_emit(hex, id->b, ID_BYTES));
+	return (rc);
+}
+
+int
+fetch_pack_info(struct repo *repo, const struct pack_id *id,
+    enum object_kind kind, struct pack_info *out, struct err *e)
+{
+	char name[PACK_NAME_BYTES];
+	uint8_t bytes[PACK_HEADER_BYTES];
+	struct store_stat st;
 	int rc;
 
-	if (check_record(pack, e) != 0)
-		return (-1);
-	if (pack->size_bytes < PACK_HEADER_BYTES + PACK_TRAILER_BYTES ||
-	    pack->size_bytes > PACK_MAX)
-		return (err_set(e, ERR_CORRUPT,
-		    "its record gives it %llu bytes",
-		    (unsigned long long)pack->size_bytes));
-	rc = check_header(repo, pack, head, e);
+	rc = store_stat(repo_store(repo), pack_name(name, id), &st, e);
 	if (rc == 0)
-		rc = read_part(repo, &pack->id,
-		    pack->size_bytes - PACK_TRAILER_BYTES, trailer,
-		    sizeof(trailer), e);
-	if (rc != 0)
-		return (rc);
+		rc = read_part(repo, id, 0, bytes, sizeof(bytes), e);
+	if (rc == 0)
+		rc = parse_header(repo, id, st.size_bytes, kind, bytes, out,
+		    e);
+	return (wrap(rc, id, e));
+}
+
+/*
+ * A pack's two ends.  Far away each read costs a round trip, so the last one
+ * takes more than the trailer: mostly the directory is in it, and of a small
+ * pack the header as well.
+ */
+struct ends {
+	uint8_t head[PACK_HEADER_BYTES];
+	struct buf tail;		/* the last bytes */
+	struct buf rest;		/* a directory that is longer */
+};
+
+static void
+ends_fini(struct ends *x)
+{
+	buf_fini(&x->tail);
+	buf_fini(&x->rest);
+}
+
+static int
+check_size(uint64_t size_bytes, struct err *e)
+{
+	if (size_bytes < PACK_HEADER_BYTES + PACK_TRAILER_BYTES ||
+	    size_bytes > PACK_MAX)
+		return (err_set(e, ERR_CORRUPT, "it has %llu bytes",
+		    (unsigned long long)size_bytes));
+	return (0);
+}
+
+/* STORE_ABSENT. */
+static int
+read_ends(struct repo *repo, const struct pack_id *id, uint64_t size_bytes,
+    struct ends *x, struct err *e)
+{
+	size_t len = size_bytes < TAIL_BYTES ? (size_t)size_bytes : TAIL_BYTES;
+	uint8_t *p;
+	int rc;
+
+	if (check_size(size_bytes, e) != 0)
+		return (-1);
+	if ((p = buf_grow(&x->tail, len)) == NULL)
+		return (buf_ok(&x->tail, e));
+	rc = read_part(repo, id, size_bytes - len, p, len, e);
+	if (rc == 0 && len < size_bytes)
+		rc = read_part(repo, id, 0, x->head, sizeof(x->head), e);
+	else if (rc == 0)
+		memcpy(x->head, p, sizeof(x->head));
+	return (rc);
+}
+
+/* The directory, which the record's keys open. */
+static int
+open_directory(struct repo *repo, const struct pack_info *pack, struct ends *x,
+    struct pack_directory *out, struct err *e)
+{
+	const uint8_t *trailer = x->tail.data + x->tail.len -
+	    PACK_TRAILER_BYTES;
+	uint64_t off, len, tail_off = pack->size_bytes - x->tail.len;
+	const uint8_t *sealed;
+	struct pack_seal seal;
+	uint32_t nframes;
+	uint8_t *p;
+	int rc;
+
 	if (pack_trailer_parse(&off, &len, &nframes, trailer, pack->size_bytes,
 	    e) != 0)
 		return (-1);
@@ -250,15 +307,20 @@ load_directory(struct repo *repo, const struct pack_info *pack,
 	    len > pack->size_bytes - off)
 		return (err_set(e, ERR_CORRUPT,
 		    "its directory lies outside it"));
-	dst = buf_grow(sealed, len);
-	if (dst == NULL)
-		return (buf_ok(sealed, e));
-	rc = read_part(repo, &pack->id, off, dst, len, e);
-	if (rc != 0)
-		return (rc);
+	if (off >= tail_off) {
+		sealed = x->tail.data + (off - tail_off);
+	} else {
+		if ((p = buf_grow(&x->rest, (size_t)len)) == NULL)
+			return (buf_ok(&x->rest, e));
+		rc = read_part(repo, &pack->id, off, p, (size_t)len, e);
+		if (rc != 0)
+			return (rc);
+		sealed = p;
+	}
 	if (pack_seal_open(&seal, repo_keyring(repo), pack, e) != 0)
 		return (-1);
-	rc = pack_directory_open(out, &seal, head, trailer, dst, len, e);
+	rc = pack_directory_open(out, &seal, x->head, trailer, sealed,
+	    (size_t)len, e);
 	sodium_memzero(&seal, sizeof(seal));
 	return (rc);
 }
@@ -267,14 +329,69 @@ int
 fetch_directory(struct repo *repo, const struct pack_info *pack,
     struct pack_directory *out, struct err *e)
 {
-	char hex[ID_HEX];
-	struct buf sealed = BUF_INIT;
+	struct ends x = { .tail = BUF_INIT, .rest = BUF_INIT };
+	struct pack_info found;
 	int rc;
 
-	rc = load_directory(repo, pack, out, &sealed, e);
-	buf_fini(&sealed);
-	if (rc < 0)
-		return (err_wrap(e, "pack %s",
-		    hex_emit(hex, pack->id.b, ID_BYTES)));
-	return (rc);
+	rc = check_record(pack, e);
+	if (rc == 0)
+		rc = read_ends(repo, &pack->id, pack->size_bytes, &x, e);
+	if (rc == 0)
+		rc = parse_header(repo, &pack->id, pack->size_bytes, 0,
+		    x.head, &found, e);
+	if (rc == 0 && !same_record(pack, &found))
+		rc = err_set(e, ERR_CORRUPT,
+		    "its header is not what its record says");
+	if (rc == 0)
+		rc = open_directory(repo, pack, &x, out, e);
+	ends_fini(&x);
+	return (wrap(rc, &pack->id, e));
+}
+
+static int
+open_ends(struct repo *repo, const struct pack_id *id, uint64_t size_bytes,
+    enum object_kind kind, struct ends *x, struct pack_info *info,
+    struct pack_directory *out, struct err *e)
+{
+	if (parse_header(repo, id, size_bytes, kind, x->head, info, e) != 0)
+		return (-1);
+	return (open_directory(repo, info, x, out, e));
+}
+
+int
+fetch_pack(struct repo *repo, const struct pack_id *id, uint64_t size_bytes,
+    enum object_kind kind, struct pack_info *info, struct pack_directory *out,
+    struct err *e)
+{
+	struct ends x = { .tail = BUF_INIT, .rest = BUF_INIT };
+	int rc;
+
+	memset(info, 0, sizeof(*info));
+	rc = read_ends(repo, id, size_bytes, &x, e);
+	if (rc == 0)
+		rc = open_ends(repo, id, size_bytes, kind, &x, info, out, e);
+	ends_fini(&x);
+	return (wrap(rc, id, e));
+}
+
+int
+fetch_pack_parse(struct repo *repo, const struct pack_id *id,
+    enum object_kind kind, const void *bytes, size_t len,
+    struct pack_info *info, struct pack_directory *out, struct err *e)
+{
+	struct ends x = { .tail = BUF_INIT, .rest = BUF_INIT };
+	int rc;
+
+	memset(info, 0, sizeof(*info));
+	rc = check_size(len, e);
+	if (rc == 0) {
+		buf_bytes(&x.tail, bytes, len);
+		rc = buf_ok(&x.tail, e);
+	}
+	if (rc == 0) {
+		memcpy(x.head, bytes, sizeof(x.head));
+		rc = open_ends(repo, id, len, kind, &x, info, out, e);
+	}
+	ends_fini(&x);
+	return (wrap(rc, id, e));
 }

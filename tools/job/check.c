@@ -174,8 +174,8 @@ run(struct check *c, struct err *e)
 	    fetch_new(&c->fetch, c->repo, check_share(c, 6, FETCH_MAX), true,
 	    e) < 0)
 		return (-1);
-	if (check_objects(c, e) < 0 || check_catalogs(c, e) < 0 ||
-	    check_packs(c, e) < 0)
+	if (check_objects(c, e) < 0 || check_preload(c, e) < 0 ||
+	    check_catalogs(c, e) < 0 || check_packs(c, e) < 0)
 		return (-1);
 	dirs_clear(c->dirs);
 	if (c->env->read_data && check_data(c, e) < 0)
@@ -198,6 +198,7 @@ check_run(struct repo *repo, const struct check_env *env,
 	c.env = env;
 	c.events = events;
 	(void)pthread_mutex_init(&c.lock, NULL);
+	(void)pthread_mutex_init(&c.big, NULL);
 	r = run(&c, e);
 	fetch_free(c.fetch);
 	bad_free(c.bad);
@@ -206,6 +207,7 @@ check_run(struct repo *repo, const struct check_env *env,
 	verified_fini(&c.verified);
 	free(c.unread);
 	snapshots_fini(&c.snaps);
+	(void)pthread_mutex_destroy(&c.big);
 	(void)pthread_mutex_destroy(&c.lock);
 	if (r < 0)
 		return (-1);

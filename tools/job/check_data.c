@@ -3,6 +3,9 @@
  * hash to its name, each frame opens, each chunk hashes to its id.  One pack a
  * worker at a time.  Where not all are to be read, those go first that this
  * user has not read for longest, so that every pack has its turn.
+ *
+ * A pack is read in stretches of many frames, and far away by more workers than
+ * there are processors: some wait while the others compute.
  */
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +14,8 @@
 #include "tools/job/check_impl.h"
 
 #define PIECE		(1U << 20)
+#define FAR_PIECE	(4U << 20)
 #define THREADS_MAX	8
-/* What a worker holds: a stored frame and its chunks, at most. */
-#define WORKER_BYTES	(2 * (size_t)FRAME_RAW_MAX)
 
 struct reading {
 	struct job job;
@@ -24,7 +26,8 @@ struct reading {
 
 	char hex[ID_HEX];
 	char name[PACK_NAME_BYTES];
-	struct buf bytes;		/* what was read last */
+	struct buf bytes;		/* what was read last, of the pack from */
+	uint64_t bytes_off;		/* ... here on */
 	struct hash hash;
 	uint64_t off;
 	uint64_t wrong;			/* frames */
@@ -32,27 +35,50 @@ struct reading {
 	bool whole;			/* nothing is */
 };
 
-/* The next len bytes of the pack, hashed on the way. */
+/* Read on behind what is there, so that len bytes from rd->off on are. */
 static int
-read_next(struct reading *rd, size_t len, struct err *e)
+read_more(struct reading *rd, size_t len, struct err *e)
 {
+	struct store *store = repo_store(rd->c->repo);
+	size_t want = store->parallel > 0 ? FAR_PIECE : PIECE;
+	size_t done = (size_t)(rd->off - rd->bytes_off), kept, got;
+	uint64_t left;
 	uint8_t *p;
-	size_t got;
 	int r;
 
-	buf_reset(&rd->bytes);
-	if ((p = buf_grow(&rd->bytes, len)) == NULL)
+	kept = rd->bytes.len - done;
+	if (kept > 0)
+		memmove(rd->bytes.data, rd->bytes.data + done, kept);
+	rd->bytes.len = kept;
+	rd->bytes_off = rd->off;
+	if (want < len)
+		want = len;
+	want -= kept;
+	left = rd->row.size_bytes - (rd->off + kept);
+	if (want > left)
+		want = (size_t)left;
+	if ((p = buf_grow(&rd->bytes, want)) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	r = store_read(repo_store(rd->c->repo), rd->name, rd->off, p, len,
-	    &got, e);
+	r = store_read(store, rd->name, rd->off + kept, p, want, &got, e);
 	if (r == STORE_ABSENT)
 		return (err_set(e, ERR_CORRUPT, "it is gone"));
 	if (r < 0)
 		return (-1);
-	if (got < len)
+	if (got < want || kept + want < len)
 		return (err_set(e, ERR_CORRUPT, "it is shorter than it was "
 		    "when it was listed"));
-	hash_update(&rd->hash, p, len);
+	return (0);
+}
+
+/* The next len bytes of the pack, hashed on the way; valid until the next. */
+static int
+read_next(struct reading *rd, size_t len, const uint8_t **out, struct err *e)
+{
+	if (rd->off + len > rd->bytes_off + rd->bytes.len &&
+	    read_more(rd, len, e) < 0)
+		return (-1);
+	*out = rd->bytes.data + (rd->off - rd->bytes_off);
+	hash_update(&rd->hash, *out, len);
 	rd->off += len;
 	(void)atomic_fetch_add(&rd->c->bytes, len);
 	check_tick(rd->c, NULL);
@@ -79,6 +105,14 @@ check_chunks(const struct opened_frame *f, const struct pack_directory *d,
 	return (0);
 }
 
+/* The chunks of a frame, at most, unless somebody else's program made it. */
+static size_t
+frame_bytes(const struct check *c)
+{
+	return ((size_t)FRAME_TARGET +
+	    repo_header(c->repo)->cutter.max_bytes);
+}
+
 static void
 bad_frame(struct reading *rd, uint32_t no, const struct err *e)
 {
@@ -89,35 +123,76 @@ bad_frame(struct reading *rd, uint32_t no, const struct err *e)
 }
 
 static int
-check_frames(struct reading *rd, const struct pack_directory *d,
+check_frame(struct reading *rd, const struct pack_directory *d, uint32_t no,
     const struct pack_seal *seal, const uint8_t id_key[KEY_BYTES],
     struct err *e)
 {
 	struct opened_frame f;
-	struct err why;
+	const uint8_t *sealed;
+	struct err why = ERR_INIT;
+	int r = 0;
 
-	for (uint32_t no = 0; no < d->nframes; no++) {
-		if (check_going(rd->c, e) < 0)
+	if (read_next(rd, d->frames[no].stored, &sealed, e) < 0)
+		return (-1);
+	memset(&f, 0, sizeof(f));
+	if (frame_open(&f, seal, no, sealed, d->frames[no].stored,
+	    &why) < 0 || check_chunks(&f, d, no, id_key, &why) < 0) {
+		if (why.code == ERR_NOMEM) {
+			*e = why;
+			r = -1;
+		} else {
+			bad_frame(rd, no, &why);
+		}
+	}
+	opened_frame_fini(&f);
+	return (r);
+}
+
+static int
+check_frames(struct reading *rd, const struct pack_directory *d,
+    const struct pack_seal *seal, const uint8_t id_key[KEY_BYTES],
+    struct err *e)
+{
+	struct check *c = rd->c;
+	bool big;
+	int r = 0;
+
+	for (uint32_t no = 0; r == 0 && no < d->nframes; no++) {
+		if (check_going(c, e) < 0)
 			return (-1);
 		if (d->frames[no].off != rd->off)
 			return (err_set(e, ERR_CORRUPT, "frame %u is not where "
 			    "the directory says", no));
-		if (read_next(rd, d->frames[no].stored, e) < 0)
-			return (-1);
-		err_init(&why);
-		memset(&f, 0, sizeof(f));
-		if (frame_open(&f, seal, no, rd->bytes.data, rd->bytes.len,
-		    &why) < 0 || check_chunks(&f, d, no, id_key, &why) < 0) {
-			if (why.code == ERR_NOMEM) {
-				opened_frame_fini(&f);
-				*e = why;
-				return (-1);
-			}
-			bad_frame(rd, no, &why);
+		/* One at a time of those that the memory was not shared out
+		 * for. */
+		big = d->frames[no].raw > frame_bytes(c) ||
+		    d->frames[no].stored > frame_bytes(c);
+		if (big)
+			(void)pthread_mutex_lock(&c->big);
+		r = check_frame(rd, d, no, seal, id_key, e);
+		if (big) {
+			buf_fini(&rd->bytes);
+			(void)pthread_mutex_unlock(&c->big);
 		}
-		opened_frame_fini(&f);
 	}
-	return (0);
+	return (r);
+}
+
+/* Header and directory; of a small pack, all of it is read at once. */
+static int
+load_directory(struct reading *rd, struct pack_info *info,
+    struct pack_directory *d, struct err *e)
+{
+	struct repo *repo = rd->c->repo;
+	const struct pack_row *row = &rd->row;
+
+	if (row->size_bytes > PIECE)
+		return (fetch_pack(repo, &row->id, row->size_bytes, row->kind,
+		    info, d, e));
+	if (read_more(rd, (size_t)row->size_bytes, e) < 0)
+		return (-1);
+	return (fetch_pack_parse(repo, &row->id, row->kind, rd->bytes.data,
+	    rd->bytes.len, info, d, e));
 }
 
 /* Frames by the directory. */
@@ -127,12 +202,19 @@ check_inside(struct reading *rd, struct err *e)
 	uint8_t id_key[KEY_BYTES];
 	struct pack_directory d = { 0 };
 	struct pack_seal seal;
+	const uint8_t *header;
 	struct pack_info info;
 	struct err why = ERR_INIT;
 	int r = 0;
 
-	if (fetch_pack_info(rd->c->repo, &rd->row.id, rd->row.kind, &info,
-	    &why) != 0 || fetch_directory(rd->c->repo, &info, &d, &why) != 0) {
+	r = load_directory(rd, &info, &d, &why);
+	if (r < 0 && !check_is_damage(&why)) {
+		*e = why;
+		return (-1);
+	}
+	if (r > 0)
+		return (err_set(e, ERR_CORRUPT, "it is gone"));
+	if (r < 0) {
 		check_damage(rd->c, NULL, "pack %s: %s", rd->hex,
 		    check_why(&why));
 		rd->said = true;
@@ -140,7 +222,8 @@ check_inside(struct reading *rd, struct err *e)
 	}
 	if (pack_seal_open(&seal, repo_keyring(rd->c->repo), &info, e) < 0 ||
 	    keyring_domain_id_key(repo_keyring(rd->c->repo), info.domain,
-	    id_key, e) < 0 || read_next(rd, PACK_HEADER_BYTES, e) < 0)
+	    id_key, e) < 0 || read_next(rd, PACK_HEADER_BYTES, &header,
+	    e) < 0)
 		r = -1;
 	else
 		r = check_frames(rd, &d, &seal, id_key, e);
@@ -154,18 +237,19 @@ static int
 check_whole(struct reading *rd, struct err *e)
 {
 	uint8_t id[HASH_BYTES];
+	const uint8_t *bytes;
 	uint64_t left;
 
 	hash_init(&rd->hash);
 	/* Without header or directory, the files' chunks were read when their
 	 * catalogs were. */
 	rd->said = (rd->row.flags & PACK_SAID) != 0;
-	if (rd->row.kind != 0 && !rd->said && check_inside(rd, e) < 0)
+	if (!rd->said && check_inside(rd, e) < 0)
 		return (-1);
 	while (rd->off < rd->row.size_bytes) {
 		left = rd->row.size_bytes - rd->off;
 		if (check_going(rd->c, e) < 0 || read_next(rd, left < PIECE ?
-		    (size_t)left : PIECE, e) < 0)
+		    (size_t)left : PIECE, &bytes, e) < 0)
 			return (-1);
 	}
 	hash_final(&rd->hash, id);
@@ -222,8 +306,6 @@ submit(struct check *c, struct lane *lane, const struct pack_row *row,
     struct err *e)
 {
 	struct reading *rd;
-	struct pack_info info;
-	struct err why = ERR_INIT;
 
 	if (lane_is_full(lane) && take(lane, e) < 0)
 		return (-1);
@@ -232,12 +314,6 @@ submit(struct check *c, struct lane *lane, const struct pack_row *row,
 	rd->job.run = run_job;
 	rd->c = c;
 	rd->row = *row;
-	/* A pack that no snapshot names may be of either kind. */
-	if (row->kind == 0 && fetch_pack_info(c->repo, &row->id,
-	    OBJECT_PACK_DATA, &info, &why) == 0)
-		rd->row.kind = OBJECT_PACK_DATA;
-	else if (row->kind == 0)
-		rd->row.kind = OBJECT_PACK_META;
 	err_init(&rd->err);
 	(void)check_id(rd->hex, row->id.b);
 	(void)pack_name(rd->name, &row->id);
@@ -351,14 +427,16 @@ check_data(struct check *c, struct err *e)
 	struct pool *pool = NULL;
 	struct lane *lane = NULL;
 	unsigned threads = env->threads;
-	size_t fit = env->memory_bytes / 2 / WORKER_BYTES;
+	size_t fit = env->memory_bytes / 2 /
+	    (2 * frame_bytes(c) + FAR_PIECE);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct err why = ERR_INIT;
 	int r = -1;
 
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
-	if (threads > THREADS_MAX)
+	if (threads > THREADS_MAX ||
+	    repo_store(c->repo)->parallel > 0)
 		threads = THREADS_MAX;
 	if (threads > fit)
 		threads = fit > 0 ? (unsigned)fit : 1;

@@ -64,15 +64,31 @@ dirs_full(const struct dirs *d)
 	return (d->bytes >= d->budget);
 }
 
+static struct dir *
+find(struct dirs *d, const struct pack_id *id)
+{
+	for (struct dir *x = *bucket(d, id); x != NULL; x = x->next)
+		if (id_equal(x->info.id.b, id->b)) {
+			x->used = ++d->clock;
+			return (x);
+		}
+	return (NULL);
+}
+
 const struct pack_directory *
 dirs_find(struct dirs *d, const struct pack_id *id)
 {
-	for (struct dir *x = *bucket(d, id); x != NULL; x = x->next)
-		if (id_equal(x->id.b, id->b)) {
-			x->used = ++d->clock;
-			return (&x->dir);
-		}
-	return (NULL);
+	struct dir *x = find(d, id);
+
+	return (x != NULL ? &x->dir : NULL);
+}
+
+const struct pack_info *
+dirs_info(struct dirs *d, const struct pack_id *id)
+{
+	struct dir *x = find(d, id);
+
+	return (x != NULL ? &x->info : NULL);
 }
 
 static void
@@ -93,26 +109,21 @@ evict_oldest(struct dirs *d)
 }
 
 int
-dirs_load(struct dirs *d, struct repo *repo, const struct pack_info *info,
-    const struct pack_directory **out, struct err *e)
+dirs_add(struct dirs *d, const struct pack_info *info,
+    struct pack_directory *dir, struct err *e)
 {
 	struct dir *x, **b;
-	int r;
 
-	if ((*out = dirs_find(d, &info->id)) != NULL)
+	if (find(d, &info->id) != NULL) {
+		pack_directory_fini(dir);
 		return (0);
-	while (d->bytes > 0 && dirs_full(d))
-		evict_oldest(d);
-	if ((x = calloc(1, sizeof(*x))) == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	r = fetch_directory(repo, info, &x->dir, e);
-	if (r != 0) {
-		free(x);
-		if (r > 0)
-			return (err_set(e, ERR_CORRUPT, "it is gone"));
-		return (-1);
 	}
-	x->id = info->id;
+	if ((x = calloc(1, sizeof(*x))) == NULL) {
+		pack_directory_fini(dir);
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	x->info = *info;
+	x->dir = *dir;
 	x->used = ++d->clock;
 	x->bytes = sizeof(*x) + x->dir.nframes * (sizeof(struct frame_info) +
 	    sizeof(uint32_t) + 1) + (x->dir.nframes > 0 ?
@@ -121,6 +132,25 @@ dirs_load(struct dirs *d, struct repo *repo, const struct pack_info *info,
 	b = bucket(d, &info->id);
 	x->next = *b;
 	*b = x;
-	*out = &x->dir;
+	return (0);
+}
+
+int
+dirs_load(struct dirs *d, struct repo *repo, const struct pack_info *info,
+    const struct pack_directory **out, struct err *e)
+{
+	struct pack_directory dir = { 0 };
+	int r;
+
+	if ((*out = dirs_find(d, &info->id)) != NULL)
+		return (0);
+	while (d->bytes > 0 && dirs_full(d))
+		evict_oldest(d);
+	r = fetch_directory(repo, info, &dir, e);
+	if (r > 0)
+		return (err_set(e, ERR_CORRUPT, "it is gone"));
+	if (r < 0 || dirs_add(d, info, &dir, e) < 0)
+		return (-1);
+	*out = dirs_find(d, &info->id);
 	return (0);
 }

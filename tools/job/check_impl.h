@@ -20,6 +20,7 @@ struct check {
 	const struct events *events;
 	struct check_result res;	/* damage, warnings: under lock */
 	pthread_mutex_t lock;
+	pthread_mutex_t big;		/* who opens a frame beyond measure */
 	uint64_t ticked_ms;		/* lock */
 	uint64_t files_total, files_done;	/* packs, for the progress */
 	atomic_uint_least64_t bytes;
@@ -94,7 +95,7 @@ void record_digest(uint8_t out[HASH_BYTES], const struct pack_info *);
 
 /* Directories of packs, read and verified, within a memory budget. */
 struct dir {
-	struct pack_id id;
+	struct pack_info info;	/* by the pack's header */
 	struct pack_directory dir;
 	size_t bytes;
 	uint64_t used;		/* when, for eviction */
@@ -103,11 +104,39 @@ struct dir {
 int dirs_new(struct dirs **out, size_t budget_bytes, struct err *);
 void dirs_free(struct dirs *);		/* NULL is fine */
 const struct pack_directory *dirs_find(struct dirs *, const struct pack_id *);
+/* NULL: it isn't there. */
+const struct pack_info *dirs_info(struct dirs *, const struct pack_id *);
+/* Takes the directory, also when it fails; evicts none. */
+int dirs_add(struct dirs *, const struct pack_info *, struct pack_directory *,
+    struct err *);
 bool dirs_full(const struct dirs *);
 void dirs_clear(struct dirs *);
 /* Reads it; evicts others.  Damage is < 0 with ERR_CORRUPT. */
 int dirs_load(struct dirs *, struct repo *, const struct pack_info *,
     const struct pack_directory **out, struct err *);
+
+/*
+ * Headers and directories of packs, read by several threads.  Confined to the
+ * one who asks and takes.
+ */
+struct loaded {
+	struct pack_row row;
+	int result;			/* of fetch_pack(), with these: */
+	struct pack_info info;
+	struct pack_directory dir;	/* the taker's */
+	struct err err;
+};
+struct loader;
+int loader_new(struct loader **out, struct check *, struct err *);
+void loader_free(struct loader *);	/* NULL is fine */
+bool loader_is_full(const struct loader *);
+bool loader_is_empty(const struct loader *);
+/* It is not full. */
+int loader_ask(struct loader *, const struct pack_row *, struct err *);
+/* The oldest; false: there is none. */
+bool loader_take(struct loader *, struct loaded *);
+/* How many threads for what is mostly reading; 0: none but this. */
+unsigned check_threads(const struct check *);
 
 /* Is a chunk to be had?  At its place by the pack's directory, or elsewhere. */
 struct place {
@@ -139,6 +168,9 @@ void check_bad(struct check *, const struct pack_id *, uint32_t frame);
 
 /* The parts, in order. */
 int check_objects(struct check *, struct err *);	/* names are hashes */
+/* Far away: as many directories as the budget holds, before they are asked for
+ * one by one. */
+int check_preload(struct check *, struct err *);
 int check_catalogs(struct check *, struct err *);	/* snapshots -> packs */
 int check_packs(struct check *, struct err *);		/* headers, tables */
 int check_data(struct check *, struct err *);		/* every byte */

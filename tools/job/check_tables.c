@@ -136,26 +136,6 @@ walk_tables(struct round *r, struct err *e)
 	return (0);
 }
 
-/* The header as stored, of either kind.  0; STORE_ABSENT. */
-static int
-load_info(struct check *c, const struct pack_row *row, struct pack_info *info,
-    struct err *e)
-{
-	struct err other = ERR_INIT;
-	int r;
-
-	if (row->kind != 0)
-		return (fetch_pack_info(c->repo, &row->id, row->kind, info,
-		    e));
-	r = fetch_pack_info(c->repo, &row->id, OBJECT_PACK_DATA, info, e);
-	if (r >= 0)
-		return (r);
-	r = fetch_pack_info(c->repo, &row->id, OBJECT_PACK_META, info, &other);
-	if (r >= 0)
-		err_init(e);
-	return (r);
-}
-
 /* What is wrong with a pack is one finding, whatever follows from it. */
 static int
 said(struct check *c, const struct pack_row *row, struct err *e)
@@ -186,70 +166,106 @@ check_info(struct round *r, const struct pack_row *row,
 	return (add_domain(r, info->domain, e));
 }
 
+/* What was read of a pack, and is taken. */
 static int
-check_pack(struct round *r, const struct pack_row *row, struct err *e)
+check_loaded(struct round *r, struct loaded *l, struct err *e)
 {
-	const struct pack_directory *dir;
-	struct pack_info info;
-	const char *part = "header";
+	const struct pack_row *row = &l->row;
+	bool damage = l->result < 0 && check_is_damage(&l->err);
+	bool header = l->result == 0 || l->info.kind != 0;
 	char hex[ID_HEX];
-	int got;
+
+	if (l->result < 0 && !damage) {
+		*e = l->err;
+		return (-1);
+	}
+	if (l->result == STORE_ABSENT)
+		return (0);
+	if ((row->flags & PACK_SAID) != 0) {
+		pack_directory_fini(&l->dir);
+		return (header ? add_domain(r, l->info.domain, e) : 0);
+	}
+	if (header && check_info(r, row, &l->info, e) < 0) {
+		pack_directory_fini(&l->dir);
+		return (-1);
+	}
+	if (!damage)
+		return (dirs_add(r->c->dirs, &l->info, &l->dir, e));
+	/* A full-key writer's frames are read without header and directory. */
+	check_damage(r->c, NULL, "pack %s: its %s: %s%s",
+	    check_id(hex, row->id.b), header ? "directory" : "header",
+	    check_why(&l->err),
+	    (row->flags & (PACK_USED | PACK_PUT_ONLY)) == PACK_USED ?
+	    " (what is in it can be read without)" : "");
+	if ((row->flags & PACK_PUT_ONLY) != 0)
+		check_bad(r->c, &row->id, UINT32_MAX);
+	return (said(r->c, row, e));
+}
+
+/* Room for one more first: all tables are walked over what is there. */
+static int
+take(struct round *r, struct loader *loader, struct err *e)
+{
+	struct loaded l;
+
+	check_tick(r->c, NULL);
+	if (check_going(r->c, e) < 0 ||
+	    (dirs_full(r->c->dirs) && walk_tables(r, e) < 0))
+		return (-1);
+	return (loader_take(loader, &l) ? check_loaded(r, &l, e) : 0);
+}
+
+static int
+check_pack(struct round *r, struct loader *loader, const struct pack_row *row,
+    struct err *e)
+{
+	const struct pack_info *have;
 
 	if ((row->flags & PACK_USED) == 0) {
 		r->orphans++;
 		r->orphan_bytes += row->size_bytes;
 	}
-	got = load_info(r->c, row, &info, e);
-	if (got == STORE_ABSENT)
-		return (0);
-	if ((row->flags & PACK_SAID) != 0 && (got == 0 || check_is_damage(e))) {
-		err_init(e);
-		return (got == 0 ? add_domain(r, info.domain, e) : 0);
-	}
-	if (got == 0) {
-		if (check_info(r, row, &info, e) < 0)
-			return (-1);
-		part = "directory";
-		got = dirs_load(r->c->dirs, r->c->repo, &info, &dir, e);
-	}
-	if (got == 0)
-		return (0);
-	if (!check_is_damage(e))
+	/* Read already, in this run and from the store. */
+	have = dirs_info(r->c->dirs, &row->id);
+	if (have != NULL && (row->flags & PACK_SAID) == 0)
+		return (check_info(r, row, have, e));
+	if (loader_is_full(loader) && take(r, loader, e) < 0)
 		return (-1);
-	/* A full-key writer's frames are read without header and directory. */
-	check_damage(r->c, NULL, "pack %s: its %s: %s%s",
-	    check_id(hex, row->id.b), part, check_why(e),
-	    (row->flags & (PACK_USED | PACK_PUT_ONLY)) == PACK_USED ?
-	    " (what is in it can be read without)" : "");
-	if ((row->flags & PACK_PUT_ONLY) != 0)
-		check_bad(r->c, &row->id, UINT32_MAX);
-	err_init(e);
-	return (said(r->c, row, e));
+	return (loader_ask(loader, row, e));
+}
+
+static int
+each_pack(struct round *r, struct loader *loader, struct err *e)
+{
+	struct pack_row rows[ROWS];
+	struct pack_id last;
+	size_t n = ROWS;
+	int got = 0;
+
+	for (bool begun = false; got == 0 && n == ROWS; begun = true) {
+		got = packlist_next(r->c->packs, begun ? &last : NULL, rows,
+		    ROWS, &n, e);
+		for (size_t i = 0; got == 0 && i < n; i++) {
+			last = rows[i].id;
+			got = check_pack(r, loader, &rows[i], e);
+		}
+	}
+	while (got == 0 && !loader_is_empty(loader))
+		got = take(r, loader, e);
+	return (got);
 }
 
 int
 check_packs(struct check *c, struct err *e)
 {
 	struct round r = { .c = c, .first = true };
-	struct pack_row rows[ROWS];
-	struct pack_id last;
-	size_t n = ROWS;
-	int got = 0;
+	struct loader *loader = NULL;
+	int got;
 
-	dirs_clear(c->dirs);
-	for (bool begun = false; got == 0 && n == ROWS; begun = true) {
-		got = packlist_next(c->packs, begun ? &last : NULL, rows, ROWS,
-		    &n, e);
-		for (size_t i = 0; got == 0 && i < n; i++) {
-			last = rows[i].id;
-			check_tick(c, NULL);
-			if ((got = check_going(c, e)) == 0 &&
-			    dirs_full(c->dirs))
-				got = walk_tables(&r, e);
-			if (got == 0)
-				got = check_pack(&r, &rows[i], e);
-		}
-	}
+	got = loader_new(&loader, c, e);
+	if (got == 0)
+		got = each_pack(&r, loader, e);
+	loader_free(loader);
 	if (got == 0)
 		got = add_domain(&r, 0, e);
 	if (got == 0)
