@@ -52,13 +52,15 @@ void
 backup_unread(struct backup *b, const struct walk_dir *dir, const char *name,
     int error)
 {
+	const char *why = b->source->ops->why(b->source, error);
 	char text[128];
 
+	if (why == NULL)
+		why = error == ELOOP || error == ESTALE ?
+		    "was replaced while it was read" :
+		    strerror_r(error, text, sizeof(text));
 	b->res->unread++;
-	backup_say(b, EVENT_UNREAD, dir, name, "%s",
-	    error == ELOOP || error == ESTALE ?
-	    "was replaced while it was read" :
-	    strerror_r(error, text, sizeof(text)));
+	backup_say(b, EVENT_UNREAD, dir, name, "%s", why);
 }
 
 static void
@@ -92,6 +94,8 @@ backup_tick(struct backup *b, const struct walk_dir *dir, const char *name,
 
 	if (events_canceled(b->ev))
 		return (err_set(e, ERR_CANCELED, "the backup was interrupted"));
+	if (b->source->ops->check(b->source, e) != 0)
+		return (-1);
 	if (b->ev == NULL || b->ev->progress == NULL || ++b->ticks % TICKS != 0)
 		return (0);
 	now = clock_mono_ms();
@@ -399,8 +403,8 @@ static int
 work(struct backup *b, struct err *e)
 {
 	struct walk_ops ops = backup_walk_ops;
-	struct walk_env env = { .pool = b->pool, .priority = 0,
-	    .roots = &b->roots, .budget_bytes = b->memory_bytes / 8,
+	struct walk_env env = { .source = b->source, .pool = b->pool,
+	    .priority = 0, .roots = &b->roots, .budget_bytes = b->memory_bytes / 8,
 	    .ops = &ops, .ctx = b };
 
 	ops.want_path = patterns_want_path(b->patterns);
@@ -512,7 +516,8 @@ attempt(struct repo *repo, const struct backup_env *env,
     const struct events *ev, struct backup_result *res, bool use_parent,
     bool *again, struct err *e)
 {
-	struct backup b = { .repo = repo, .env = env, .ev = ev, .res = res };
+	struct backup b = { .repo = repo, .env = env, .ev = ev, .res = res,
+	    .source = source_fs() };
 	struct manifest m = { 0 };
 	uint64_t start = clock_mono_ms();
 	int rc = -1;

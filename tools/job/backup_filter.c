@@ -7,11 +7,8 @@
 #include "tools/job/backup_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CACHE_NAME	"CACHEDIR.TAG"
 #define CACHE_HEADER	"Signature: 8a477f597d28d172789f06886806bc55"
@@ -83,39 +80,42 @@ filter_fini(struct backup *b)
 
 /* A regular file of the directory, at most max bytes of it; -errno. */
 static ssize_t
-slurp(const struct walk_dir *d, const char *name, void *dst, size_t max)
+slurp(const struct backup *b, const struct walk_dir *d, const char *name,
+    void *dst, size_t max)
 {
-	struct stat st;
+	struct source *s = b->source;
+	struct source_file f;
+	struct meta_stat st;
 	size_t got = 0;
-	int fd, error;
+	int error = s->ops->open(s, d, name, true, &f);
 
-	fd = read_open(d, name);
-	if (fd < 0)
-		return (fd);
-	error = fstat(fd, &st) != 0 ? errno : 0;
-	if (error == 0 && !S_ISREG(st.st_mode))
+	if (error != 0)
+		return (-error);
+	error = s->ops->stat_file(s, &f, &st);
+	if (error == 0 && st.kind != ENTRY_FILE)
 		error = EINVAL;
 	if (error == 0)
-		error = read_at(fd, dst, max, 0, &got);
-	(void)close(fd);
+		error = s->ops->read_at(s, &f, dst, max, 0, &got);
+	s->ops->close(s, &f);
 	return (error != 0 ? -error : (ssize_t)got);
 }
 
 static bool
-is_marked(const struct walk_dir *d, const struct marker *m)
+is_marked(const struct backup *b, const struct walk_dir *d,
+    const struct marker *m)
 {
 	size_t len = strlen(m->header);
 	char head[HEADER_MAX];
-	struct stat st;
+	struct meta_stat st;
 
 	if (len == 0)
-		return (fstatat(d->fd, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0);
-	return (slurp(d, m->name, head, len) == (ssize_t)len &&
+		return (b->source->ops->stat(b->source, d, m->name, &st) == 0);
+	return (slurp(b, d, m->name, head, len) == (ssize_t)len &&
 	    memcmp(head, m->header, len) == 0);
 }
 
 static int
-load_rules(struct walk_dir *d, struct err *e)
+load_rules(const struct backup *b, struct walk_dir *d, struct err *e)
 {
 	char *text = malloc(IGNORE_FILE_MAX + 1);
 	ssize_t len;
@@ -123,7 +123,7 @@ load_rules(struct walk_dir *d, struct err *e)
 
 	if (text == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory for ignore rules"));
-	len = slurp(d, IGNORE_NAME, text, IGNORE_FILE_MAX + 1);
+	len = slurp(b, d, IGNORE_NAME, text, IGNORE_FILE_MAX + 1);
 	if (len == -ENOENT) {
 		free(text);
 		return (0);
@@ -157,11 +157,11 @@ filter_listed(void *ctx, struct walk_dir *d, const struct names *names,
 
 	for (size_t i = 0; i < b->nmarkers && d->marker == NULL; i++)
 		if (names_has(names, b->markers[i].name) != 0 &&
-		    is_marked(d, &b->markers[i]))
+		    is_marked(b, d, &b->markers[i]))
 			d->marker = b->markers[i].name;
 	if (b->env->no_ignore_files || names_has(names, IGNORE_NAME) == 0)
 		return (0);
-	return (load_rules(d, e));
+	return (load_rules(b, d, e));
 }
 
 /* Do the rules of the directories from d upwards leave this out?  The nearest

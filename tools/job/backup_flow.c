@@ -22,7 +22,6 @@
 #include "tools/job/backup_flow.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +44,8 @@ large_unref(struct large *f)
 {
 	if (--f->refs > 0)
 		return;
-	if (f->fd >= 0 && !f->is_stream)
-		(void)close(f->fd);
+	if (f->is_open)
+		f->source->ops->close(f->source, &f->file);
 	if (f->it.dir != NULL)
 		walk_dir_drop(f->it.dir);
 	meta_fini(&f->meta);
@@ -149,12 +148,13 @@ static void
 step_read(struct job *job)
 {
 	struct work *w = (struct work *)job;
+	struct source *s = w->b->source;
 	size_t head = w->cap - STEP_BYTES;
 
 	read_pace(w->b, w->len);
 	if (w->len > 0)
-		w->error = read_at(w->file->fd, w->buf + head, w->len, w->off,
-		    &w->got);
+		w->error = s->ops->read_at(s, &w->file->file, w->buf + head,
+		    w->len, w->off, &w->got);
 }
 
 static void
@@ -331,6 +331,7 @@ static int
 large_open(struct flow *f, const struct item *it, struct large **out,
     struct err *e)
 {
+	struct source *s = f->b->source;
 	struct large *lf = calloc(1, sizeof(*lf));
 	struct meta_stat st;
 
@@ -339,12 +340,14 @@ large_open(struct flow *f, const struct item *it, struct large **out,
 		return (no_memory(e));
 	}
 	lf->refs = 1;
+	lf->source = s;
+	lf->stream = -1;
 	lf->it = *it;
 	lf->it.name = lf->name;
 	walk_dir_hold(it->dir);
-	lf->fd = read_open(it->dir, it->name);
+	lf->is_open = s->ops->open(s, it->dir, it->name, true, &lf->file) == 0;
 	lf->it.now = clock_wall();
-	if (lf->fd < 0 || meta_stat(&st, lf->fd, "") != 0 ||
+	if (!lf->is_open || s->ops->stat_file(s, &lf->file, &st) != 0 ||
 	    st.kind != ENTRY_FILE || st.size <= SMALL_MAX) {
 		large_unref(lf);
 		return (1);
@@ -352,9 +355,7 @@ large_open(struct flow *f, const struct item *it, struct large **out,
 	lf->it.like = it->like && meta_is_same(&st, &it->st);
 	lf->it.st = st;
 	content_begin(&lf->content, f->b, lf->it.like);
-	lf->sparse = read_is_sparse(&st);
-	meta_read_fd(&lf->meta, lf->fd);
-	(void)posix_fadvise(lf->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	s->ops->file_meta(s, &lf->file, &lf->meta);
 	*out = lf;
 	return (0);
 }
@@ -363,6 +364,7 @@ large_open(struct flow *f, const struct item *it, struct large **out,
 static int
 add_steps(struct flow *f, struct large *lf, struct err *e)
 {
+	struct source *s = f->b->source;
 	uint64_t off = 0, hole, data;
 
 	if (settle_file(f->b, &lf->it, &lf->meta, 0, e) != 0 ||
@@ -370,8 +372,8 @@ add_steps(struct flow *f, struct large *lf, struct err *e)
 		return (-1);
 	lf->it.named = true;
 	while (off < lf->it.st.size) {
-		int error = read_span(lf->fd, lf->sparse, off, lf->it.st.size,
-		    &hole, &data);
+		int error = s->ops->span(s, &lf->file, &lf->it.st, off, &hole,
+		    &data);
 
 		if (error != 0) {
 			/* No map of the holes: read them. */
@@ -490,7 +492,7 @@ stream_step(struct flow *f, struct large *lf, uint64_t *off, struct err *e)
 	w->off = *off;
 	w->len = STEP_BYTES;
 	if (work_buf(w, f->head + STEP_BYTES, e) != 0 ||
-	    stream_fill(f, w, lf->fd, e) != 0) {
+	    stream_fill(f, w, lf->stream, e) != 0) {
 		work_put(f, w);
 		return (-1);
 	}
@@ -518,8 +520,7 @@ flow_stream(struct flow *f, int fd, uint64_t ino, struct content *content,
 	if (lf == NULL)
 		return (no_memory(e));
 	lf->refs = 1;
-	lf->is_stream = true;
-	lf->fd = fd;
+	lf->stream = fd;
 	lf->it.ino = ino;
 	lf->content = *content;
 	while (rc == 0 && !lf->stopped)

@@ -13,9 +13,10 @@ struct large {
 	struct item it;
 	char *name;			/* owned */
 	struct meta meta;
-	int fd;
-	bool sparse;
-	bool is_stream;			/* no file: fd is another's, no dir */
+	struct source *source;
+	struct source_file file;
+	bool is_open;
+	int stream;			/* no file and no dir: another's; -1 */
 	/* At the joint. */
 	bool stopped;			/* error or early end: skip the rest */
 	int error;

@@ -19,7 +19,7 @@
  *	backup_settle.c	what a work has found is written
  *	backup_stream.c	a stream or a command's output instead of the walk
  *	backup_same.c	is content that was read again the same?
- *	backup_read.c	what workers do for it: open, read, cut, look up
+ *	backup_read.c	what workers do for it: read, cut, look up
  *	backup_sink.c	what is written: nodes, attributes, owners; or, dry,
  *			counted
  */
@@ -39,6 +39,7 @@ struct backup {
 	const struct events *ev;
 	struct backup_result *res;
 
+	struct source *source;		/* borrowed */
 	struct roots roots;
 	struct patterns *patterns;
 	struct marker *markers;		/* owned */
@@ -215,16 +216,6 @@ struct run_item {
 };
 /* Before so many bytes are read: waits as long as the rate asks for. */
 void read_pace(struct backup *, size_t bytes);
-/* Open for reading; never waits, never follows, never a device.  fd or
- * -errno. */
-int read_open(const struct walk_dir *, const char *name);
-/* Where the data are: from `off' on, *hole bytes of hole, then *data bytes of
- * data; both 0 at the end (size).  0 or errno. */
-int read_span(int fd, bool sparse, uint64_t off, uint64_t size, uint64_t *hole,
-    uint64_t *data);
-bool read_is_sparse(const struct meta_stat *);
-/* Up to len bytes; *got less only at the file's end.  0 or errno. */
-int read_at(int fd, void *dst, size_t len, uint64_t off, size_t *got);
 /* Read, cut and look up a small file whose bytes go to buf (st.size + 1 of
  * room). */
 int read_small(struct backup *, struct run_item *, uint8_t *buf, size_t off,

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int
 put_cuts(struct backup *b, uint64_t ino, struct content *ct,
@@ -33,7 +32,8 @@ settle_file(struct backup *b, const struct item *it, const struct meta *meta,
     unsigned flags, struct err *e)
 {
 	struct node nd = { .ino = it->ino, .flags = (uint8_t)flags,
-	    .st = &it->st, .meta = meta, .now = &it->now, .like = it->like,
+	    .st = &it->st, .meta = meta,
+	    .now = b->source->vouches ? NULL : &it->now, .like = it->like,
 	    .old_xattrs = it->old_xattrs };
 
 	if (meta != NULL && meta->error != 0) {
@@ -95,9 +95,9 @@ put_unopened(struct backup *b, const struct item *it, int error, struct err *e)
 /* What a file that was read to its end, or as far as possible, turned out to
  * be. */
 static int
-put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
-    int error, bool is_short, uint64_t bytes, struct content *ct,
-    struct err *e)
+put_outcome(struct backup *b, struct item *it, const struct meta *meta,
+    struct source_file *file, int error, bool is_short, uint64_t bytes,
+    struct content *ct, struct err *e)
 {
 	struct meta_stat now;
 	unsigned flags = 0;
@@ -106,7 +106,7 @@ put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
 		backup_unread(b, it->dir, it->name, error);
 		flags |= ENTRY_UNREAD;
 	}
-	if (is_short || meta_stat(&now, fd, "") != 0 ||
+	if (is_short || b->source->ops->stat_file(b->source, file, &now) != 0 ||
 	    !meta_is_same(&now, &it->st)) {
 		b->res->changed_meanwhile++;
 		b->altered = true;
@@ -130,7 +130,7 @@ put_outcome(struct backup *b, struct item *it, const struct meta *meta, int fd,
 struct alone {
 	struct flow *f;
 	struct item *it;
-	int fd;
+	struct source_file file;
 	struct cuts cuts;
 	size_t left;			/* bytes at the buffer's beginning */
 	uint64_t bytes;
@@ -153,8 +153,8 @@ alone_data(struct alone *a, uint64_t off, uint64_t len, struct err *e)
 		if (want > room)
 			want = (size_t)room;
 		read_pace(b, want);
-		a->error = read_at(a->fd, a->f->alone + a->left, want, off,
-		    &got);
+		a->error = b->source->ops->read_at(b->source, &a->file,
+		    a->f->alone + a->left, want, off, &got);
 		a->is_short = got < want;
 		off += got;
 		len -= got;
@@ -178,11 +178,11 @@ static int
 alone_spans(struct alone *a, struct err *e)
 {
 	const struct meta_stat *st = &a->it->st;
+	struct source *s = a->f->b->source;
 	uint64_t off = 0, hole, data;
 
 	while (a->error == 0 && !a->is_short) {
-		a->error = read_span(a->fd, read_is_sparse(st), off, st->size,
-		    &hole, &data);
+		a->error = s->ops->span(s, &a->file, st, off, &hole, &data);
 		if (a->error != 0 || (hole == 0 && data == 0))
 			break;
 		if (hole > 0 && sink_hole(a->f->b, a->it->ino, hole, e) != 0)
@@ -200,6 +200,7 @@ int
 settle_alone(struct flow *f, struct item *it, struct err *e)
 {
 	struct alone a = { .f = f, .it = it };
+	struct source *s = f->b->source;
 	struct meta meta = { 0 };
 	struct meta_stat st;
 	int rc = -1;
@@ -209,26 +210,26 @@ settle_alone(struct flow *f, struct item *it, struct err *e)
 		if (f->alone == NULL)
 			return (err_set(e, ERR_NOMEM, "no memory for reading"));
 	}
-	a.fd = read_open(it->dir, it->name);
-	if (a.fd < 0)
-		return (put_unopened(f->b, it, -a.fd, e));
+	a.error = s->ops->open(s, it->dir, it->name, true, &a.file);
+	if (a.error != 0)
+		return (put_unopened(f->b, it, a.error, e));
 	it->now = clock_wall();
-	a.error = meta_stat(&st, a.fd, "");
+	a.error = s->ops->stat_file(s, &a.file, &st);
 	if (a.error == 0 && st.kind != ENTRY_FILE)
 		a.error = ESTALE;
 	if (a.error != 0) {
-		(void)close(a.fd);
+		s->ops->close(s, &a.file);
 		return (put_unopened(f->b, it, a.error, e));
 	}
 	it->like = it->like && meta_is_same(&st, &it->st);
 	it->st = st;
 	content_begin(&a.content, f->b, it->like);
-	meta_read_fd(&meta, a.fd);
+	s->ops->file_meta(s, &a.file, &meta);
 	if (settle_file(f->b, it, &meta, 0, e) == 0 &&
 	    sink_begin(f->b, it->ino, e) == 0 && alone_spans(&a, e) == 0)
-		rc = put_outcome(f->b, it, &meta, a.fd, a.error, a.is_short,
+		rc = put_outcome(f->b, it, &meta, &a.file, a.error, a.is_short,
 		    a.bytes, &a.content, e);
-	(void)close(a.fd);
+	s->ops->close(s, &a.file);
 	free(a.cuts.v);
 	meta_fini(&meta);
 	return (rc);
@@ -310,9 +311,9 @@ settle_step(struct flow *f, struct work *w, struct err *e)
 	if (put_cuts(b, lf->it.ino, &lf->content, w->buf, &w->cuts, 0,
 	    w->cuts.n, e) != 0)
 		return (-1);
-	if (!w->last || lf->is_stream)
+	if (!w->last || lf->stream >= 0)
 		return (0);
-	return (put_outcome(b, &lf->it, &lf->meta, lf->fd, lf->error,
+	return (put_outcome(b, &lf->it, &lf->meta, &lf->file, lf->error,
 	    lf->is_short, lf->bytes, &lf->content, e));
 }
 

@@ -223,18 +223,6 @@ is_gone(struct backup *b, const struct entry *old, bool *gone, struct err *e)
 	return (0);
 }
 
-/* Does the source have nothing, or something else, at this path now? */
-static bool
-has_vanished(const char *path, const struct meta_stat *st)
-{
-	struct meta_stat now;
-	int error = meta_stat(&now, AT_FDCWD, path);
-
-	if (error != 0)
-		return (error == ENOENT || error == ENOTDIR);
-	return (now.dev != st->dev || now.ino != st->ino);
-}
-
 /*
  * Is this new directory one that was elsewhere before?  Then it is moved, and
  * its first batch compared with what it held.
@@ -250,7 +238,7 @@ find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
 
 	*moved = false;
 	if (b->build == NULL || b->parent == NULL || dir->parent == NULL ||
-	    b->moved.n >= MOVED_MAX)
+	    b->moved.n >= MOVED_MAX || !b->source->moves)
 		return (0);
 	path[0] = '/';
 	rc = build_find_dir(b->build, en->st.dev, en->st.ino, &old, path + 1,
@@ -258,7 +246,8 @@ find_moved(struct backup *b, struct walk_dir *dir, struct walk_entry *en,
 	if (rc != 0)
 		return (rc < 0 ? -1 : 0);
 	if (old.kind != ENTRY_DIR || old.ino == CATALOG_ROOT_INO ||
-	    inoset_has(&b->moved, old.ino) || !has_vanished(path, &en->st))
+	    inoset_has(&b->moved, old.ino) ||
+	    !b->source->ops->has_vanished(b->source, path, &en->st))
 		return (0);
 	for (const struct walk_dir *up = dir->parent; up != NULL;
 	    up = up->parent)
@@ -321,7 +310,8 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
 {
 	struct backup *b = ctx;
 	struct node nd = { .st = &dir->st, .meta = first->meta,
-	    .now = in != NULL ? &in->now : &first->now };
+	    .now = b->source->vouches ? NULL :
+	    in != NULL ? &in->now : &first->now };
 	int error = first->error;
 	bool same, named;
 	struct entry old;

@@ -98,21 +98,21 @@ meta_fini(struct meta *m)
 	memset(m, 0, sizeof(*m));
 }
 
-/* Where attributes come from: a descriptor, or a path when fd is -1. */
-struct source {
+/* What has the attributes: a descriptor, or a path when fd is -1. */
+struct holder {
 	int fd;
 	const char *path;
 };
 
 static ssize_t
-list_from(const struct source *s, char *dst, size_t size)
+list_from(const struct holder *s, char *dst, size_t size)
 {
 	return (s->fd >= 0 ? flistxattr(s->fd, dst, size) :
 	    llistxattr(s->path, dst, size));
 }
 
 static ssize_t
-value_from(const struct source *s, const char *name, void *dst, size_t size)
+value_from(const struct holder *s, const char *name, void *dst, size_t size)
 {
 	return (s->fd >= 0 ? fgetxattr(s->fd, name, dst, size) :
 	    lgetxattr(s->path, name, dst, size));
@@ -120,7 +120,7 @@ value_from(const struct source *s, const char *name, void *dst, size_t size)
 
 /* All names, end to end with a NUL after each; *out owned. */
 static int
-load_list(const struct source *s, char *small, size_t small_size, char **out,
+load_list(const struct holder *s, char *small, size_t small_size, char **out,
     size_t *len)
 {
 	size_t size = small_size;
@@ -148,7 +148,7 @@ load_list(const struct source *s, char *small, size_t small_size, char **out,
 
 /* Append the value of one attribute; gone again in between is no error. */
 static int
-load_value(const struct source *s, const char *name, struct buf *dst,
+load_value(const struct holder *s, const char *name, struct buf *dst,
     bool *there)
 {
 	size_t size = 256;
@@ -203,7 +203,7 @@ assemble(struct meta *m, const struct mark *marks, size_t n,
 }
 
 static void
-read_listed(struct meta *m, const struct source *s, const char *list,
+read_listed(struct meta *m, const struct holder *s, const char *list,
     size_t len)
 {
 	struct buf all = BUF_INIT;
@@ -254,7 +254,7 @@ read_listed(struct meta *m, const struct source *s, const char *list,
 }
 
 static void
-read_xattrs(struct meta *m, const struct source *s)
+read_xattrs(struct meta *m, const struct holder *s)
 {
 	char small[1024], *list = NULL;
 	size_t len = 0;
@@ -270,7 +270,7 @@ read_xattrs(struct meta *m, const struct source *s)
 void
 meta_read_fd(struct meta *m, int fd)
 {
-	struct source s = { .fd = fd };
+	struct holder s = { .fd = fd };
 
 	read_xattrs(m, &s);
 }
@@ -279,7 +279,7 @@ void
 meta_read_at(struct meta *m, int dirfd, const char *name, uint8_t kind)
 {
 	char path[300];
-	struct source s = { .fd = -1, .path = path };
+	struct holder s = { .fd = -1, .path = path };
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
 	read_xattrs(m, &s);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct visit *
 visit_new(const struct walk_env *env, struct walk_dir *dir)
@@ -157,17 +156,17 @@ static int
 open_and_list(struct visit *v)
 {
 	struct walk_dir *d = v->dir;
+	struct source *s = v->env->source;
 	int error = 0;
 
 	if (!d->listed)
 		return (0);
 	if (v->first)
-		error = walk_dir_open(d);
-	else if (v->list && !d->implied && lseek(d->fd, 0, SEEK_SET) < 0)
-		error = errno;
+		error = s->ops->open_dir(s, d);
 	if (error == 0 && v->list)
 		error = d->implied ? list_implied(v) :
-		    names_list(&v->names, d->fd, v->after, v->names_max);
+		    s->ops->list(s, d, !v->first, &v->names, v->after,
+		    v->names_max);
 	return (error);
 }
 
@@ -198,6 +197,7 @@ look(struct visit *v, const struct name_ref *r, const char *name,
     const char *path, struct walk_entry *en)
 {
 	const struct walk_dir *d = v->dir;
+	struct source *s = v->env->source;
 	size_t lo = 0, hi = 0;
 
 	memset(en, 0, sizeof(*en));
@@ -207,7 +207,7 @@ look(struct visit *v, const struct name_ref *r, const char *name,
 		roots_within(v->env->roots, d->root_lo, d->root_hi, d->plen,
 		    name, &lo, &hi, &en->is_root);
 	en->implied = d->implied && !en->is_root;
-	en->error = meta_stat(&en->st, d->fd, name);
+	en->error = s->ops->stat(s, d, name, &en->st);
 	if (en->error == 0 && en->st.kind == 0)
 		en->error = EINVAL;
 	if (en->error == ENOENT && lo == hi)
@@ -311,6 +311,7 @@ static void
 read_metas(struct visit *v, struct walk_batch *b)
 {
 	const struct walk_dir *d = v->dir;
+	struct source *s = v->env->source;
 
 	for (size_t i = 0; i < b->n && !v->failed; i++) {
 		struct walk_entry *en = &b->v[i];
@@ -320,19 +321,14 @@ read_metas(struct visit *v, struct walk_batch *b)
 			continue;
 		en->meta = meta_new(v);
 		if (en->meta != NULL)
-			meta_read_at(en->meta, d->fd, en->name, en->st.kind);
+			s->ops->entry_meta(s, d, en->name, en->st.kind,
+			    en->meta);
 	}
 	if (!v->first || !v->want_meta || v->failed)
 		return;
 	b->meta = meta_new(v);
-	if (b->meta == NULL)
-		return;
-	if (d->fd >= 0 && !d->implied)
-		meta_read_fd(b->meta, d->fd);
-	else if (d->fd >= 0)
-		meta_read_at(b->meta, d->fd, ".", ENTRY_DIR);
-	else if (d->parent != NULL)
-		meta_read_at(b->meta, d->parent->fd, d->name, ENTRY_DIR);
+	if (b->meta != NULL)
+		s->ops->dir_meta(s, d, b->meta);
 }
 
 void

@@ -380,7 +380,8 @@ ascend(struct walk *w, struct err *e)
 	if (w->n > 1) {
 		up = f - 1;
 		if (up->dir->fd < 0 && w->parked >= w->n - 1) {
-			error = walk_dir_reopen(up->dir, f->dir);
+			error = w->env->source->ops->reopen_dir(
+			    w->env->source, up->dir, f->dir);
 			w->parked = w->n - 2;
 		}
 	}
@@ -467,7 +468,7 @@ start(struct walk *w, struct err *e)
 		return (no_memory(e));
 	d->root_hi = r->n;
 	d->implied = r->n == 0 || r->v[0][0] != '\0';
-	error = meta_stat(&d->st, -1, "/");
+	error = w->env->source->ops->root(w->env->source, &d->st);
 	v = error == 0 ? visit_new(w->env, d) : NULL;
 	walk_dir_unref(error == 0 && v == NULL ? d : NULL);
 	if (error != 0) {
@@ -493,12 +494,15 @@ start(struct walk *w, struct err *e)
 }
 
 int
-walk_run(const struct walk_env *env, struct err *e)
+walk_run(const struct walk_env *given, struct err *e)
 {
-	struct walk w = { .env = env };
+	struct walk_env env = *given;
+	struct walk w = { .env = &env };
 	int rc;
 
-	if (lane_new(&w.lane, env->pool, env->priority, LANE_JOBS, e) != 0)
+	if (env.source == NULL)
+		env.source = source_fs();
+	if (lane_new(&w.lane, env.pool, env.priority, LANE_JOBS, e) != 0)
 		return (-1);
 	lane_gather(w.lane, GATHER);
 	rc = start(&w, e);

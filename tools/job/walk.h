@@ -7,19 +7,22 @@
 #include "tools/job/meta.h"
 #include "tools/job/names.h"
 #include "tools/job/roots.h"
+#include "tools/job/source.h"
 
 /*
  * A walk over the source: depth first, each directory's names in byte order,
- * from "/" down to the roots and through them.  Works by directory descriptors,
- * so paths may be of any length.  Directories and batches of entries are read
- * ahead on the pool's workers; what the caller sees comes in order and does not
- * depend on the number of threads.  Memory and descriptors are bounded whatever
- * the tree: what lies far up the path or is too large is let go and read again
- * later.
+ * from "/" down to the roots and through them.  The file system is gone through
+ * by directory descriptors, so paths may be of any length; on deep paths a
+ * descriptor is closed early, and opened again when the walk comes back.
+ * Directories and batches of entries are read ahead on the pool's workers; what
+ * the caller sees comes in order and does not depend on the number of threads.
+ * Memory and descriptors are bounded whatever the tree: what lies far up the
+ * path or is too large is let go and read again later.
  */
 struct walk_dir {			/* counted; the coordinator's */
 	struct walk_dir *parent;	/* a reference; NULL for "/" */
-	int fd;				/* -1: not open (now) */
+	int fd;	/* the file system's; -1: not open (now) */
+	uint64_t place;			/* another source's */
 	unsigned refs;
 	unsigned users;			/* need fd: it isn't closed meanwhile */
 	size_t root_lo, root_hi;	/* roots in or below this directory */
@@ -119,6 +122,7 @@ struct walk_ops {
 };
 
 struct walk_env {
+	struct source *source;		/* borrowed; NULL: the file system */
 	struct pool *pool;		/* borrowed */
 	unsigned priority;		/* of the lane */
 	const struct roots *roots;	/* borrowed */

@@ -9,9 +9,6 @@
 struct walk_dir *walk_dir_new(struct walk_dir *parent, const char *name,
     size_t len);
 void walk_dir_unref(struct walk_dir *);		/* NULL is fine */
-/* 0 or errno; the parent's descriptor is open. */
-int walk_dir_open(struct walk_dir *);
-int walk_dir_reopen(struct walk_dir *, const struct walk_dir *child);
 
 /*
  * One piece of work: open a directory, list it, or take the next names of its
