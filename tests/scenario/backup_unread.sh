@@ -8,9 +8,9 @@ S=$T/src
 mkdir -p "$S/open" "$S/shut/in" "$S/names"
 echo a >"$S/open/a"; echo b >"$S/open/b"; echo c >"$S/shut/in/c"
 echo n >"$S/names/n"
+for_others
 chown -R nobody "$S" "$T/home" "$T/cache" "$T/state" "$T/bin"
 [ "$STORE" = s3 ] || { mkdir "$R"; chown nobody "$R"; }
-chmod 755 "$T"
 nobody() { setpriv --reuid=nobody --clear-groups "$@"; }
 ok nobody vitrine init
 sleep 3.1

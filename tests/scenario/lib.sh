@@ -33,6 +33,8 @@
 #	die TEXT		ends the test as failed
 #	skip TEXT		ends the test as skipped
 #	need_root, need_fuse	skip where these are not to be had
+#	for_others	makes the command one that other users can run, wherever
+#			the checkout lies
 #	make_tree DIR		a tree with some of everything
 
 set -u
@@ -172,6 +174,13 @@ objects() {
 
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "not root"
+}
+
+for_others() {
+	cp "$VITRINE" "$T/bin/vitrine-copy" || die "for_others"
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$VITRINE_WRAP" \
+	    "$T/bin/vitrine-copy" >"$T/bin/vitrine"
+	chmod 755 "$T" "$T/bin" "$T/bin/vitrine" "$T/bin/vitrine-copy"
 }
 
 need_fuse() {

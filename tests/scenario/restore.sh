@@ -71,12 +71,10 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 	mkdir "$T/user" "$T/uhome"
 	chown 65534:65534 "$T/user" "$T/uhome"
 	[ "$STORE" = s3 ] || chmod -R a+rX "$R"
-	chmod a+rx "$T" "$T/bin"
-	cp "$VITRINE" "$T/bin/vitrine-copy" && chmod a+rx "$T/bin/vitrine-copy"
+	for_others
 	run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \
 	    XDG_STATE_HOME="$T/uhome/s" setpriv --reuid 65534 --regid 65534 \
-	    --clear-groups "$T/bin/vitrine-copy" restore "latest:$S" \
-	    --target "$T/user/out"
+	    --clear-groups vitrine restore "latest:$S" --target "$T/user/out"
 	s=$?
 	is "$s" 0
 	says 'only root can set other owners'
