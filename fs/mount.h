@@ -1,6 +1,8 @@
 #ifndef VITRINE_FS_MOUNT_H
 #define VITRINE_FS_MOUNT_H
 
+#include <stdatomic.h>
+
 #include "index/catalog.h"
 
 /*
@@ -32,6 +34,9 @@ struct mount_env {
 	 * repository. */
 	const struct snapshot_id *snapshot;
 	const char *subtree;		/* in the snapshot; NULL or "/" = all */
+	/* Set when a signal asks the mount to end, for those who wait for a
+	 * store (s3_options); borrowed, NULL: nobody is told. */
+	atomic_bool *ending;
 };
 
 /* Fork to the background; the parent waits until mount_serve() in the child

@@ -19,6 +19,7 @@
 
 #include "engine/base/io.h"
 #include "fs/daemon.h"
+#include "fs/ending.h"
 #include "fs/fs.h"
 #include "fs/options.h"
 #include "fs/point.h"
@@ -217,8 +218,7 @@ open_session(struct mount *m, struct err *err)
 	fuse_opt_free_args(&args);
 	if (m->session == NULL)
 		return (fuse_failed("FUSE", err));
-	if (fuse_set_signal_handlers(m->session) < 0)
-		return (fuse_failed("signals", err));
+	ending_session(m->session);
 	if (fuse_session_mount(m->session, m->path) < 0)
 		return (fuse_failed(m->path, err));
 	m->mounted = true;
@@ -260,7 +260,7 @@ start(void *arg)
 			atomic_store(&m->fs.background, true);
 	}
 	if (m->start_rc < 0)
-		(void)kill(getpid(), SIGTERM);	/* only main hears it */
+		(void)kill(getpid(), SIGTERM);
 	return (NULL);
 }
 
@@ -282,8 +282,7 @@ loop(struct mount *m, struct err *err)
 }
 
 static int
-serve(struct mount *m, struct repo *repo, const sigset_t *mask,
-    struct err *err)
+serve(struct mount *m, struct repo *repo, struct err *err)
 {
 	int rc;
 
@@ -295,8 +294,6 @@ serve(struct mount *m, struct repo *repo, const sigset_t *mask,
 	if (rc != 0)
 		return (err_sys(err, rc, "thread"));
 	m->started = true;
-	/* Every thread but this one was made with the signals blocked. */
-	(void)pthread_sigmask(SIG_SETMASK, mask, NULL);
 	return (loop(m, err));
 }
 
@@ -308,7 +305,7 @@ take_down(struct mount *m)
 	if (m->started)
 		(void)pthread_join(m->starter, NULL);
 	if (m->session != NULL) {
-		fuse_remove_signal_handlers(m->session);
+		ending_session(NULL);
 		fuse_session_destroy(m->session);
 	}
 	close_fs(&m->fs);
@@ -323,20 +320,18 @@ mount_serve(struct repo *repo, const struct mount_env *env,
 	struct mount m = {
 		.env = env, .parent = parent, .start_err = ERR_INIT
 	};
-	sigset_t block, mask;
 	int rc;
 
 	/* Frames are a MiB: without this each of many threads keeps a heap of
 	 * its own of them. */
 	(void)mallopt(M_ARENA_MAX, 2);
-	(void)sigemptyset(&block);
-	(void)sigaddset(&block, SIGINT);
-	(void)sigaddset(&block, SIGTERM);
-	(void)sigaddset(&block, SIGHUP);
-	(void)pthread_sigmask(SIG_BLOCK, &block, &mask);
-	rc = serve(&m, repo, &mask, err);
+	ending_begin(env->ending);
+	rc = serve(&m, repo, err);
 	take_down(&m);
-	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	ending_end();
+	/* Before it served that was no end but an interruption. */
+	if (rc < 0 && ending_is_asked())
+		return (err_set(err, ERR_CANCELED, "interrupted"));
 	if (rc == 0 && m.start_rc < 0) {
 		*err = m.start_err;
 		rc = -1;

@@ -11,7 +11,9 @@
  *     curl_multi_wakeup(), which is made for that).
  *  3. At most `connections' handles are in the multi, so that no time limit of
  *     libcurl's runs while a request waits for its turn.
- *  4. A transfer that has used up the second's bytes is paused, and all are
+ *  4. In a hurry (http_options) a transfer that stands still is taken out, and
+ *     from then on (`dead') every other one as well.
+ *  5. A transfer that has used up the second's bytes is paused, and all are
  *     resumed when there are more: the limits are of all together.
  */
 #include "engine/store/http.h"
@@ -32,6 +34,7 @@
 #define CHUNK_MAX	((size_t)512 << 10)
 #define EXPECT_BYTES	((uint64_t)1 << 20)	/* ask first from here on */
 #define LIMIT_TICK_MS	20
+#define HURRY_TICK_MS	200
 
 /* Bytes that may still go in one direction. */
 struct bucket {
@@ -49,6 +52,7 @@ struct transfer {
 	uint64_t sent;			/* where the body stands */
 	bool begun;			/* some of the body was read */
 	bool paused;
+	uint64_t moved_ms;		/* when it made progress */
 	bool overflow;			/* text or head has no room */
 	char text[CURL_ERROR_SIZE];
 	bool done;			/* lock */
@@ -76,6 +80,8 @@ struct http {
 	CURL *idle[HTTP_CONNECTIONS_MAX];
 	unsigned nidle;
 	struct bucket up, down;
+	uint64_t hurry_ms;		/* since when; 0: no hurry */
+	bool dead;			/* no answer came in the hurry */
 };
 
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
@@ -125,6 +131,7 @@ read_body(char *dst, size_t size, size_t n, void *ctx)
 	if (got > left)
 		got = (size_t)left;
 	t->begun = true;
+	t->moved_ms = clock_mono_ms();
 	if (b->bytes != NULL)
 		memcpy(dst, (const uint8_t *)b->bytes + t->sent, got);
 	else if (io_pread_all(b->fd, dst, got, t->sent, &t->err) != 0)
@@ -167,6 +174,7 @@ take_head(char *src, size_t size, size_t n, void *ctx)
 	struct http_request *rq = t->rq;
 
 	n *= size;
+	t->moved_ms = clock_mono_ms();
 	/* A new status line (after "100 Continue") begins the head anew. */
 	if (n > 5 && memcmp(src, "HTTP/", 5) == 0)
 		buf_reset(&rq->head);
@@ -187,6 +195,7 @@ take_body(char *src, size_t size, size_t n, void *ctx)
 		return (CURL_WRITEFUNC_PAUSE);
 	}
 	t->http->down.left -= (int64_t)n;
+	t->moved_ms = clock_mono_ms();
 	if (rq->dst != NULL)
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE,
 		    &status);
@@ -370,6 +379,12 @@ begin(struct http *h, struct transfer *t)
 {
 	CURLcode code;
 
+	if (h->dead) {
+		(void)err_set(&t->err, ERR_CANCELED, "interrupted");
+		finish(h, t, CURLE_ABORTED_BY_CALLBACK);
+		return;
+	}
+	t->moved_ms = clock_mono_ms();
 	t->easy = h->nidle > 0 ? h->idle[--h->nidle] : curl_easy_init();
 	code = t->easy == NULL ? CURLE_OUT_OF_MEMORY : set_all(t);
 	if (code == CURLE_OK && curl_multi_add_handle(h->multi, t->easy) !=
@@ -430,6 +445,30 @@ reap(struct http *h)
 	}
 }
 
+/* In a hurry: take out what stands still. */
+static void
+hurry(struct http *h)
+{
+	uint64_t now, since;
+
+	if (h->o.hurry == NULL || !atomic_load(h->o.hurry))
+		return;
+	now = clock_mono_ms();
+	if (h->hurry_ms == 0)
+		h->hurry_ms = now;
+	for (unsigned i = h->active; i-- > 0;) {
+		struct transfer *t = h->running[i];
+
+		since = t->moved_ms > h->hurry_ms ? t->moved_ms : h->hurry_ms;
+		if (!h->dead && (t->paused || now - since < HTTP_HURRY_MS))
+			continue;
+		h->dead = true;
+		(void)err_set(&t->err, ERR_CANCELED, "interrupted while the "
+		    "server did not answer");
+		end(h, t, CURLE_ABORTED_BY_CALLBACK);
+	}
+}
+
 /* Let paused transfers go on; how long to wait at most for the next event. */
 static int
 resume(struct http *h)
@@ -449,7 +488,8 @@ resume(struct http *h)
 		t->paused = false;
 		(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	}
-	return (paused ? LIMIT_TICK_MS : 1000);
+	return (paused ? LIMIT_TICK_MS : h->o.hurry != NULL && h->active > 0 ?
+	    HURRY_TICK_MS : 1000);
 }
 
 static void *
@@ -465,6 +505,7 @@ io_thread(void *arg)
 		was = h->active;
 		(void)curl_multi_perform(h->multi, &running);
 		reap(h);
+		hurry(h);
 		/* Room for what waits?  Then no pause. */
 		if (h->active == was)
 			(void)curl_multi_poll(h->multi, NULL, 0, wait_ms,

@@ -1,6 +1,7 @@
 #ifndef VITRINE_ENGINE_STORE_HTTP_H
 #define VITRINE_ENGINE_STORE_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,13 @@ struct http_options {
 	uint64_t down_limit;
 	const char *ca_file;		/* copied; NULL: the system's */
 	bool no_verify;			/* believe any certificate */
+	/* Once it is true, whoever waits is in a hurry: what makes no progress
+	 * for HTTP_HURRY_MS fails as ERR_CANCELED, and all that comes after
+	 * that at once.  What goes on is not touched: the end of a job may
+	 * have something to store.  Borrowed; NULL: never. */
+	const atomic_bool *hurry;
 };
+#define HTTP_HURRY_MS	1500
 
 int http_new(struct http **out, const struct http_options *, struct err *);
 void http_free(struct http *);		/* nobody uses it; NULL is fine */

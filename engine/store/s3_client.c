@@ -77,7 +77,8 @@ connect_to(struct s3 *s, struct err *e)
 		.up_limit = s->o.up_limit,
 		.down_limit = s->o.down_limit,
 		.ca_file = s->o.ca_file,
-		.no_verify = s->o.no_verify
+		.no_verify = s->o.no_verify,
+		.hurry = s->o.hurry
 	};
 
 	if (h.ca_file == NULL)

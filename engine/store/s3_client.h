@@ -26,6 +26,9 @@ struct s3_options {
 	unsigned total_s;
 	uint64_t up_limit;		/* bytes a second; 0: none */
 	uint64_t down_limit;
+	/* Once it is true, nothing is waited for in vain and nothing asked
+	 * again (http_options): ERR_CANCELED.  Borrowed; NULL: never. */
+	const atomic_bool *hurry;
 };
 #define S3_CONNECTIONS	16
 #define S3_CONNECT_S	15

@@ -20,18 +20,27 @@
 #define TRIES_FIRST	4
 #define PAUSE_MS	200
 #define PAUSE_MAX_MS	15000
+#define STEP_MS		100
 #define RETRY_AFTER_S	60	/* more is not waited for at one time */
 
-static void
-sleep_ms(uint64_t ms)
+static bool
+is_hurried(const struct s3 *s)
 {
-	struct timespec t = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_nsec = (long)(ms % 1000 * 1000000)
-	};
+	return (s->o.hurry != NULL && atomic_load(s->o.hurry));
+}
 
-	while (nanosleep(&t, &t) != 0 && errno == EINTR)
-		;
+/* In steps, so that whoever is in a hurry is not kept. */
+static void
+sleep_ms(const struct s3 *s, uint64_t ms)
+{
+	for (uint64_t step; ms > 0 && !is_hurried(s); ms -= step) {
+		struct timespec t = { .tv_sec = 0 };
+
+		step = ms < STEP_MS ? ms : STEP_MS;
+		t.tv_nsec = (long)(step * 1000000);
+		while (nanosleep(&t, &t) != 0 && errno == EINTR)
+			;
+	}
 }
 
 /* Half of it sure, half of it random: clients that were refused together do not
@@ -125,6 +134,11 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 			    s->url.host, tries));
 		}
 		c->again = true;
-		sleep_ms(pause_ms(c, tries));
+		sleep_ms(s, pause_ms(c, tries));
+		if (is_hurried(s)) {
+			*e = last;
+			e->code = ERR_CANCELED;
+			return (err_wrap(e, "interrupted: %s", s->url.host));
+		}
 	}
 }

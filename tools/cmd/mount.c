@@ -56,9 +56,11 @@ serve(struct cmd *c, struct store *store, const struct mount_env *env,
 		}
 	} else if ((r = cmd_snapshots(c, repo, &snaps, e)) == 0)
 		snapshots_fini(&snaps);
+	if (r == 0 && atomic_load(signals_flag()))
+		r = err_set(e, ERR_CANCELED, "interrupted");
 	if (r == 0) {
-		/* The mount ends by signals of its own. */
-		signals_default();
+		/* The mount has handlers of its own. */
+		one.ending = signals_default();
 		r = mount_serve(repo, &one, env->foreground ? NULL : &parent,
 		    e);
 	}

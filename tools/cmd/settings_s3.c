@@ -143,6 +143,7 @@ settings_s3(struct cmd *c, struct err *e)
 	    limit_of(c, "limit-upload", &o->up_limit, e) != 0 ||
 	    limit_of(c, "limit-download", &o->down_limit, e) != 0)
 		return (-1);
+	o->hurry = signals_flag();
 	o->region = text_of(c, "s3-region");
 	o->ca_file = text_of(c, "s3-ca-file");
 	o->anonymous = opts_given(&c->global, "s3-anonymous");

@@ -11,8 +11,8 @@
 static atomic_bool cancel;
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 
-void
-signals_default(void)
+static void
+defaults(void)
 {
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
 		(void)signal(ending[i], SIG_DFL);
@@ -22,7 +22,14 @@ static void
 on_signal(int sig)
 {
 	atomic_store(&cancel, true);
-	signals_default();
+	defaults();
+}
+
+atomic_bool *
+signals_default(void)
+{
+	defaults();
+	return (&cancel);
 }
 
 const atomic_bool *

@@ -51,7 +51,8 @@ void ui_error(struct ui *, const char *command, const struct err *,
 /* SIGINT, SIGTERM and SIGHUP set a flag; the second one ends the program. */
 void signals_init(void);
 const atomic_bool *signals_flag(void);
-/* The defaults again, for code that has handlers of its own. */
-void signals_default(void);
+/* The defaults again, for code that has handlers of its own; these set the
+ * flag, which is what this returns. */
+atomic_bool *signals_default(void);
 
 #endif
