@@ -78,6 +78,7 @@ session_parent(struct session *s, const struct lineage_id *lineage,
     struct snapshot_id *id, struct manifest *m, struct err *e)
 {
 	const struct snapshot *best;
+	struct registry g = { 0 };
 	int ret;
 
 	if (keyring_role(s->repo->ring) != ROLE_FULL)
@@ -87,7 +88,9 @@ session_parent(struct session *s, const struct lineage_id *lineage,
 	best = newest(&s->snaps, lineage);
 	if (best == NULL)
 		return (REPO_NO_PARENT);
-	ret = repo_manifest(s->repo, &best->id, m, e);
+	/* It was listed under our lease. */
+	ret = manifest_load(s->repo, &g, &best->id, m, e);
+	registry_fini(&g);
 	if (ret == 0)
 		*id = best->id;
 	return (ret > 0 ? REPO_NO_PARENT : ret);
@@ -224,6 +227,7 @@ fill(struct session *s, struct manifest *m, struct err *e)
 	m->run = s->run;
 	memcpy(m->header_digest, s->repo->header.digest, HASH_BYTES);
 	lineage_of(&m->lineage, m->writer, &m->host, &m->roots, &m->name);
+	store_list_ahead(s->repo->store, NULL, 0);
 	if (keyring_role(ring) == ROLE_FULL && list_snapshots(s, e) != 0)
 		return (-1);
 	if (fill_sequence(s, m, e) != 0)

@@ -155,6 +155,7 @@ int
 repo_open(struct repo **out, struct store *store, enum slot_kind kind,
     const struct secret *secret, const struct repo_env *env, struct err *e)
 {
+	static const char *const keys = "keys";
 	struct buf b = BUF_INIT;
 	struct repo *repo;
 	int ret = -1;
@@ -167,6 +168,7 @@ repo_open(struct repo **out, struct store *store, enum slot_kind kind,
 	repo->store = store;
 	repo->env = *env;
 	repo->env.cache_dir = repo->env.state_dir = NULL;
+	store_list_ahead(store, &keys, 1);
 	if (copy_path(&repo->env.cache_dir, env->cache_dir, e) != 0 ||
 	    copy_path(&repo->env.state_dir, env->state_dir, e) != 0 ||
 	    load_header(store, &b, &repo->header, e) != 0 ||

@@ -144,6 +144,10 @@ damaged_load(struct repo *repo, struct ids *packs, struct err *e)
 int
 session_begin(struct session **out, struct repo *repo, struct err *e)
 {
+	/* The last two are for those who look next. */
+	static const char *const soon[] = {
+		"condemned", "damaged", "snapshots", "index"
+	};
 	struct session *s;
 
 	if (header_features(repo->header.need_write, "write to", e) != 0)
@@ -156,9 +160,10 @@ session_begin(struct session **out, struct repo *repo, struct err *e)
 		free(s);
 		return (-1);
 	}
-	if (condemned_load(repo, CONDEMNED, &s->banned, e) != 0 ||
-	    damaged_load(repo, &s->banned, e) != 0 ||
-	    present_load(&s->present, repo->store, e) != 0) {
+	store_list_ahead(repo->store, soon, sizeof(soon) / sizeof(soon[0]));
+	if (present_load(&s->present, repo->store, e) != 0 ||
+	    condemned_load(repo, CONDEMNED, &s->banned, e) != 0 ||
+	    damaged_load(repo, &s->banned, e) != 0) {
 		session_end(s);
 		return (-1);
 	}

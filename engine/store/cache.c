@@ -385,6 +385,12 @@ cache_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
 	return (store_list(s->under, prefix, fn, ctx, e));
 }
 
+static void
+cache_list_ahead(struct store *s, const char *const *prefixes, size_t n)
+{
+	store_list_ahead(s->under, prefixes, n);
+}
+
 static int
 cache_remove(struct store *s, const char *name, struct err *e)
 {
@@ -400,6 +406,7 @@ static const struct store_ops cache_ops = {
 	.put = cache_put,
 	.put_begin = cache_put_begin,
 	.list = cache_list,
+	.list_ahead = cache_list_ahead,
 	.remove = cache_remove
 };
 

@@ -1,6 +1,6 @@
 /*
  * A store in a bucket: opening, reading, listing, removing.  s3_put.c makes the
- * objects.
+ * objects, s3_ahead.c lists beforehand.
  *
  *  1. An object is absent only when the server says NoSuchKey.  The answer to
  *     HEAD has no words, so that a 404 to it is asked about again.
@@ -40,9 +40,12 @@ s3_close(struct store *base)
 {
 	struct s3_store *s = (struct s3_store *)base;
 
+	s3_ahead_fini(s);
 	s3_free(s->s3);
+	(void)pthread_mutex_destroy(&s->lock);
 	free(s->storage_class);
 	free(s->spool_dir);
+	free(s->memory_dir);
 	free(s);
 }
 
@@ -239,11 +242,10 @@ one_name(void *ctx, const struct s3_object *o, struct err *e)
 	return (l->fn(l->ctx, name, &st, e));
 }
 
-static int
-s3_list_names(struct store *base, const char *prefix, store_list_fn *fn,
+int
+s3_list_objects(struct s3_store *s, const char *prefix, store_list_fn *fn,
     void *ctx, struct err *e)
 {
-	struct s3_store *s = (struct s3_store *)base;
 	struct names l = {
 		.prefix_len = strlen(s->url->prefix), .fn = fn, .ctx = ctx
 	};
@@ -302,6 +304,7 @@ static const struct store_ops s3_ops = {
 	.put_commit = s3_put_commit,
 	.put_abort = s3_put_abort,
 	.list = s3_list_names,
+	.list_ahead = s3_list_ahead,
 	.remove = s3_remove
 };
 
@@ -348,6 +351,7 @@ store_s3_open(struct store **out, const char *location, bool create,
 	if (s == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	s->base.ops = &s3_ops;
+	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)snprintf(s->base.where, sizeof(s->base.where), "%s", location);
 	rc = s3_new(&s->s3, location, o, e);
 	if (rc == 0)
@@ -355,9 +359,13 @@ store_s3_open(struct store **out, const char *location, bool create,
 		    o->storage_class, e);
 	if (rc == 0)
 		rc = copy_text(&s->spool_dir, spool_dir(o), e);
+	if (rc == 0)
+		rc = copy_text(&s->memory_dir, o == NULL ? NULL :
+		    o->memory_dir, e);
 	if (rc == 0) {
 		s->url = s3_url(s->s3);
 		s->base.parallel = s3_connections(s->s3);
+		s3_recall(s);
 		if (create)
 			rc = s3_list(s->s3, s->url->prefix, not_empty, s, e);
 		if (rc != 0 && e->code != ERR_EXISTS)

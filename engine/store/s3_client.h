@@ -18,6 +18,8 @@ struct s3_options {
 	const char *storage_class;	/* of data packs; NULL: the bucket's */
 	const char *ca_file;
 	const char *spool_dir;		/* NULL: TMPDIR, else /var/tmp */
+	const char *memory_dir;		/* for what servers can do; NULL: ask
+					 * them each time */
 	bool no_verify;
 	bool anonymous;
 	unsigned connections;		/* 0: S3_CONNECTIONS */

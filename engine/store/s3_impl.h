@@ -6,11 +6,15 @@
 
 #include "engine/store/s3.h"
 
-/* What s3.c (reading, listing, removing) and s3_put.c (making objects) share;
+/* What s3.c (reading, listing, removing), s3_put.c (making objects), s3_learn.c
+ * (what servers can do) and s3_ahead.c (listing before it is needed) share;
  * nobody else includes this. */
 
 /* Does the server honour If-None-Match? */
 enum create_only { CREATE_UNKNOWN, CREATE_ONLY, CREATE_REPLACES };
+
+#define S3_AHEAD_MAX	8
+struct ahead;
 
 struct s3_store {
 	struct store base;
@@ -18,7 +22,10 @@ struct s3_store {
 	const struct s3_url *url;
 	char *storage_class;		/* owned; NULL: the bucket's own */
 	char *spool_dir;		/* owned */
+	char *memory_dir;		/* owned; NULL: nothing is remembered */
 	_Atomic enum create_only create_only;
+	pthread_mutex_t lock;
+	struct ahead *ahead[S3_AHEAD_MAX];	/* owned, or NULL; lock */
 };
 
 #define S3_NAME_BYTES	(S3_KEY_MAX + STORE_NAME_MAX + 1)
@@ -32,6 +39,18 @@ int s3_stat_key(struct s3_store *, const char *key, size_t len,
     struct store_stat *, char etag[S3_TEXT_MAX], struct err *);
 int s3_read_key(struct s3_store *, const char *key, size_t len, uint64_t off,
     void *dst, size_t size, size_t *got, uint64_t *total, struct err *);
+
+/* What was learned of this server before, and what is now. */
+void s3_recall(struct s3_store *);
+void s3_learn(struct s3_store *, enum create_only);
+
+/* Every object of a prefix, as of now. */
+int s3_list_objects(struct s3_store *, const char *prefix, store_list_fn *,
+    void *ctx, struct err *);
+int s3_list_names(struct store *, const char *prefix, store_list_fn *,
+    void *ctx, struct err *);
+void s3_list_ahead(struct store *, const char *const *prefixes, size_t n);
+void s3_ahead_fini(struct s3_store *);
 
 int s3_put(struct store *, const char *name, const void *, size_t len,
     struct err *);

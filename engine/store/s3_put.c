@@ -16,8 +16,9 @@
  *     one at a time the later repeats what the earlier did.
  *
  * Whether a server honours If-None-Match is found out at the first small object
- * that a process makes, by making it twice: who refuses the second does.  Some
- * answer 501, and some replace it (with the same bytes).
+ * that is made there, mostly by init, by making it twice: who refuses the second
+ * does.  Some answer 501, and some replace it (with the same bytes).  It is
+ * remembered (s3_learn.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -170,9 +171,9 @@ probe(struct giving *g)
 
 	rc = send_put(g, &c, true, &ignored);
 	if (rc == 0)
-		atomic_store(&g->s->create_only, CREATE_REPLACES);
+		s3_learn(g->s, CREATE_REPLACES);
 	else if (rc == S3_REFUSED && c.rq.status == 412)
-		atomic_store(&g->s->create_only, CREATE_ONLY);
+		s3_learn(g->s, CREATE_ONLY);
 	s3_call_fini(&c);
 }
 
@@ -210,13 +211,13 @@ give(struct giving *g, struct err *e)
 		return (give_looking(g, e));
 	rc = send_put(g, &c, true, e);
 	if (rc == S3_REFUSED && c.rq.status == 412) {
-		atomic_store(&g->s->create_only, CREATE_ONLY);
+		s3_learn(g->s, CREATE_ONLY);
 		rc = settle(g, c.again, e);
 		if (rc == STORE_ABSENT)
 			rc = err_set(e, ERR_BUSY, "it vanished while it was "
 			    "stored");
 	} else if (rc == S3_REFUSED && lacks_conditions(&c)) {
-		atomic_store(&g->s->create_only, CREATE_REPLACES);
+		s3_learn(g->s, CREATE_REPLACES);
 		rc = give_looking(g, e);
 	} else if (rc == S3_REFUSED) {
 		rc = s3_refusal(g->s->s3, &c, e);

@@ -187,6 +187,13 @@ store_list_names(struct store *s, const char *prefix, store_list_fn *fn,
 	return (rc == STORE_STOP ? 0 : rc);
 }
 
+void
+store_list_ahead(struct store *s, const char *const *prefixes, size_t n)
+{
+	if (s->ops->list_ahead != NULL)
+		s->ops->list_ahead(s, prefixes, n);
+}
+
 int
 store_remove(struct store *s, const char *name, struct err *e)
 {

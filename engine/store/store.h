@@ -68,6 +68,9 @@ struct store_ops {
 	/* The same with a stat of zeros, where that is cheaper; or NULL. */
 	int (*list_names)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
+	/* NULL: it saves nothing. */
+	void (*list_ahead)(struct store *, const char *const *prefixes,
+	    size_t n);
 	/* STORE_ABSENT where there is none, if the store tells; STORE_KEPT. */
 	int (*remove)(struct store *, const char *name, struct err *);
 };
@@ -122,6 +125,13 @@ int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
 /* For callers that don't look at the stat, which may be zeros. */
 int store_list_names(struct store *, const char *prefix, store_list_fn *,
     void *ctx, struct err *);
+/*
+ * These will be listed soon: far away they are from now on, side by side.  The
+ * next listing of each, once, may be what was seen since this call.  What an
+ * earlier call asked for and nobody listed is forgotten; so a call with none
+ * makes sure that all that follow are of then.
+ */
+void store_list_ahead(struct store *, const char *const *prefixes, size_t n);
 int store_remove(struct store *, const char *name, struct err *);
 
 /*

@@ -33,6 +33,7 @@ cmd_store(struct cmd *c, bool create, struct store **out, struct err *e)
 	if (c->location == NULL)
 		return (err_set(e, ERR_USAGE, "which repository?  Give --repo "
 		    "or set VITRINE_REPOSITORY"));
+	c->s3.memory_dir = c->cache_dir;
 	if (store_open_with(out, c->location, create, &c->s3, e) != 0)
 		return (-1);
 	/* A check is of the store. */
