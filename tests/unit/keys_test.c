@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/crypto/aead.h"
+#include "engine/crypto/hash_int.h"
 #include "engine/crypto/keys.h"
 #include "engine/crypto/rnd.h"
 #include "engine/pack/frame.h"
@@ -179,6 +180,64 @@ test_put_only(void **state)
 	keyring_free(f);
 }
 
+/* One size by every way there is. */
+static void
+hash_both(const uint8_t *m, size_t n)
+{
+	uint8_t want[32], out[32];
+
+	crypto_generichash(want, 32, m, n, master, 32);
+	hash_keyed(out, master, m, n);
+	assert_memory_equal(out, want, 32);
+#ifdef HAVE_LIBCRYPTO
+	memset(out, 0, sizeof(out));
+	assert_true(hash_evp_keyed(out, master, m, n));
+	assert_memory_equal(out, want, 32);
+#else
+	assert_false(hash_evp_keyed(out, master, m, n));
+#endif
+}
+
+/* Whatever library hashes, the digest is libsodium's. */
+static void
+test_hash_twins(void **state)
+{
+	static const size_t lens[] = { 4095, 4096, 4097, 65535, 65536, 65537,
+	    (1 << 20) - 1, 1 << 20 };
+	uint8_t *m = malloc(1 << 20);
+
+	assert_non_null(m);
+	randombytes_buf(m, 1 << 20);
+	for (size_t n = 0; n <= 1100; n++)
+		hash_both(m, n);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++)
+		hash_both(m, lens[i]);
+	hash_both(NULL, 0);
+	free(m);
+}
+
+/* Threads with a key each: no context and no key is another's. */
+static void *
+hash_much(void *arg)
+{
+	uint8_t key[32], m[300], want[32], out[32];
+
+	memset(key, *(int *)arg, sizeof(key));
+	for (int i = 0; i < 2000; i++) {
+		memset(m, i, sizeof(m));
+		crypto_generichash(want, 32, m, (size_t)i % 300, key, 32);
+		hash_keyed(out, key, m, (size_t)i % 300);
+		if (memcmp(out, want, 32) != 0)
+			return (arg);
+		(void)hash_evp_keyed(out, key, m, (size_t)i % 300);
+#ifdef HAVE_LIBCRYPTO
+		if (memcmp(out, want, 32) != 0)
+			return (arg);
+#endif
+	}
+	return (NULL);
+}
+
 static void
 test_aead_vectors(void **state)
 {
@@ -264,15 +323,14 @@ seal_much(void *arg)
 }
 
 static void
-test_aead_threads(void **state)
+in_threads(void *(*much)(void *))
 {
 	pthread_t t[4];
 	int arg[4];
 
 	for (int i = 0; i < 4; i++) {
 		arg[i] = i;
-		assert_int_equal(pthread_create(&t[i], NULL, seal_much,
-		    &arg[i]), 0);
+		assert_int_equal(pthread_create(&t[i], NULL, much, &arg[i]), 0);
 	}
 	for (int i = 0; i < 4; i++) {
 		void *bad;
@@ -280,6 +338,18 @@ test_aead_threads(void **state)
 		assert_int_equal(pthread_join(t[i], &bad), 0);
 		assert_null(bad);
 	}
+}
+
+static void
+test_aead_threads(void **state)
+{
+	in_threads(seal_much);
+}
+
+static void
+test_hash_threads(void **state)
+{
+	in_threads(hash_much);
 }
 
 static void
@@ -313,6 +383,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hash_twins),
+		cmocka_unit_test(test_hash_threads),
 		cmocka_unit_test(test_hierarchy),
 		cmocka_unit_test(test_put_only),
 		cmocka_unit_test(test_aead_vectors),

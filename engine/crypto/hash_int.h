@@ -1,0 +1,21 @@
+#ifndef VITRINE_ENGINE_CRYPTO_HASH_INT_H
+#define VITRINE_ENGINE_CRYPTO_HASH_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/crypto/hash.h"
+
+/* The keyed BLAKE2b-256 of libcrypto (hash_evp.c), for hash.c and the tests.
+ * Thread-safe. */
+
+/* The digest, and true; false (out is then undefined) when libcrypto is not
+ * there or can't do it. */
+bool hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
+    const void *, size_t len);
+/* Is it there, and faster on this machine than libsodium's?  Measured at the
+ * first call, in some tenths of a millisecond. */
+bool hash_evp_is_faster(void);
+
+#endif
