@@ -177,7 +177,7 @@ open_scratch(struct build *b, struct err *e)
 }
 
 static int
-open_database(struct build *b, struct err *e)
+open_database(struct build *b, uint64_t first_ino, struct err *e)
 {
 	struct pages *base = b->parent_catalog == NULL ? NULL :
 	    b->parent_catalog->pages;
@@ -199,6 +199,8 @@ open_database(struct build *b, struct err *e)
 	    INT64_MAX, CATALOG_ROOT_INO + 1, &b->next_ino, e) != 0)
 		return (-1);
 	b->first_new = b->next_ino;
+	if (first_ino > b->next_ino)
+		b->next_ino = first_ino;
 	if (query_int(b, "SELECT max(no) FROM xset", INT64_MAX, 0, &v, e) != 0)
 		return (-1);
 	b->next_xset = v + 1;
@@ -312,7 +314,7 @@ build_open(struct build **out, const struct build_env *env, struct err *e)
 	if (r == 0)
 		r = open_scratch(b, e);
 	if (r == 0)
-		r = open_database(b, e);
+		r = open_database(b, env->first_ino, e);
 	if (r == 0 && env->parent == NULL)
 		r = make_root(b, e);
 	if (r != 0) {

@@ -19,6 +19,9 @@ struct build_env {
 	struct fetch *fetch;		/* to read the parent's blocks */
 	/* The parent's manifest, or NULL: then the catalog is built anew. */
 	const struct manifest *parent;
+	/* Inode numbers from here on, where the parent is not the newest of
+	 * the lineage and says less; 0: as the parent says. */
+	uint64_t first_ino;
 };
 
 /*

@@ -347,3 +347,26 @@ catalog_source(struct catalog *c, uint64_t src_dev, uint64_t src_ino,
 		*x = found;
 	return (r);
 }
+
+int
+catalog_next_ino(struct catalog *c, uint64_t *out, struct err *e)
+{
+	bool bad = false;
+	sqlite3_stmt *st;
+	struct conn *n;
+	int r;
+
+	if (conn_get(c, &n, e) != 0)
+		return (-1);
+	r = conn_stmt(n, STMT_NEXT_INO, &st, e);
+	if (r == 0) {
+		r = conn_step(n, st, e);
+		if (r == 1)
+			*out = col_u64(st, 0, INT64_MAX, &bad);
+		if (r == 0 || bad)
+			r = catalog_corrupt(e, "without a next number");
+		(void)sqlite3_reset(st);
+	}
+	conn_put(c, n);
+	return (r < 0 ? -1 : 0);
+}

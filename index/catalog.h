@@ -114,6 +114,9 @@ int catalog_xattrs(struct catalog *, uint64_t set, catalog_xattr_fn *,
 int catalog_owner(struct catalog *, bool group, uint32_t id, char *dst,
     size_t size, struct err *);
 
+/* The first inode number that the lineage had not used then. */
+int catalog_next_ino(struct catalog *, uint64_t *out, struct err *);
+
 /* Every pack of the catalog: its data packs and the metadata packs it lies in.
  */
 typedef int catalog_pack_fn(void *ctx, const struct pack_info *, struct err *);

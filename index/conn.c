@@ -43,6 +43,7 @@ static const char *const sql[STMT_COUNT] = {
 	[STMT_UP] = "SELECT parent, target FROM node WHERE ino=?1 AND kind=2",
 	[STMT_SOURCE] = "SELECT " NODE_COLUMNS("") " FROM node "
 	    "WHERE kind=2 AND src_ino=?1 AND src_dev=?2 ORDER BY ino LIMIT 1",
+	[STMT_NEXT_INO] = "SELECT value FROM meta WHERE key='next_ino'",
 };
 
 int

@@ -33,6 +33,27 @@ ok vitrine backup --name p2 --parent latest "$S/d"
 says ' 0 new, 0 changed'
 ok vitrine -q ls "latest:$S"
 is "$(out)" d
+step "--parent: what the lineage called one file no other one is called"
+ino() {
+	vitrine -q sql latest "select ino from files where name = '$1'" |
+	    tail -1
+}
+mkdir "$T/inos"
+echo 1 >"$T/inos/f1"
+ok vitrine backup "$T/inos"
+old=$(vitrine snapshots --json | grep '"type":"snapshot"' | tail -1 |
+    sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
+echo 2 >"$T/inos/f2"
+ok vitrine backup "$T/inos"
+two=$(ino f2)
+rm "$T/inos/f2"
+echo 3 >"$T/inos/f3"
+ok vitrine backup --parent "$old" "$T/inos"
+[ "$(ino f3)" -gt "$two" ] || die "inode number $two was used again"
+rm "$T/inos/f3"
+echo 4 >"$T/inos/f4"
+ok vitrine backup "$T/inos"
+[ "$(ino f4)" -gt $((two + 1)) ] || die "inode numbers were used again"
 fails 1 vitrine backup --parent 0123456789 "$S"
 says '^vitrine: --parent: '
 ok vitrine check --read-data

@@ -280,45 +280,6 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 	return (0);
 }
 
-/*
- * The snapshot that was asked for or (dry, without a session) the newest of the
- * lineage.  In a session this comes after its lease is in the store, so that
- * what is found is not collected before the commit is seen.
- */
-static int
-find_parent(struct backup *b, const struct manifest *m, struct err *e)
-{
-	const char *asked = b->env->parent;
-	struct snapshots all;
-	const struct snapshot *best = NULL;
-	size_t at;
-	int rc = 0;
-
-	if (repo_snapshots(b->repo, &all, e) != 0)
-		return (-1);
-	if (asked != NULL) {
-		rc = snapshots_find(&all, asked, &at, e);
-		if (rc == 0)
-			best = &all.v[at];
-		else
-			(void)err_wrap(e, "--parent");
-	}
-	for (size_t i = 0; i < all.n && asked == NULL; i++)
-		if (id_equal(all.v[i].lineage.b, m->lineage.b) &&
-		    (best == NULL || all.v[i].sequence > best->sequence))
-			best = &all.v[i];
-	if (rc == 0 && best != NULL) {
-		b->res->parent = best->id;
-		rc = repo_manifest(b->repo, &best->id, &b->before, e);
-		b->has_before = rc == 0;
-	}
-	snapshots_fini(&all);
-	if (rc == 0 && asked != NULL && b->before.domain != m->domain)
-		rc = err_set(e, ERR_USAGE, "--parent: a snapshot by another "
-		    "kind of key, whose data can't be built upon");
-	return (rc < 0 ? -1 : 0);
-}
-
 static int
 open_dry(struct backup *b, const struct manifest *m, bool use_parent,
     struct err *e)
@@ -332,7 +293,7 @@ open_dry(struct backup *b, const struct manifest *m, bool use_parent,
 		return (-1);
 	if (!use_parent || keyring_role(keys) == ROLE_PUT_ONLY)
 		return (0);
-	if (find_parent(b, m, e) != 0)
+	if (backup_find_parent(b, m, e) != 0)
 		return (-1);
 	if (!b->has_before)
 		return (0);
@@ -344,7 +305,8 @@ open_dry(struct backup *b, const struct manifest *m, bool use_parent,
 }
 
 static int
-open_build(struct backup *b, struct err *e)
+open_build(struct backup *b, const struct manifest *m, bool newest,
+    struct err *e)
 {
 	struct build_env env = { .repo = b->repo, .session = b->session,
 	    .fetch = b->fetch, .parent = b->has_before ? &b->before : NULL };
@@ -353,11 +315,16 @@ open_build(struct backup *b, struct err *e)
 	    .raw_data = b->env->no_compression,
 	    .verify_data = true, .on_frame = build_on_frame,
 	    .on_pack = build_on_pack };
-	int rc = build_open(&b->build, &env, e);
+	int rc;
 
+	if (!newest && backup_first_ino(b, m, &env.first_ino, e) != 0)
+		return (-1);
+	rc = build_open(&b->build, &env, e);
 	if (rc == BUILD_NO_PARENT) {
 		/* Its figures still tell what to expect. */
 		env.parent = NULL;
+		if (newest && backup_first_ino(b, m, &env.first_ino, e) != 0)
+			return (-1);
 		rc = build_open(&b->build, &env, e);
 	}
 	if (rc != 0)
@@ -387,7 +354,7 @@ open_all(struct backup *b, const struct manifest *m, bool use_parent,
 	if (session_begin(&b->session, b->repo, e) != 0)
 		return (-1);
 	if (use_parent && b->env->parent != NULL) {
-		if (find_parent(b, m, e) != 0)
+		if (backup_find_parent(b, m, e) != 0)
 			return (-1);
 	} else if (use_parent) {
 		rc = session_parent(b->session, &m->lineage, &b->res->parent,
@@ -396,7 +363,7 @@ open_all(struct backup *b, const struct manifest *m, bool use_parent,
 			return (-1);
 		b->has_before = rc == 0;
 	}
-	return (open_build(b, e));
+	return (open_build(b, m, use_parent && b->env->parent == NULL, e));
 }
 
 static int

@@ -150,6 +150,18 @@ struct marker {
 	char *header;			/* owned; "": its being there does */
 };
 int filter_init(struct backup *, struct err *);
+
+/*
+ * backup_parent.c: the snapshot that was asked for or (dry, without a session)
+ * the newest of the lineage becomes `before'.  In a session this comes after its
+ * lease is in the store, so that what is found is not collected before the
+ * commit is seen.
+ */
+int backup_find_parent(struct backup *, const struct manifest *, struct err *);
+/* In a session: the first inode number that the lineage has not used, as its
+ * newest snapshot has it; 0 where there is none, or none that can be read. */
+int backup_first_ino(struct backup *, const struct manifest *, uint64_t *,
+    struct err *);
 void filter_fini(struct backup *);
 /* Any thread, as walk_ops says. */
 int filter_listed(void *backup, struct walk_dir *, const struct names *,
