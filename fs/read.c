@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "fs/fs.h"
 
 #define EXTENTS		64	/* looked up at once */
 #define AHEAD_EXTENTS	128
-#define AHEAD_FRAMES	6
+#define AHEAD_FRAMES	32
+#define WAIT_MS		4	/* longer than it takes to open a frame */
 #define FRAMES_NEXT	2	/* behind one that small files are read from */
 #define READ_MAX	(16U << 20)	/* the kernel asks for 1 MiB at most */
 
@@ -188,17 +190,20 @@ prefetch(struct reader *r, uint64_t from, uint64_t to)
 	uint32_t last = 0;
 	size_t n, asked = 0;
 
-	if (extents_at(r, from, x, AHEAD_EXTENTS, &n, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < n && x[i].off < to && asked < AHEAD_FRAMES;
-	    i++) {
-		if (x[i].hole || (asked > 0 && x[i].frame == last))
-			continue;
-		last = x[i].frame;
-		if (locate(r, last, &ignored) < 0)
+	while (from < to && asked < AHEAD_FRAMES) {
+		if (extents_at(r, from, x, AHEAD_EXTENTS, &n, &ignored) < 0)
 			return;
-		fetch_ahead(r->fs->fetch, &r->pack, &r->frame);
-		asked++;
+		for (size_t i = 0; i < n && x[i].off < to &&
+		    asked < AHEAD_FRAMES; i++) {
+			if (x[i].hole || (asked > 0 && x[i].frame == last))
+				continue;
+			last = x[i].frame;
+			if (locate(r, last, &ignored) < 0)
+				return;
+			fetch_ahead(r->fs->fetch, &r->pack, &r->frame);
+			asked++;
+		}
+		from = x[n - 1].off + x[n - 1].len;
 	}
 }
 
@@ -245,7 +250,7 @@ open_content(struct reader *r, uint64_t *size, struct err *err)
 static int
 read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
 {
-	uint64_t size = 0, from, to;
+	uint64_t size = 0, from, to, began;
 	int rc;
 
 	rc = open_content(r, &size, err);
@@ -264,7 +269,11 @@ read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
 	if (track_read(r->fs->tracks, node, size, r->off, r->end - r->off,
 	    &from, &to))
 		prefetch(r, from, to);
-	return (reply_range(req, r, err));
+	began = clock_mono_ms();
+	rc = reply_range(req, r, err);
+	if (rc == 0 && clock_mono_ms() - began >= WAIT_MS)
+		track_waited(r->fs->tracks, node);
+	return (rc);
 }
 
 void

@@ -129,6 +129,14 @@ open_shelf(struct fs *fs, const struct mount_env *env, size_t memory,
 	return (shelf_new(&fs->shelf, &se, err));
 }
 
+/* What may be fetched ahead from a store far away; it must stay in the cache
+ * until it is read. */
+static size_t
+far_bytes(const struct repo *repo, size_t memory)
+{
+	return (repo_store(repo)->parallel > 0 ? memory / 3 : 0);
+}
+
 static int
 open_fs(struct mount *m, struct repo *repo, struct err *err)
 {
@@ -146,7 +154,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	if (fetch_new(&fs->fetch, repo, memory / 2, false, err) < 0 ||
 	    open_shelf(fs, env, memory, err) < 0 ||
 	    cookies_new(&fs->cookies, COOKIES, err) < 0 ||
-	    tracks_new(&fs->tracks, err) < 0 ||
+	    tracks_new(&fs->tracks, far_bytes(repo, memory), err) < 0 ||
 	    complaints_new(&fs->complaints, err) < 0)
 		return (-1);
 	if (env->snapshot != NULL) {

@@ -15,6 +15,7 @@
 #include "engine/repo/pack_name.h"
 
 #define AHEAD_THREADS_MAX	4
+#define AHEAD_THREADS_FAR	12	/* they mostly wait */
 #define HOPS_MAX		8	/* repacks of repacks */
 #define PLACES_MAX		64	/* of one chunk, by the tables */
 #define SCRATCH_KEPT		4
@@ -393,7 +394,10 @@ static unsigned
 ahead_threads(const struct repo *repo)
 {
 	long n = (long)repo_env(repo)->threads;
+	unsigned far = repo_store(repo)->parallel;
 
+	if (far > 0)
+		return (far < AHEAD_THREADS_FAR ? far : AHEAD_THREADS_FAR);
 	if (n <= 0)
 		n = sysconf(_SC_NPROCESSORS_ONLN);
 	if (n < 1)

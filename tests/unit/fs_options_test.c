@@ -108,7 +108,7 @@ ahead(void **state)
 	uint64_t from, to, last = 0;
 
 	(void)state;
-	assert_int_equal(tracks_new(&t, &err), 0);
+	assert_int_equal(tracks_new(&t, 0, &err), 0);
 	/* In order: all is asked for once, and nothing twice. */
 	for (uint64_t off = 0; off < 100 * MIB; off += MIB / 2) {
 		if (!track_read(t, 9, 100 * MIB, off, MIB / 2, &from, &to))
@@ -130,6 +130,48 @@ ahead(void **state)
 	for (uint64_t i = 100; i < 1000; i++)
 		(void)track_read(t, i, 10 * MIB, 0, 4096, &from, &to);
 	assert_true(track_read(t, 11, 10 * MIB, 0, MIB, &from, &to));
+	tracks_free(t);
+}
+
+/* Far away: who waits is read further ahead for, up to the bound; at hand
+ * nothing changes. */
+static void
+ahead_far(void **state)
+{
+	static const size_t far[] = { 0, 16 * MIB };
+	struct tracks *t;
+	struct err err = ERR_INIT;
+	uint64_t from, to, most = 0;
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		assert_int_equal(tracks_new(&t, far[k], &err), 0);
+		most = 0;
+		for (uint64_t off = 0; off < 100 * MIB; off += MIB / 2) {
+			if (track_read(t, 9, 200 * MIB, off, MIB / 2, &from,
+			    &to) && to - off > most)
+				most = to - off;
+			track_waited(t, 9);
+		}
+		assert_in_range(most, k == 0 ? 4 * MIB : 16 * MIB,
+		    k == 0 ? 5 * MIB : 17 * MIB);
+		/* The next one begins so. */
+		assert_true(track_read(t, 10, 200 * MIB, 0, MIB, &from, &to));
+		assert_true(to >= (k == 0 ? 4 : 16) * MIB);
+		tracks_free(t);
+	}
+	/* Nobody waits: it becomes less again. */
+	assert_int_equal(tracks_new(&t, 16 * MIB, &err), 0);
+	for (uint64_t off = 0; off < 100 * MIB; off += MIB / 2) {
+		(void)track_read(t, 9, 200 * MIB, off, MIB / 2, &from, &to);
+		track_waited(t, 9);
+	}
+	for (uint64_t node = 10; node < 2000; node++)
+		for (uint64_t off = 0; off < 40 * MIB; off += 2 * MIB)
+			(void)track_read(t, node, 100 * MIB, off, 2 * MIB,
+			    &from, &to);
+	assert_true(track_read(t, 5000, 200 * MIB, 0, MIB, &from, &to));
+	assert_in_range(to, 4 * MIB, 5 * MIB);
 	tracks_free(t);
 }
 
@@ -165,6 +207,7 @@ main(void)
 		cmocka_unit_test(refused_words),
 		cmocka_unit_test(positions),
 		cmocka_unit_test(ahead),
+		cmocka_unit_test(ahead_far),
 		cmocka_unit_test(mountpoints),
 	};
 
