@@ -33,6 +33,10 @@
 #include "tools/job/lookup.h"
 #include "tools/job/restore_impl.h"
 
+#define NEAR_RUN_BYTES	((size_t)2 << 20)
+#define FAR_RUN_BYTES	((size_t)4 << 20)
+#define FAR_THREADS	8
+#define FRAME_BYTES	((size_t)2 << 20)	/* of a thread: stored and not */
 #define JOBS_MAX	4096
 #define CONNECTIONS_MAX	16
 #define TICK_MS		100
@@ -382,22 +386,41 @@ open_target(struct restore *rs, struct err *e)
 	return (0);
 }
 
+/*
+ * How many threads read and write, and how much at a time.  Far away a read is
+ * mostly waiting, and costs something by itself: so more are under way than
+ * there are processors, and each brings more, within a third of the memory.
+ */
+static void
+choose_threads(struct restore *rs)
+{
+	const struct repo_env *env = repo_env(rs->repo);
+	bool far = repo_store(rs->repo)->parallel > 0;
+	size_t fit = env->memory_bytes / 3 / (FAR_RUN_BYTES + FRAME_BYTES);
+	unsigned threads = rs->env->readers > 0 ? rs->env->readers :
+	    env->threads;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (threads == 0)
+		threads = cpus > 0 ? (unsigned)cpus : 1;
+	if (far && rs->env->readers == 0 && threads < FAR_THREADS)
+		threads = fit < FAR_THREADS ? (unsigned)fit : FAR_THREADS;
+	if (threads > RESTORE_THREADS_MAX)
+		threads = RESTORE_THREADS_MAX;
+	rs->threads = threads > 0 ? threads : 1;
+	rs->run_bytes = far ? FAR_RUN_BYTES : NEAR_RUN_BYTES;
+}
+
 static int
 open_source(struct restore *rs, struct err *e)
 {
 	const struct repo_env *env = repo_env(rs->repo);
 	struct catalog_env cat = { .use_cache = true };
-	unsigned threads = env->threads;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads;
 	int r;
 
-	if (rs->env->readers > 0)
-		threads = rs->env->readers;
-	if (threads == 0)
-		threads = cpus > 0 ? (unsigned)cpus : 1;
-	if (threads > RESTORE_THREADS_MAX)
-		threads = RESTORE_THREADS_MAX;
-	rs->threads = threads;
+	choose_threads(rs);
+	threads = rs->threads;
 	r = repo_manifest(rs->repo, &rs->env->snapshot, &rs->manifest, e);
 	if (r > 0)
 		return (err_set(e, ERR_ABSENT, "the snapshot is gone"));

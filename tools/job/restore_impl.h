@@ -44,7 +44,8 @@ struct restore {
 
 	struct links *links;		/* the walker's */
 	struct buf path;		/* ... the path it is at, with a NUL */
-	unsigned threads;		/* immutable */
+	unsigned threads;		/* immutable, as run_bytes */
+	size_t run_bytes;		/* stored bytes that one read brings */
 	size_t open_max;		/* descriptors for a part of a plan */
 	struct pool *pool;
 	struct lane *lane;

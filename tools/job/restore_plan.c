@@ -22,7 +22,6 @@
 #define FILES_MAX	8192
 #define PIECES_MAX	16384
 #define BATCH		64
-#define RUN_BYTES_MAX	(2U << 20)
 #define RUN_FRAMES_MIN	4
 #define BARE_FILES	128		/* a job's, of files without bytes */
 #define PLAN_BYTES_MAX	(1ULL << 30)
@@ -220,7 +219,7 @@ run_len(const struct plan *p, size_t i)
 		v[n] = p->places[i + n].info;
 		n++;
 	}
-	return (fetch_run_len(v, n, RUN_BYTES_MAX));
+	return (fetch_run_len(v, n, p->rs->run_bytes));
 }
 
 /* Give back pieces that no job will ever hold: their files are taken away. */
