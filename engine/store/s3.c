@@ -10,7 +10,6 @@
  */
 #include "engine/store/s3.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,37 +48,6 @@ s3_close(struct store *base)
 	free(s);
 }
 
-static bool
-digits(const char **p, uint64_t *out)
-{
-	uint64_t v = 0;
-	int n = 0;
-
-	for (; **p >= '0' && **p <= '9'; (*p)++, n++) {
-		if (n == 18)
-			return (false);
-		v = v * 10 + (uint64_t)(**p - '0');
-	}
-	*out = v;
-	return (n > 0);
-}
-
-/* "bytes FIRST-LAST/TOTAL" */
-static bool
-content_range(const struct http_request *rq, uint64_t *first, uint64_t *last,
-    uint64_t *total)
-{
-	char value[96];
-	const char *p = value;
-
-	if (!http_header(rq, "content-range", value, sizeof(value)) ||
-	    strncmp(p, "bytes ", 6) != 0)
-		return (false);
-	p += 6;
-	return (digits(&p, first) && *p++ == '-' && digits(&p, last) &&
-	    *p++ == '/' && digits(&p, total) && *p == '\0');
-}
-
 struct range {
 	uint64_t off;
 	size_t len;
@@ -99,7 +67,7 @@ is_range(struct s3_call *c, struct err *e)
 		    "status %d", rq->status);
 		return (false);
 	}
-	if (!content_range(rq, &first, &last, &r->total) ||
+	if (!s3_content_range(c, &first, &last, &r->total) ||
 	    first != r->off || last < first || last >= r->total ||
 	    last - first + 1 != rq->got || rq->too_long ||
 	    (rq->got < r->len && last + 1 != r->total)) {
@@ -175,9 +143,8 @@ s3_stat_key(struct s3_store *s, const char *key, size_t key_len,
 		.method = HTTP_HEAD, .key = key, .key_len = key_len,
 		.rq = { .text_max = S3_TEXT_MIN }
 	};
-	char value[64], byte;
-	const char *p = value;
 	uint64_t size;
+	char byte;
 	size_t got;
 	int rc;
 
@@ -192,13 +159,11 @@ s3_stat_key(struct s3_store *s, const char *key, size_t key_len,
 	} else if (rc == S3_REFUSED) {
 		rc = s3_refusal(s->s3, &c, e);
 	} else if (rc == 0) {
-		if (!http_header(&c.rq, "content-length", value,
-		    sizeof(value)) || !digits(&p, &size) || *p != '\0')
+		if (!s3_content_length(&c, &size))
 			rc = err_set(e, ERR_REMOTE, "the server tells no size");
 		else
 			st->size_bytes = size;
-		if (http_header(&c.rq, "last-modified", value, sizeof(value)))
-			st->mtime_s = curl_getdate(value, NULL);
+		st->mtime_s = s3_last_modified(&c);
 		if (etag != NULL)
 			(void)http_header(&c.rq, "etag", etag, S3_TEXT_MAX);
 	}
@@ -376,4 +341,14 @@ store_s3_open(struct store **out, const char *location, bool create,
 	else
 		*out = &s->base;
 	return (rc);
+}
+
+const struct s3_url *
+store_s3_url(const struct store *s)
+{
+	while (s->under != NULL)
+		s = s->under;
+	if (s->ops != &s3_ops)
+		return (NULL);
+	return (((const struct s3_store *)s)->url);
 }

@@ -13,6 +13,8 @@
  * Where an object's name is taken by an object of another size, putting it is
  * ERR_CORRUPT, as in a directory.
  */
+/* Where it is; NULL for a store that is no bucket. */
+const struct s3_url *store_s3_url(const struct store *);
 int store_s3_open(struct store **out, const char *location, bool create,
     const struct s3_options *, struct err *);
 

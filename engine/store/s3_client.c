@@ -117,7 +117,7 @@ s3_new(struct s3 **out, const char *location, const struct s3_options *o,
 	or_default(&s->o.total_s, S3_TOTAL_S);
 	if ((keys = s3_keys_new(e)) == NULL)
 		goto out;
-	rc = s3_profile_load(&profile, keys, e);
+	rc = s3_profile_load(&profile, keys, &o->who, e);
 	if (rc == 0)
 		rc = find_bucket(s, location, o, &profile, e);
 	if (rc == 0)

@@ -2,6 +2,7 @@
 #define VITRINE_ENGINE_STORE_S3_CLIENT_H
 
 #include "engine/store/http.h"
+#include "engine/store/s3_profile.h"
 #include "engine/store/s3_sign.h"
 #include "engine/store/s3_url.h"
 #include "engine/store/s3_xml.h"
@@ -22,6 +23,8 @@ struct s3_options {
 					 * them each time */
 	bool no_verify;
 	bool anonymous;
+	/* Instead of what the environment says (s3_profile.h). */
+	struct s3_who who;
 	unsigned connections;		/* 0: S3_CONNECTIONS */
 	unsigned connect_s;		/* 0: S3_CONNECT_S; likewise below */
 	unsigned stall_s;
@@ -75,6 +78,15 @@ struct s3_call {
 int s3_call(struct s3 *, struct s3_call *, struct err *);
 void s3_call_fini(struct s3_call *);
 void s3_call_header(struct s3_call *, const char *name, const char *value);
+
+/* Of the answer's headers; false: missing, or nothing that can be. */
+bool s3_content_range(const struct s3_call *, uint64_t *first, uint64_t *last,
+    uint64_t *total);
+bool s3_content_length(const struct s3_call *, uint64_t *len);
+/* 0 when it isn't told. */
+int64_t s3_last_modified(const struct s3_call *);
+/* Without quotes; "" when there is none. */
+void s3_etag(const struct s3_call *, char dst[S3_TEXT_MAX]);
 
 /* The server's code, message and request id, and what to do about it. */
 int s3_refusal(const struct s3 *, const struct s3_call *, struct err *);

@@ -220,6 +220,43 @@ load_file(struct found *f, const char *variable, const char *name,
 }
 
 static int
+take_keys(struct s3_keys *k, const char *access, const char *secret,
+    const char *token, struct err *e)
+{
+	if (take(k->access, sizeof(k->access), "the access key", access,
+	    strlen(access), e) != 0 ||
+	    take(k->secret, sizeof(k->secret), "the secret access key", secret,
+	    strlen(secret), e) != 0)
+		return (-1);
+	return (token == NULL ? 0 : take(k->token, sizeof(k->token),
+	    "the session token", token, strlen(token), e));
+}
+
+static bool
+is_somebody(const struct s3_who *who)
+{
+	return (who->access != NULL || who->profile != NULL);
+}
+
+/* What is said of somebody else. */
+static int
+from_who(struct s3_profile *p, struct s3_keys *k, const struct s3_who *who,
+    struct err *e)
+{
+	if (who->endpoint != NULL && take(p->endpoint, sizeof(p->endpoint),
+	    "the endpoint", who->endpoint, strlen(who->endpoint), e) != 0)
+		return (-1);
+	if (who->access == NULL)
+		return (0);
+	if (who->secret == NULL)
+		return (err_set(e, ERR_USAGE, "an access key is set without "
+		    "its secret"));
+	p->has_keys = true;
+	p->from = "the environment";
+	return (take_keys(k, who->access, who->secret, who->token, e));
+}
+
+static int
 from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 {
 	const char *access = getenv("AWS_ACCESS_KEY_ID");
@@ -235,8 +272,9 @@ from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 	if (region != NULL && take(p->region, sizeof(p->region), "AWS_REGION",
 	    region, strlen(region), e) != 0)
 		return (-1);
-	if (endpoint != NULL && take(p->endpoint, sizeof(p->endpoint),
-	    "AWS_ENDPOINT_URL", endpoint, strlen(endpoint), e) != 0)
+	if (endpoint != NULL && p->endpoint[0] == '\0' &&
+	    take(p->endpoint, sizeof(p->endpoint), "AWS_ENDPOINT_URL",
+	    endpoint, strlen(endpoint), e) != 0)
 		return (-1);
 	if (access == NULL || *access == '\0')
 		return (0);
@@ -245,19 +283,13 @@ from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 		    "AWS_SECRET_ACCESS_KEY is not"));
 	p->has_keys = true;
 	p->from = "the environment";
-	if (take(k->access, sizeof(k->access), "AWS_ACCESS_KEY_ID", access,
-	    strlen(access), e) != 0 ||
-	    take(k->secret, sizeof(k->secret), "AWS_SECRET_ACCESS_KEY", secret,
-	    strlen(secret), e) != 0)
-		return (-1);
-	return (token == NULL ? 0 : take(k->token, sizeof(k->token),
-	    "AWS_SESSION_TOKEN", token, strlen(token), e));
+	return (take_keys(k, access, secret, token, e));
 }
 
 static int
-from_files(struct s3_profile *p, struct s3_keys *k, struct err *e)
+from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
+    struct err *e)
 {
-	const char *named = getenv("AWS_PROFILE");
 	const char *name = named != NULL && *named != '\0' ? named : "default";
 	struct found f = { .profile = p, .keys = k };
 	char section[256];
@@ -275,8 +307,8 @@ from_files(struct s3_profile *p, struct s3_keys *k, struct err *e)
 	if (p->has_keys)
 		return (0);
 	if (a > 0 && b > 0 && name == named && strcmp(name, "default") != 0)
-		return (err_set(e, ERR_USAGE, "the profile \"%s\" of "
-		    "AWS_PROFILE is in neither ~/.aws/credentials nor "
+		return (err_set(e, ERR_USAGE, "the profile \"%s\" "
+		    "is in neither ~/.aws/credentials nor "
 		    "~/.aws/config", name));
 	if (f.access && f.secret) {
 		p->has_keys = true;
@@ -295,10 +327,15 @@ from_files(struct s3_profile *p, struct s3_keys *k, struct err *e)
 }
 
 int
-s3_profile_load(struct s3_profile *p, struct s3_keys *k, struct err *e)
+s3_profile_load(struct s3_profile *p, struct s3_keys *k,
+    const struct s3_who *who, struct err *e)
 {
 	memset(p, 0, sizeof(*p));
+	if (from_who(p, k, who, e) != 0)
+		return (-1);
+	if (is_somebody(who))
+		return (from_files(p, k, who->profile, e));
 	if (from_environment(p, k, e) != 0)
 		return (-1);
-	return (from_files(p, k, e));
+	return (from_files(p, k, getenv("AWS_PROFILE"), e));
 }

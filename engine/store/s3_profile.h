@@ -33,11 +33,23 @@ struct s3_profile {
 	const char *from;		/* where the keys come from */
 };
 /*
+ * Who is meant when it isn't whom the environment says: a bucket that has
+ * nothing to do with the repository's.  With keys or a profile nothing of the
+ * environment counts; an endpoint stands for the environment's.  All NULL:
+ * nobody else.
+ */
+struct s3_who {
+	const char *access, *secret, *token;	/* token: may be NULL */
+	const char *profile;
+	const char *endpoint;
+};
+/*
  * Environment first, then the profile that AWS_PROFILE names, else "default".
  * A profile that is named and is nowhere, or that has its keys from something
  * that vitrine does not do, is ERR_USAGE.
  */
-int s3_profile_load(struct s3_profile *, struct s3_keys *, struct err *);
+int s3_profile_load(struct s3_profile *, struct s3_keys *,
+    const struct s3_who *, struct err *);
 
 /*
  * The pairs of one section of such a file; fn gets them trimmed.  Lines that
