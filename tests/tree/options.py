@@ -37,7 +37,7 @@ def logical_lines():
     for path in sorted(glob.glob("tests/scenario/*.sh") +
                        glob.glob("tests/scenario/*.py") +
                        glob.glob("tests/system/*.py") +
-                       glob.glob("tests/s3/*.sh")):
+                       glob.glob("tests/s3/*.py")):
         with open(path, encoding="utf-8", errors="replace") as f:
             text = f.read().replace("\\\n", " ")
         if path.endswith(".py"):

@@ -78,6 +78,7 @@ static const struct opt options[] = {
 	    "the snapshot's time (default: now)" },
 	{ "dry-run", 0, OPT_FLAG, false, NULL,
 	    "store nothing, say what would be new" },
+	BUCKET_OPTIONS,
 	{ .name = NULL }
 };
 
@@ -220,6 +221,27 @@ set_stream(struct cmd *c, struct backup_env *env, struct err *e)
 	return (0);
 }
 
+/* The bucket that is to be backed up; NULL: there is none. */
+static int
+find_bucket(const struct cmd *c, const struct backup_args *args,
+    const char **out, struct err *e)
+{
+	*out = NULL;
+	for (size_t i = 0; i < args->nroots; i++)
+		if (s3_is_location(args->roots[i]))
+			*out = args->roots[i];
+	if (*out == NULL)
+		return (cmd_no_bucket(c, e));
+	if (args->nroots > 1)
+		return (err_set(e, ERR_USAGE, "%s: a snapshot is of one bucket "
+		    "or of files, and of nothing else (a file of that name is "
+		    "./%s)", *out, *out));
+	if (opts_given(&c->own, "one-file-system"))
+		return (err_set(e, ERR_USAGE, "--one-file-system means nothing "
+		    "with a bucket"));
+	return (0);
+}
+
 static int
 set_env(struct cmd *c, const struct backup_args *args, struct backup_env *env,
     struct err *e)
@@ -357,21 +379,28 @@ run(struct cmd *c, struct err *e)
 	bool command = opts_given(&c->own, "command");
 	struct backup_env env = { 0 };
 	struct backup_args args;
+	const char *bucket = NULL;
 	int r;
 
 	r = backup_args_init(&args, c, !command, e);
 	if (r == 0)
 		r = set_env(c, &args, &env, e);
 	if (r == 0)
+		r = find_bucket(c, &args, &bucket, e);
+	if (r == 0 && bucket != NULL)
+		r = cmd_bucket(c, bucket, env.read_concurrency, &env.bucket,
+		    e);
+	if (r == 0)
 		r = be_nice(c, e);
 	if (r == 0)
 		r = whole(c, &env, e);
+	s3_free(env.bucket);
 	backup_args_fini(&args);
 	return (r);
 }
 
 const struct command backup_command = {
-	"backup", "[PATH...]",
+	"backup", "[PATH... | s3:BUCKET]",
 	"Back up files and directories into a new snapshot", options, 0, -1,
 	run
 };

@@ -68,6 +68,32 @@ int cmd_open(struct cmd *, struct repo **, struct err *);
 int cmd_store(struct cmd *, bool create, struct store **, struct err *);
 int cmd_unlock(struct cmd *, struct store *, struct repo **, struct err *);
 
+/*
+ * A bucket that is backed up or restored to, with options and variables of its
+ * own: it has nothing to do with the repository's.
+ */
+#define BUCKET_OPTIONS							\
+	{ "bucket-profile", 0, OPT_TEXT, false, "NAME",			\
+	    "the bucket's credentials: this profile of ~/.aws" },	\
+	{ "bucket-anonymous", 0, OPT_FLAG, false, NULL,			\
+	    "ask the bucket without credentials" },			\
+	{ "bucket-endpoint", 0, OPT_TEXT, false, "URL",			\
+	    "the bucket's server, for s3://BUCKET" },			\
+	{ "bucket-region", 0, OPT_TEXT, false, "REGION",		\
+	    "the bucket's region" },					\
+	{ "bucket-style", 0, OPT_TEXT, false, "STYLE",			\
+	    "how the bucket is addressed: auto, path, host" },		\
+	{ "bucket-ca-file", 0, OPT_TEXT, false, "FILE",			\
+	    "believe certificates that those in FILE have signed" }
+/* With at least that many connections. */
+int cmd_bucket(struct cmd *, const char *location, unsigned connections,
+    struct s3 **, struct err *);
+/* Is any of these options given?  ERR_USAGE then, as there is no bucket. */
+int cmd_no_bucket(const struct cmd *, struct err *);
+/* "auto", "path" or "host", as option --NAME has it; NULL: auto. */
+int settings_s3_style(const char *name, const char *text, enum s3_style *,
+    struct err *);
+
 /* The list of snapshots; what gives a lying store away is said as warnings. */
 int cmd_snapshots(struct cmd *, struct repo *, struct snapshots *,
     struct err *);

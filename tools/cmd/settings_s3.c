@@ -92,11 +92,11 @@ limit_of(const struct cmd *c, const char *option, uint64_t *out,
 	return (0);
 }
 
-static int
-style_of(const struct cmd *c, enum s3_style *out, struct err *e)
+int
+settings_s3_style(const char *name, const char *text, enum s3_style *out,
+    struct err *e)
 {
 	static const char *const styles[] = { "auto", "path", "host" };
-	const char *text = text_of(c, "s3-style");
 
 	*out = S3_STYLE_AUTO;
 	if (text == NULL)
@@ -106,8 +106,8 @@ style_of(const struct cmd *c, enum s3_style *out, struct err *e)
 			*out = (enum s3_style)i;
 			return (0);
 		}
-	return (err_set(e, ERR_USAGE, "option --s3-style: \"%s\" is none of "
-	    "auto, path, host", text));
+	return (err_set(e, ERR_USAGE, "option --%s: \"%s\" is none of "
+	    "auto, path, host", name, text));
 }
 
 /* It goes into a header. */
@@ -131,7 +131,8 @@ settings_s3(struct cmd *c, struct err *e)
 	struct s3_options *o = &c->s3;
 
 	if (from_environment(&c->global, e) != 0 ||
-	    style_of(c, &o->style, e) != 0 ||
+	    settings_s3_style("s3-style", text_of(c, "s3-style"), &o->style,
+	    e) != 0 ||
 	    class_of(c, &o->storage_class, e) != 0 ||
 	    count_of(c, "connections", HTTP_CONNECTIONS_MAX, &o->connections,
 	    e) != 0 ||

@@ -20,14 +20,17 @@
 #include <unistd.h>
 
 #include "engine/store/dir.h"
+#include "engine/store/s3.h"
 #include "tools/job/backup_int.h"
 #include "tools/job/pace.h"
+#include "tools/job/source_bucket.h"
 
 #define MEMORY_BYTES	(256ULL << 20)
 #define THREAD_BYTES	(16ULL << 20)	/* what a worker more costs */
 #define NAME_BYTES	255
 #define SHOW_MS		100
 #define TICKS		16		/* entries between looks at the clock */
+#define BUCKET_READERS	16
 
 void
 backup_say(struct backup *b, enum event_kind kind, const struct walk_dir *dir,
@@ -134,12 +137,74 @@ start_pool(struct backup *b, struct err *e)
 
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
-	if (threads < b->env->read_concurrency)
-		threads = b->env->read_concurrency;
+	if (threads < b->readers)
+		threads = b->readers;
 	if (threads > most)
 		threads = (unsigned)most;
 	/* One thread is the coordinator by itself. */
 	return (pool_new(&b->pool, threads <= 1 ? 0 : threads, e));
+}
+
+/* The repository may lie in the bucket that is backed up. */
+static int
+skip_repository(struct backup *b, struct err *e)
+{
+	const struct s3_url *own = store_s3_url(repo_store(b->repo));
+	const struct s3_url *u = s3_url(b->env->bucket);
+	struct buf path = BUF_INIT;
+	int rc;
+
+	if (own == NULL || strcmp(own->host, u->host) != 0 ||
+	    strcmp(own->bucket, u->bucket) != 0)
+		return (0);
+	if (strncmp(u->prefix, own->prefix, strlen(own->prefix)) == 0)
+		return (err_set(e, ERR_USAGE, "%s/%s lies within the "
+		    "repository itself", u->bucket, u->prefix));
+	rc = bucket_root(&path, own, e);
+	if (rc == 0) {
+		b->skip[b->nskip][0] = 0;
+		b->skip[b->nskip++][1] = bucket_dir_ino((char *)path.data);
+	}
+	buf_fini(&path);
+	return (rc);
+}
+
+/* A bucket is listed before anything else is done. */
+static int
+open_bucket(struct backup *b, struct err *e)
+{
+	struct bucket_env env = { .s3 = b->env->bucket,
+	    .cache_bytes = b->memory_bytes / 16, .events = b->ev };
+	struct bucket_counts counts;
+	struct buf path = BUF_INIT;
+	int rc = bucket_root(&path, s3_url(env.s3), e);
+
+	if (rc == 0)
+		rc = roots_stream(&b->roots, (char *)path.data, e);
+	buf_fini(&path);
+	if (rc != 0 || skip_repository(b, e) != 0 ||
+	    source_bucket_new(&b->bucket, &env, &counts, e) != 0)
+		return (-1);
+	b->res->unread += counts.nowhere;
+	b->source = b->bucket;
+	return (0);
+}
+
+static int
+find_roots(struct backup *b, struct err *e)
+{
+	const struct backup_env *env = b->env;
+
+	if (env->bucket != NULL)
+		return (open_bucket(b, e));
+	find_skipped(b);
+	if (env->stream_name != NULL)
+		return (roots_stream(&b->roots, env->stream_name, e));
+	if (env->nroots == 0)
+		return (err_set(e, ERR_USAGE, "nothing to back up: give "
+		    "paths, or where to find them (see vitrine-backup(1))"));
+	return (roots_make(&b->roots, env->roots, env->nroots,
+	    !env->one_file_system, e));
 }
 
 static int
@@ -150,21 +215,17 @@ prepare(struct backup *b, struct err *e)
 	uint8_t key[KEY_BYTES];
 	int rc;
 
-	if (b->env->stream_name == NULL && b->env->nroots == 0)
-		return (err_set(e, ERR_USAGE, "nothing to back up: give "
-		    "paths, or where to find them (see vitrine-backup(1))"));
+	b->readers = b->env->read_concurrency;
+	if (b->readers == 0 && b->env->bucket != NULL)
+		b->readers = BUCKET_READERS;
 	b->memory_bytes = repo_env(b->repo)->memory_bytes;
 	if (b->memory_bytes == 0)
 		b->memory_bytes = MEMORY_BYTES;
-	if ((b->env->stream_name != NULL ?
-	    roots_stream(&b->roots, b->env->stream_name, e) :
-	    roots_make(&b->roots, b->env->roots, b->env->nroots,
-	    !b->env->one_file_system, e)) != 0 || filter_init(b, e) != 0)
+	if (filter_init(b, e) != 0 || find_roots(b, e) != 0)
 		return (-1);
 	if (b->env->rate_bytes > 0 &&
 	    pace_new(&b->pace, b->env->rate_bytes, e) != 0)
 		return (-1);
-	find_skipped(b);
 	b->dry_ino = 1ULL << 40;
 	if (start_pool(b, e) != 0 ||
 	    keyring_domain_chunker_key(keys, domain, key, e) != 0)
@@ -177,7 +238,7 @@ prepare(struct backup *b, struct err *e)
 }
 
 /* Which host the snapshot is of: as asked, else the one that a put-only key is
- * bound to, else this machine. */
+ * bound to, else the bucket's, else this machine. */
 static int
 choose_host(struct backup *b, char *dst, size_t size, struct err *e)
 {
@@ -195,6 +256,8 @@ choose_host(struct backup *b, char *dst, size_t size, struct err *e)
 			return (err_set(e, ERR_USAGE,
 			    "a host name of more than %zu bytes", size - 1));
 		memcpy(dst, asked, strlen(asked) + 1);
+	} else if (b->env->bucket != NULL) {
+		bucket_host(dst, s3_url(b->env->bucket));
 	} else if (gethostname(dst, size) != 0) {
 		dst[0] = '\0';
 	}
@@ -371,7 +434,8 @@ work(struct backup *b, struct err *e)
 {
 	struct walk_ops ops = backup_walk_ops;
 	struct walk_env env = { .source = b->source, .pool = b->pool,
-	    .priority = 0, .roots = &b->roots, .budget_bytes = b->memory_bytes / 8,
+	    .priority = 0, .roots = &b->roots,
+	    .budget_bytes = b->memory_bytes / 8,
 	    .ops = &ops, .ctx = b };
 
 	ops.want_path = patterns_want_path(b->patterns);
@@ -384,6 +448,12 @@ work(struct backup *b, struct err *e)
 	if (b->roots_read == 0)
 		return (err_set(e, ERR_ABSENT,
 		    "nothing of what was to be backed up could be read"));
+	if (b->res->files + b->res->others == 0 && !b->env->allow_empty &&
+	    b->bucket != NULL)
+		return (err_set(e, ERR_ABSENT, "nothing to back up: no object "
+		    "below %s%s (--allow-empty if that is right)",
+		    b->roots.v[0], b->env->nexcludes > 0 ?
+		    ", after the excludes" : ""));
 	if (b->res->files + b->res->others == 0 && !b->env->allow_empty)
 		return (err_set(e, ERR_ABSENT, "nothing to back up: only empty "
 		    "directories%s%s%s (--allow-empty if that is right)",
@@ -448,6 +518,7 @@ close_all(struct backup *b)
 	map_close(b->map);
 	fetch_free(b->fetch);
 	pool_free(b->pool);
+	source_bucket_free(b->bucket);
 	manifest_fini(&b->before);
 	filter_fini(b);
 	pace_free(b->pace);

@@ -2,6 +2,7 @@
 #define VITRINE_TOOLS_JOB_BACKUP_H
 
 #include "engine/repo/repo.h"
+#include "engine/store/s3_client.h"
 #include "tools/job/event.h"
 
 /*
@@ -11,6 +12,7 @@
 struct backup_env {
 	const char *const *roots;	/* relative ones are made absolute */
 	size_t nroots;
+	struct s3 *bucket;	/* instead of roots; NULL: none */
 	const char *const *excludes;	/* patterns: vitrine-backup(1) */
 	size_t nexcludes;
 	bool exclude_caches;		/* what CACHEDIR.TAG marks */

@@ -421,8 +421,9 @@ flow_file(struct flow *f, const struct item *it, struct err *e)
 	if (!it->link && it->st.size > SMALL_MAX)
 		return (add_large(f, it, e));
 	w = f->run;
-	if (w != NULL && (w->n == RUN_ITEMS || w->bytes + bytes > SMALL_MAX ||
-	    (w->ndirs == RUN_DIRS && w->items[w->n - 1].it.dir != it->dir))) {
+	if (w != NULL && (w->n == f->run_items ||
+	    w->bytes + bytes > SMALL_MAX || (w->ndirs == RUN_DIRS &&
+	    w->items[w->n - 1].it.dir != it->dir))) {
 		if (flush_run(f, e) != 0)
 			return (-1);
 		w = NULL;
@@ -551,10 +552,15 @@ flow_new(struct flow **out, struct backup *b, struct err *e)
 {
 	struct flow *f = calloc(1, sizeof(*f));
 	size_t works = b->memory_bytes / (24U << 20);
+	bool far = b->bucket != NULL;
 
 	if (f == NULL)
 		return (no_memory(e));
 	f->b = b;
+	/* What waits for an answer needs its buffer alone. */
+	if (far)
+		works *= 2;
+	f->run_items = far ? RUN_ITEMS_FAR : RUN_ITEMS;
 	f->head = b->cutter.params.max_bytes;
 	f->tail = malloc(f->head);
 	if (f->head > STEP_BYTES)
@@ -569,7 +575,7 @@ flow_new(struct flow **out, struct backup *b, struct err *e)
 		flow_free(f);
 		return (-1);
 	}
-	lane_limit(f->read, b->env->read_concurrency);
+	lane_limit(f->read, b->readers);
 	*out = f;
 	return (0);
 }

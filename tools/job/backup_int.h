@@ -40,6 +40,8 @@ struct backup {
 	struct backup_result *res;
 
 	struct source *source;		/* borrowed */
+	struct source *bucket;		/* owned; NULL: the file system */
+	unsigned readers;		/* files read at once; 0: as threads */
 	struct roots roots;
 	struct patterns *patterns;
 	struct marker *markers;		/* owned */
@@ -208,6 +210,7 @@ int backup_tick(struct backup *, const struct walk_dir *, const char *name,
 #define STEP_BYTES	(1U << 20)
 #define SMALL_MAX	STEP_BYTES	/* files up to this are read in runs */
 #define RUN_ITEMS	256
+#define RUN_ITEMS_FAR	16	/* so that many are asked for at once */
 #define RUN_DIRS	16
 
 struct cut {

@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+# run: timeout=900 also=address,thread
+"""A bucket that is backed up: every object at its place with all that belongs to it, nothing
+fetched twice, nothing that could not be read passed over in silence.
+
+The repository lies in a directory, later in a bucket of another user's."""
+import os
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+os.environ["VITRINE_TEST_STORE"] = "dir"
+from harness import Repo, fail, passed, path, server_env, start_server, write  # noqa: E402
+from client import Client  # noqa: E402
+from proxy import Proxy  # noqa: E402
+
+d, env = start_server("--users", "2", "--tls", name="server")
+other = server_env(d, "--user", "1")
+tls, ca = env["AWS_ENDPOINT_URL"], env["AWS_CA_BUNDLE"]
+for e in (env, other):      # in the open, so that the proxy can look
+    e["AWS_ENDPOINT_URL"] = e["VITRINE_TEST_S3_HTTP"]
+    del e["AWS_CA_BUNDLE"]
+proxy = Proxy(other["AWS_ENDPOINT_URL"])
+client = Client.of_env(other)
+KEYS = {"VITRINE_BUCKET_ACCESS_KEY_ID": other["AWS_ACCESS_KEY_ID"],
+        "VITRINE_BUCKET_SECRET_ACCESS_KEY": other["AWS_SECRET_ACCESS_KEY"]}
+BIG = 21 << 20
+SMALL = 3100
+ODD = ["plain", "a/b/c", "a//b", "/lead", "a/", "a", "a/%=", "%", "%0", "%%x", ".", "..",
+       "a/../b", "./x", "sp ace", "plus+", "tilde~", "ümläut", "ctl\x01\x1f", "nl\nx",
+       "back\\slash", "L" * 1024, "%" * 300, "m/" + "n" * 300 + "/o", "dir/", "both/",
+       "deep/" + "/".join("d%d" % i for i in range(60)), "empty", "%+x/y", "q?&=#", "foobar/x",
+       "foo/y", "foo/", "//", "\xff\xfe"]
+HEADERS = {"content-type": "text/x-odd", "cache-control": "no-store",
+           "content-disposition": 'attachment; filename="x y"', "content-language": "de",
+           "x-amz-meta-Colour": "deep blue"}
+
+
+def is_marker(key, body):
+    return key.endswith("/") and not body
+
+
+def part(p):
+    """What stands between two slashes, as names."""
+    out = []
+    while True:
+        name = "%0" if p == b"" else b"%" + p if p in (b".", b"..") or p[:1] == b"%" else p
+        if name == "%0":
+            return out + [b"%0"]
+        if len(name) <= 255:
+            return out + [name]
+        out.append(b"%+" + p[:253])
+        p = p[253:]
+
+
+def places(objects):
+    """Where each object is to be: path -> key."""
+    raw, dirs = {}, set()
+    for key, body in objects.items():
+        k = key.encode()
+        names = [n for p in (k[:-1] if is_marker(key, body) else k).split(b"/")
+                 for n in part(p)]
+        raw[key] = b"/".join(names)
+        dirs.update(b"/".join(names[:i]) for i in range(1, len(names)))
+        if is_marker(key, body):
+            dirs.add(raw[key])
+    return {p + (b"/%=" if p in dirs and not is_marker(k, objects[k]) else b""): k
+            for k, p in raw.items()}
+
+
+def check_tree(top, objects):
+    """The mounted tree is the bucket."""
+    want = places(objects)
+    found = set()
+    for at, dirs, files in os.walk(os.fsencode(top)):
+        for f in files:
+            p = os.path.relpath(os.path.join(at, f), os.fsencode(top))
+            if p not in want:
+                fail(f"{p!r} is nobody's place")
+            with open(os.path.join(at, f), "rb") as x:
+                if x.read() != objects[want[p]]:
+                    fail(f"{p!r} has not what {want[p]!r} has")
+            found.add(want[p])
+    for p, k in want.items():
+        if is_marker(k, objects[k]):
+            if not os.path.isdir(os.path.join(os.fsencode(top), p)):
+                fail(f"{k!r} is no directory")
+            found.add(k)
+    if found != set(objects):
+        fail(f"missing: {sorted(set(objects) - found)[:5]}")
+
+
+def attribute(p, name):
+    try:
+        return os.getxattr(p, name).decode()
+    except OSError:
+        return None
+
+
+def count(method, what=None):
+    """Requests of the source that passed the proxy; `what': listings or objects."""
+    def fits(e):
+        listing = "list-type" in e["query"]
+        return e["method"] == method and (what is None or listing == (what == "listing"))
+    return sum(1 for e in proxy.requests() if fits(e))
+
+
+def need(what, got, wanted):
+    if got != wanted:
+        fail(f"{what}: {got}, not {wanted}")
+
+
+objects = {}
+client.make_bucket("odd")
+
+
+def put(bucket, key, body, **headers):
+    client.put(bucket, key, body, **headers)
+    objects[key] = body
+
+
+for i, key in enumerate(ODD):
+    body = b"" if key in ("dir/", "both/", "foo/", "//", "empty") else b"body %d" % i
+    put("odd", key, body, **HEADERS)
+put("odd", "both/below", b"x")
+put("odd", "both", b"y")
+put("odd", "big/one", os.urandom(BIG))
+source = f"s3:{proxy.url}/odd"
+
+repo = Repo()
+repo.use_key_file()
+repo.init()
+r = repo.run("backup", source, env=KEYS)
+need("listings", count("GET", "listing"), 1)
+# Each small object one GET; the big one HEAD and steps of a MiB; markers HEAD.
+small = sum(1 for k, b in objects.items() if not is_marker(k, b)) - 1
+need("reads", count("GET", "object"), small + BIG // (1 << 20))
+need("HEADs", count("HEAD"), 1 + len(objects) - small - 1)
+m = repo.mount()
+top = m + "/latest/odd"
+check_tree(top, objects)
+for p, name, value in (("plain", "content-type", "text/x-odd"),
+                       ("plain", "cache-control", "no-store"),
+                       ("plain", "content-disposition", 'attachment; filename="x y"'),
+                       ("plain", "content-language", "de"),
+                       ("plain", "meta.colour", "deep blue"),
+                       ("plain", "storage-class", None),
+                       ("big/one", "meta.colour", None),
+                       ("dir", "meta.colour", "deep blue"),
+                       ("both", "content-type", "text/x-odd"),
+                       ("both/%=", "meta.colour", None)):
+    need(f"{p}: {name}", attribute(f"{top}/{p}", "user.s3." + name), value)
+need("etag", attribute(top + "/plain", "user.s3.etag"),
+     [e for k, _, e, _ in client.list("odd") if k == "plain"][0])
+st = os.stat(top + "/plain")
+need("mode", oct(st.st_mode), "0o100600")
+if abs(st.st_mtime - time.time()) > 600:
+    fail("the time of an object is not its own")
+repo.umount(m)
+need("host", f" {proxy.url[7:]} " in repo.run("snapshots").text, True)
+passed(f"{len(objects)} objects with odd keys: each at its place, with all attributes")
+
+proxy.plan()
+r = repo.run("backup", "--skip-if-unchanged", source, env=KEYS)
+need("nothing changed", "Nothing changed" in r.text, True)
+need("reads", count("GET", "object") + count("HEAD"), 0)
+passed("unchanged: nothing is fetched")
+
+client.remove("odd", "plain")
+del objects["plain"]
+put("odd", "empty", b"no more")
+put("odd", "a/new", b"new")
+put("odd", "foobar", b"beside a directory")     # foobar/x becomes its neighbour
+before = [e for k, _, e, _ in client.list("odd") if k == "a"]
+client.put("odd", "dir/", b"", **dict(HEADERS, **{"x-amz-meta-colour": "red"}))
+proxy.plan()
+r = repo.run("backup", source, env=KEYS)
+need("reads", count("GET", "object"), 3)
+need("counts", "2 new, 1 changed, 1 removed" in r.text, True)
+m = repo.mount()
+check_tree(m + "/latest/odd", objects)
+need("marker", attribute(m + "/latest/odd/dir", "user.s3.meta.colour"), "red")
+repo.umount(m)
+passed("changed, added, removed: only that is fetched")
+
+# A prefix keeps to its boundary.
+repo.run("backup", source + "/foo", env=KEYS)
+m = repo.mount()
+check_tree(m + "/latest/odd/foo", {"y": objects["foo/y"]})
+need("root", os.listdir(m + "/latest/odd"), ["foo"])
+need("its marker", attribute(m + "/latest/odd/foo", "user.s3.meta.colour"), "deep blue")
+repo.umount(m)
+for what, status in ((source + "/fo", 1), (source + "-not", 1)):
+    r = repo.run("backup", what, env=KEYS, expect=status)
+r = repo.run("backup", "--allow-empty", source + "/fo", env=KEYS)
+need("dry run", "Dry run" in repo.run("backup", "--dry-run", source, env=KEYS).text, True)
+repo.run("backup", "--name", "some", "--exclude", "big", "--exclude", "*.no",
+         "--exclude-larger-than", "1M", source, env=KEYS)
+m = repo.mount()
+check_tree(m + "/latest/odd", {k: b for k, b in objects.items() if k != "big/one"})
+repo.umount(m)
+passed("prefixes, excludes, dry run, nothing there")
+
+# Usage.
+for args in ((source, "/etc"), (source, source + "/foo"), ("--one-file-system", source),
+             ("--bucket-profile", "x", "/etc"), ("--bucket-style", "round", source),
+             ("--bucket-profile", "nobody", source)):
+    repo.run("backup", *args, env=KEYS, expect=2)
+r = repo.run("backup", source, expect=1, env={"VITRINE_BUCKET_ANONYMOUS": "1"})
+need("anonymous", "AccessDenied" in r.text, True)
+r = repo.run("backup", source, env=dict(env, AWS_ENDPOINT_URL=""), expect=1)
+need("somebody else", "AccessDenied" in r.text, True)
+
+# Ways to say who.
+write(path("aws"), ("[me]\naws_access_key_id=%s\naws_secret_access_key=%s\nregion=us-east-1\n"
+                    % (other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"])).encode())
+ways = dict(env, AWS_SHARED_CREDENTIALS_FILE=path("aws"), AWS_ENDPOINT_URL="http://127.0.0.1:1")
+repo.run("backup", "--bucket-profile", "me", "--bucket-endpoint", proxy.url, "--bucket-region",
+         "us-east-1", "--bucket-style", "path", "s3://odd", env=ways)
+repo.run("backup", "s3://odd/foo", env={k: v.replace(other["AWS_ENDPOINT_URL"], proxy.url)
+                                        for k, v in other.items()})
+repo.run("backup", "--bucket-ca-file", ca, "s3:%s/odd/foo" % tls, env=KEYS)
+repo.run("backup", "s3:%s/odd/foo" % tls, env=KEYS, expect=1)
+client.call("PUT", "odd", query={"acl": ""}, headers={"x-amz-acl": "public-read"})
+client.call("PUT", "odd", "foo/y", query={"acl": ""}, headers={"x-amz-acl": "public-read"})
+repo.run("backup", "--host", "public", "--bucket-anonymous", source + "/foo", expect=3)
+passed("credentials: variables, a profile, none, the environment's")
+
+# More than a page, and what goes wrong.
+client.make_bucket("many")
+objects = {}
+lock = threading.Lock()
+
+
+def fill(n, of):
+    c = Client.of_env(other)
+    for i in range(n, SMALL, of):
+        key, body = "d%d/e%d/f%d" % (i % 7, i % 31, i), b"%d" % i * (i % 50)
+        c.put("many", key, body)
+        with lock:
+            objects[key] = body
+
+
+threads = [threading.Thread(target=fill, args=(i, 8)) for i in range(8)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+many = f"s3:{proxy.url}/many"
+for fault in ("403", "truncate"):
+    proxy.plan({"fault": fault, "query": "continuation-token", "from": 2})
+    ids = repo.ids()
+    r = repo.run("backup", many, env=KEYS, expect=1)
+    need("no snapshot", repo.ids(), ids)
+proxy.plan()
+r = repo.run("backup", many, env=KEYS)
+need("listings", count("GET", "listing"), (SMALL + 999) // 1000)
+need("reads", count("GET", "object"), SMALL)
+m = repo.mount()
+check_tree(m + "/latest/many", objects)
+repo.umount(m)
+proxy.plan({"fault": "403", "query": "continuation-token", "from": 1})
+repo.run("backup", many, env=KEYS, expect=1)
+proxy.plan()
+r = repo.run("backup", many, env=KEYS)
+need("nothing removed", ", 0 removed" in r.text, True)
+need("reads", count("GET", "object"), 0)
+passed(f"{SMALL} objects in pages; a page that fails is no deletion")
+
+for fault, status in (("403", 3), ("503", 0), ("reset-during", 0), ("truncate", 0)):
+    put("many", "d1/e1/f1", os.urandom(100))
+    put("many", "d1/large", os.urandom(3 << 20))
+    rule = {"fault": fault, "method": "GET", "key": ".*/(f1|large)"}
+    proxy.plan(rule if status else dict(rule, at=2))
+    r = repo.run("backup", many, env=KEYS, expect=status)
+    if status == 3:
+        need("told", "d1/e1/f1" in r.text and "d1/large" in r.text and
+             "AccessDenied" in r.text, True)
+        proxy.plan()
+        repo.run("backup", many, env=KEYS)
+    m = repo.mount()
+    check_tree(m + "/latest/many", objects)
+    repo.umount(m)
+passed("objects that can't be read: told, and read by the next run")
+
+
+def meanwhile(key, new):
+    """Change (or, without new, remove) an object as soon as the listing is through."""
+    def run():
+        for _ in range(6000):
+            if any("list-type" in e["query"] and e["status"] == 200 for e in proxy.requests()):
+                break
+            time.sleep(0.001)
+        if new is None:
+            client.remove("many", key)
+        else:
+            client.put("many", key, new)
+    t = threading.Thread(target=run)
+    t.start()
+    return t
+
+
+for key, old, new in (("z/small", b"old", b"new and longer"), ("z/vanishes", b"x", None)):
+    put("many", key, old)
+    proxy.plan(latency=0.2)
+    t = meanwhile(key, new)
+    r = repo.run("backup", many, env=KEYS)
+    t.join()
+    del objects[key]
+    if new is not None:
+        objects[key] = new
+    m = repo.mount()
+    check_tree(m + "/latest/many", objects)
+    repo.umount(m)
+put("many", "z/large", os.urandom(12 << 20))
+proxy.plan(latency=0.05)
+t = threading.Thread(target=lambda: (
+    [time.sleep(0.002) for _ in range(5000) if count("GET", "object") < 4],
+    client.put("many", "z/large", os.urandom(12 << 20))))
+t.start()
+r = repo.run("backup", "--read-concurrency", "1", many, env=KEYS)
+t.join()
+need("changed", "changed while" in r.text, True)
+passed("objects that change or vanish while they are read")
+
+# The repository in a bucket of the first user's, the source in one of the second's.
+far = Repo("far", where="s3:%s/vitrine/far" % env["AWS_ENDPOINT_URL"], **env)
+far.use_key_file()
+far.init()
+proxy.plan()
+far.run("backup", source, env=KEYS)
+r = far.run("backup", source, env=KEYS)
+need("far", "0 new, 0 changed, 0 removed" in r.text, True)
+far.run("check", "--read-data")
+# A bucket with the repository in it.
+client.make_bucket("mixed")
+client.put("mixed", "data/x", b"x")
+mine = Repo("mixed", where="s3:%s/mixed/repo" % other["AWS_ENDPOINT_URL"], **other)
+mine.use_key_file()
+mine.init()
+r = mine.run("backup", "s3:%s/mixed" % other["AWS_ENDPOINT_URL"])
+need("only data", "1 file," in r.text, True)
+mine.run("backup", "s3:%s/mixed/repo" % other["AWS_ENDPOINT_URL"], expect=2)
+passed("repository and source both in S3, as different users and as one")
+
+# It goes away.
+put("many", "y/gone", os.urandom(1000))
+proxy.plan({"fault": "reset-before", "method": "GET", "key": ".+"},
+           {"fault": "reset-before", "method": "HEAD"})
+began = time.monotonic()
+for i in range(40):
+    client.put("many", "gone/%d" % i, b"x")
+r = repo.run("backup", many, env=KEYS, expect=1)
+need("told", "does not answer any more" in r.text, True)
+passed("a source that goes away ends the run: %d s" % (time.monotonic() - began))

@@ -1,0 +1,92 @@
+/*
+ * A bucket beside the repository: what is backed up, or restored to.
+ */
+#include <stdlib.h>
+
+#include "tools/cmd/cmd.h"
+
+/* Options and the variables that stand for them. */
+static const struct {
+	const char *option, *variable;
+} named[] = {
+	{ "bucket-profile", "VITRINE_BUCKET_PROFILE" },
+	{ "bucket-anonymous", "VITRINE_BUCKET_ANONYMOUS" },
+	{ "bucket-endpoint", "VITRINE_BUCKET_ENDPOINT" },
+	{ "bucket-region", "VITRINE_BUCKET_REGION" },
+	{ "bucket-style", "VITRINE_BUCKET_STYLE" },
+	{ "bucket-ca-file", "VITRINE_BUCKET_CA_FILE" }
+};
+#define NAMED	(sizeof(named) / sizeof(named[0]))
+
+static const char *
+variable(const char *name)
+{
+	const char *text = getenv(name);
+
+	return (text != NULL && *text != '\0' ? text : NULL);
+}
+
+/* What the command line doesn't say the environment may. */
+static int
+from_environment(struct opts *o, struct err *e)
+{
+	for (size_t i = 0; i < NAMED; i++) {
+		const char *text = variable(named[i].variable);
+
+		if (text == NULL || opts_given(o, named[i].option))
+			continue;
+		if (opts_set(o, opts_find(o->table, named[i].option), text,
+		    NULL, e) != 0)
+			return (err_wrap(e, "%s", named[i].variable));
+	}
+	return (0);
+}
+
+static const char *
+text_of(const struct cmd *c, const char *option)
+{
+	const struct opt_value *v = opts_get(&c->own, option);
+
+	return (v->times > 0 && *v->text != '\0' ? v->text : NULL);
+}
+
+int
+cmd_no_bucket(const struct cmd *c, struct err *e)
+{
+	for (size_t i = 0; i < NAMED; i++)
+		if (opts_given(&c->own, named[i].option))
+			return (err_set(e, ERR_USAGE, "--%s is for a bucket "
+			    "(s3:...), and there is none", named[i].option));
+	return (0);
+}
+
+int
+cmd_bucket(struct cmd *c, const char *location, unsigned connections,
+    struct s3 **out, struct err *e)
+{
+	struct s3_options o = {
+		.connections = c->s3.connections,
+		.connect_s = c->s3.connect_s,
+		.stall_s = c->s3.stall_s,
+		.total_s = c->s3.total_s
+	};
+
+	if (from_environment(&c->own, e) != 0 ||
+	    settings_s3_style("bucket-style", text_of(c, "bucket-style"),
+	    &o.style, e) != 0)
+		return (-1);
+	if (o.connections == 0 && connections > S3_CONNECTIONS)
+		o.connections = connections;
+	o.anonymous = opts_given(&c->own, "bucket-anonymous");
+	o.region = text_of(c, "bucket-region");
+	o.ca_file = text_of(c, "bucket-ca-file");
+	o.who.profile = text_of(c, "bucket-profile");
+	o.who.endpoint = text_of(c, "bucket-endpoint");
+	/* A profile that is asked for counts more than keys. */
+	if (o.who.profile == NULL) {
+		o.who.access = variable("VITRINE_BUCKET_ACCESS_KEY_ID");
+		o.who.secret = variable("VITRINE_BUCKET_SECRET_ACCESS_KEY");
+		o.who.token = variable("VITRINE_BUCKET_SESSION_TOKEN");
+	}
+	return (s3_new(out, location, &o, e));
+}
