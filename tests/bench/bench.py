@@ -18,7 +18,8 @@ import edit
 import growth
 import report
 import tools
-from measure import Failed
+from aside import aside, clear, settle
+from measure import Failed, apart
 
 STEPS = {"S": ["first", "unchanged", "edited", "restore", "check", "ls", "find", "cp", "stored",
                "added"],
@@ -30,17 +31,12 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def remove(path):
-    subprocess.run(["rm", "-rf", "--one-file-system", path], check=False)
-
-
 class Round:
     """One round over one corpus: every tool begins with an empty repository."""
 
     def __init__(self, which, source, scale, chosen, work, results):
         self.which, self.source, self.scale = which, source, scale
         self.results, self.size = results, {}
-        remove(work)
         os.makedirs(work)
         self.tools = []
         for t in chosen:
@@ -71,18 +67,11 @@ class Round:
             self.attempt(t, "stored", lambda: {"bytes": self.size[t.name]})
         self.step("unchanged", lambda t: t.backup(1))
         between = {t.name: t.stored() for t in self.tools}
-        edit.edit(self.source, self.which, self.scale)
+        apart(edit.edit, self.source, self.which, self.scale)
         self.step("edited", lambda t: t.backup(2))
         for t in self.tools:
             if t.name != "floor":
                 self.attempt(t, "added", lambda: {"bytes": t.stored() - between[t.name]})
-
-    def restore(self, tool):
-        target = os.path.join(tool.dir, "restored")
-        try:
-            return tool.restore(target)
-        finally:
-            remove(target)
 
     def mount(self, tool):
         m = tool.mount()
@@ -94,10 +83,7 @@ class Round:
                 return
             self.attempt(tool, "find", lambda: m.run(["find", m.top]))
             copy = os.path.join(tool.dir, "copy")
-            try:
-                self.attempt(tool, "cp", lambda: m.run(["cp", "-r", m.top, copy]))
-            finally:
-                remove(copy)
+            self.attempt(tool, "cp", lambda: m.run(["cp", "-r", m.top, copy]))
         finally:
             m.close()
 
@@ -109,7 +95,7 @@ class Round:
     def run(self):
         try:
             self.backups()
-            self.step("restore", self.restore)
+            self.step("restore", lambda t: t.restore(os.path.join(t.dir, "restored")))
             self.step("check", lambda t: t.check())
             self.step("mount", self.mount)
         finally:
@@ -168,13 +154,16 @@ def main():
     base = os.environ.get("BENCH_DIR", "/var/tmp/vitrine-bench")
     os.makedirs(base, exist_ok=True)
     work = os.path.join(base, "work")
+    aside(base, work)
+    if not a.quick:
+        settle(base, say)
     chosen = choose(a.tools)
     out = {"about": about(), "scale": a.scale, "rounds": a.rounds,
            "versions": {t.name: t.version() for t in chosen}, "corpora": {}}
     text = []
     path = a.json or os.path.join(base, "bench.json")
     for which in () if a.only_growth else a.corpus:
-        top = corpus.corpus(base, which, a.scale, say)
+        top = apart(corpus.corpus, base, which, a.scale, say)
         edit.undo(top)
         warm(top)
         time.sleep(3)       # nothing in it is "too recent to trust"
@@ -182,7 +171,7 @@ def main():
         for i in range(a.rounds):
             say(f"corpus {which}, round {i + 1} of {a.rounds}")
             Round(which, top, a.scale, chosen, work, results).run()
-            remove(work)
+            aside(base, work)
             out["corpora"][which] = results
             with open(path, "w") as f:
                 json.dump(out, f, indent=1)
@@ -191,7 +180,7 @@ def main():
     if a.growth or a.only_growth:
         out["growth"] = growth.run(base, work, a.scale, say)
         text.append(growth.report(out["growth"]))
-        remove(work)
+    clear(base)
     out["about"]["load_after"] = os.getloadavg()[0]
     with open(path, "w") as f:
         json.dump(out, f, indent=1)

@@ -6,22 +6,20 @@ import subprocess
 import corpus
 import edit
 import report as layout
+from aside import aside
+from measure import apart
 from tools import Vitrine
 
 SNAPSHOTS = 1000
 FEW = 10
 
 
-def remove(path):
-    subprocess.run(["rm", "-rf", "--one-file-system", path], check=False)
-
-
 def median(runs, key="wall"):
     return statistics.median(r[key] for r in runs)
 
 
-def fresh(work, source):
-    remove(work)
+def fresh(base, work, source):
+    aside(base, work)
     os.makedirs(work)
     v = Vitrine(work, source)
     # A key file: the passphrase's fifth of a second would hide much.
@@ -37,12 +35,12 @@ def threads(base, work, scale, say):
     """A first backup with one thread and with two, in turns."""
     got = {}
     for which in "SL":
-        top = corpus.corpus(base, which, scale, say)
+        top = apart(corpus.corpus, base, which, scale, say)
         edit.undo(top)
         runs = {1: [], 2: []}
         for _ in range(3):
             for n in runs:
-                v = fresh(work, top)
+                v = fresh(base, work, top)
                 runs[n].append(v.backup(0, "--threads", str(n)))
         got[which] = {str(n): runs[n] for n in runs}
     return got
@@ -52,12 +50,12 @@ def files(base, work, scale, say):
     """A tenth of S against S: seconds and memory of each step."""
     got = {}
     for s in (scale / 10, scale):
-        top = corpus.corpus(base, "S", s, say)
+        top = apart(corpus.corpus, base, "S", s, say)
         edit.undo(top)
-        v = fresh(work, top)
+        v = fresh(base, work, top)
         try:
             got[f"{s:g}"] = {"first": v.backup(0), "unchanged": v.backup(1)}
-            edit.edit(top, "S", s)
+            apart(edit.edit, top, "S", s)
             got[f"{s:g}"]["edited"] = v.backup(2)
             got[f"{s:g}"]["restore"] = v.restore(v.dir + "/restored")
         finally:
@@ -75,8 +73,7 @@ def pieces(v, tree, rounds):
         got["edited"].append(v.backup(2))
         got["snapshots"].append(v.run("snapshots"))
         got["ls"].append(v.run("ls", "latest:" + tree))
-        got["restore"].append(v.restore(v.dir + "/restored"))
-        remove(v.dir + "/restored")
+        got["restore"].append(v.restore(f"{v.dir}/restored{len(os.listdir(v.dir))}"))
         m = v.mount()
         m.close()
         got["mount"].append(m.ready)
@@ -85,12 +82,12 @@ def pieces(v, tree, rounds):
 
 def snapshots(base, work, scale, say):
     """The same steps with few snapshots in the repository, then with many."""
-    top = corpus.corpus(base, "S", scale / 10, say)
+    top = apart(corpus.corpus, base, "S", scale / 10, say)
     edit.undo(top)
     tree = os.path.join(base, "changing")
-    remove(tree)
+    aside(base, tree)
     subprocess.run(["cp", "-a", top, tree], check=True)
-    v = fresh(work, tree)
+    v = fresh(base, work, tree)
     got, have = {}, 0
     for target in (FEW, SNAPSHOTS):
         say(f"growth: {target} snapshots")
@@ -100,7 +97,8 @@ def snapshots(base, work, scale, say):
             v.backup(0)
             have += 1
         got[str(target)] = pieces(v, tree, 7)
-    remove(tree)
+    aside(base, tree)
+    aside(base, work)
     return got
 
 

@@ -1,4 +1,5 @@
 """Running one step of one tool, and what the machine did meanwhile."""
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -31,6 +32,14 @@ class Clock:
         return {"wall": wall, "cpu": cpu, "peak_mb": peak_kib * 1024 / 1e6,
                 "others_cpu": max(0.0, busy - self.busy - cpu),
                 "stolen": stolen - self.stolen}
+
+
+def apart(do, *args):
+    """Call it in a process of its own.  What a child of ours used before exec is
+    counted as its memory, so that this process must stay small: whatever plans
+    a hundred thousand files does it elsewhere."""
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        return pool.submit(do, *args).result()
 
 
 def run(argv, env=None, cwd=None, out=None, timeout=3600):
