@@ -2,6 +2,8 @@
  * Committing: the writer's dance with collections that may run at any time.
  *
  *	put pending/ID		from now on a collector counts this as a root
+ *	list pending/, snapshots/	has somebody else the same number?  Then
+ *				take it back and begin again (turn.c)
  *	list condemned/		what is being deleted was decided before it
  *				could see us
  *	(look at each pack)	if our lease lapsed: it may be deleted already
@@ -20,9 +22,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "engine/crypto/rnd.h"
 #include "engine/repo/state.h"
+
+#define TURNS		8	/* ... so that what a dead run left behind
+				 * under pending/ holds up nobody for long */
+#define TURN_MS		100	/* before the second; then twice as much */
+#define TURN_MAX_MS	600
+#define COMMIT_TAKEN	1	/* another has the number */
 
 static int
 list_snapshots(struct session *s, struct err *e)
@@ -356,8 +366,9 @@ withdraw(struct session *s, const uint8_t id[ID_BYTES], struct err *e)
 }
 
 static int
-publish(struct session *s, const struct buf *object, session_packs_fn *packs,
-    void *ctx, uint8_t id[ID_BYTES], struct err *e)
+publish(struct session *s, const struct manifest *m, const struct buf *object,
+    bool last, session_packs_fn *packs, void *ctx, uint8_t id[ID_BYTES],
+    struct err *e)
 {
 	struct err again = ERR_INIT;
 	uint8_t pending[ID_BYTES];
@@ -365,9 +376,13 @@ publish(struct session *s, const struct buf *object, session_packs_fn *packs,
 
 	if (object_put(s->repo->store, "pending", object, pending, e) != 0)
 		return (-1);
-	if (look_at_packs(s, packs, ctx, e) != 0) {
+	ret = last || keyring_role(s->repo->ring) != ROLE_FULL ? 0 :
+	    turn_is_taken(s, m, pending, e);
+	if (ret == 0)
+		ret = look_at_packs(s, packs, ctx, e);
+	if (ret != 0) {
 		drop_pending(s, pending);
-		return (-1);
+		return (ret);
 	}
 	/* Should this fail without our knowing whether it is there, then
 	 * pending still protects what it needs. */
@@ -455,27 +470,54 @@ remember_done(struct session *s, const struct manifest *m,
 		    "read everything again: %s", err_text(&e));
 }
 
+static int
+try_commit(struct session *s, struct manifest *m, bool last,
+    session_packs_fn *packs, void *ctx, struct snapshot_id *out, struct err *e)
+{
+	struct buf object = BUF_INIT;
+	int ret = -1;
+
+	if (fill(s, m, e) == 0 && emit(s, m, &object, e) == 0) {
+		hash_bytes(out->b, object.data, object.len);
+		if (keyring_role(s->repo->ring) != ROLE_FULL)
+			remember_try(s, m, out);
+		ret = publish(s, m, &object, last, packs, ctx, out->b, e);
+	}
+	buf_fini(&object);
+	return (ret);
+}
+
+/* A random time, longer each time, so that two don't meet again. */
+static void
+wait_for_turn(unsigned turn)
+{
+	uint32_t ms = (uint32_t)TURN_MS << turn;
+	struct timespec nap;
+
+	if (ms > TURN_MAX_MS)
+		ms = TURN_MAX_MS;
+	ms = ms / 2 + rnd_below(ms / 2);
+	nap = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
+	(void)nanosleep(&nap, NULL);
+}
+
 int
 session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
     void *ctx, struct snapshot_id *out, struct err *e)
 {
-	struct buf object = BUF_INIT;
 	struct snapshot_id id;
-	int held = state_hold(s->repo), ret = -1;
+	int held = state_hold(s->repo), ret = COMMIT_TAKEN;
 
-	if (fill(s, m, e) != 0 || emit(s, m, &object, e) != 0)
-		goto out;
-	hash_bytes(id.b, object.data, object.len);
-	if (keyring_role(s->repo->ring) != ROLE_FULL)
-		remember_try(s, m, &id);
-	if (publish(s, &object, packs, ctx, id.b, e) != 0)
-		goto out;
-	remember_done(s, m, &id);
-	*out = id;
-	ret = 0;
-out:
+	for (unsigned turn = 0; turn < TURNS && ret == COMMIT_TAKEN; turn++) {
+		if (turn > 0)
+			wait_for_turn(turn - 1);
+		ret = try_commit(s, m, turn == TURNS - 1, packs, ctx, &id, e);
+	}
+	if (ret == 0) {
+		remember_done(s, m, &id);
+		*out = id;
+	}
 	if (held >= 0)
 		(void)close(held);
-	buf_fini(&object);
 	return (ret < 0 ? err_wrap(e, "committing the snapshot") : 0);
 }

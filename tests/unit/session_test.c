@@ -318,6 +318,76 @@ test_commit_faults(void **state)
 	}
 }
 
+/*
+ * Several users, none of whom knows the others' state, commit to one lineage at
+ * one time: each gets a number of its own.
+ */
+#define USERS	4
+
+static void *
+use_it(void *arg)
+{
+	struct repo_env env = { .log = &logger, .memory_bytes = 64 << 20 };
+	struct snapshot_id id;
+	struct repo *r = NULL;
+	struct err e = ERR_INIT;
+	int *rc = arg;
+
+	*rc = repo_open(&r, store_there(NULL), SLOT_KEY_FILE, &pass, &env, &e);
+	for (int i = 0; i < 2 && *rc == 0; i++)
+		*rc = try_commit(r, "host", "/home", &id, &e);
+	if (*rc != 0)
+		print_error("%s\n", err_text(&e));
+	repo_close(r);
+	return (NULL);
+}
+
+static void
+test_one_number_each(void **state)
+{
+	pthread_t users[USERS];
+	int rc[USERS];
+	struct repo *r;
+
+	make_repo();
+	for (int i = 0; i < USERS; i++)
+		assert_int_equal(pthread_create(&users[i], NULL, use_it,
+		    &rc[i]), 0);
+	for (int i = 0; i < USERS; i++) {
+		assert_int_equal(pthread_join(users[i], NULL), 0);
+		assert_int_equal(rc[i], 0);
+	}
+	r = open_repo();
+	assert_int_equal(check_lies(r), 0);
+	repo_close(r);
+}
+
+/* What a dead run left under pending/ holds up nobody. */
+static void
+test_left_pending(void **state)
+{
+	struct snapshot_id id, a;
+	struct buf object = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct repo *r;
+
+	make_repo();
+	r = open_repo();
+	a = commit(r, "host", "/home");
+	assert_int_equal(object_load(repo_store(r), "snapshots", a.b,
+	    SEALED_MAX, &object, &e), 0);
+	remove_object("snapshots", a.b);
+	repo_close(r);
+	run_command("rm -rf", states, "");
+	r = open_repo();
+	assert_int_equal(object_put(repo_store(r), "pending", &object, id.b,
+	    &e), 0);
+	(void)commit(r, "host", "/home");
+	assert_int_equal(check_lies(r), 0);
+	buf_fini(&object);
+	repo_close(r);
+}
+
 int
 main(void)
 {
@@ -325,7 +395,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_banned), T(test_deleting),
 		T(test_condemned_unreadable), T(test_pending_vanishes),
-		T(test_lapsed), T(test_renewal), T(test_commit_faults)
+		T(test_lapsed), T(test_renewal), T(test_commit_faults),
+		T(test_one_number_each), T(test_left_pending)
 	};
 
 	if (sodium_init() < 0)
