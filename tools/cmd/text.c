@@ -98,6 +98,15 @@ text_interval(char dst[TEXT_BYTES], uint64_t ms)
 	return (dst);
 }
 
+char *
+text_estimate(char dst[TEXT_BYTES], uint64_t ms)
+{
+	if (ms >= 100000)
+		return (text_interval(dst, ms));
+	(void)snprintf(dst, TEXT_BYTES, "%u s", (unsigned)(ms / 1000) + 1);
+	return (dst);
+}
+
 /* The bytes of the printable character at p, or 0. */
 static size_t
 printable(const char *p, size_t len, int *width)
@@ -202,6 +211,18 @@ text_quote(struct buf *b, const void *bytes, size_t len)
 	buf_u8(b, '\'');
 }
 
+/* The bytes of the character at p and its columns; what is no character is one
+ * of one column. */
+static size_t
+character(const char *p, size_t len, int *width)
+{
+	size_t n = printable(p, len, width);
+
+	if (n == 0)
+		*width = 1;
+	return (n == 0 ? 1 : n);
+}
+
 size_t
 text_width(const char *s, size_t len, size_t max, size_t *cut)
 {
@@ -209,11 +230,7 @@ text_width(const char *s, size_t len, size_t max, size_t *cut)
 	int width;
 
 	while (at < len) {
-		n = printable(s + at, len - at, &width);
-		if (n == 0) {
-			n = 1;
-			width = 1;
-		}
+		n = character(s + at, len - at, &width);
 		if (columns + (size_t)width > max)
 			break;
 		columns += (size_t)width;
@@ -222,6 +239,19 @@ text_width(const char *s, size_t len, size_t max, size_t *cut)
 	if (cut != NULL)
 		*cut = at;
 	return (columns);
+}
+
+size_t
+text_tail(const char *s, size_t len, size_t max)
+{
+	size_t columns = text_width(s, len, SIZE_MAX, NULL), at = 0;
+	int width;
+
+	while (columns > max) {
+		at += character(s + at, len - at, &width);
+		columns -= (size_t)width;
+	}
+	return (at);
 }
 
 size_t

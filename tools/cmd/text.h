@@ -23,9 +23,13 @@ void text_escape(struct buf *, const void *, size_t len);
 /* The same for a name in a list on a terminal: quoted as a shell would take it
  * where it isn't plain. */
 void text_quote(struct buf *, const void *, size_t len);
+/* "95 s", "3:07 min": how long something will take, which nobody knows well. */
+char *text_estimate(char dst[TEXT_BYTES], uint64_t ms);
 /* Columns that a text takes; where it would take more than max, *cut (may be
  * NULL) is the bytes that fit. */
 size_t text_width(const char *, size_t len, size_t max, size_t *cut);
+/* Where the last part of a text begins that takes at most max columns. */
+size_t text_tail(const char *, size_t len, size_t max);
 
 /* The columns of the terminal at a descriptor; 0 when it is none. */
 size_t text_columns(int fd);

@@ -10,6 +10,9 @@
 #include "engine/base/clock.h"
 #include "tools/cmd/text.h"
 
+#define ESTIMATE_MS	2000	/* of work, before the rest is estimated */
+#define ESTIMATE_PART	200	/* ... and so much of it */
+#define PATH_LEAST	10	/* columns for a path, else none */
 #define LINE_MAX_BYTES		8192
 #define JSON_PROGRESS_MS	1000
 
@@ -288,7 +291,7 @@ wants_color(void)
 	    term != NULL && *term != '\0' && strcmp(term, "dumb") != 0);
 }
 
-/* "12 / 400 files, 1.2 GiB, 85 MiB/s, 1:10 min left  /home/ana/x" */
+/* "12 / 400 files, 1.2 GiB, 85 MiB/s, 1:10 min left" */
 static void
 progress_text(struct ui *ui, const struct event_progress *p, struct buf *b)
 {
@@ -309,9 +312,11 @@ progress_text(struct ui *ui, const struct event_progress *p, struct buf *b)
 	(void)snprintf(line, sizeof(line), "%s, %s/s",
 	    text_size(t1, p->bytes), text_size(t2, speed));
 	buf_bytes(b, line, strlen(line));
-	if (p->bytes_total > p->bytes && speed > 0) {
+	/* The first moments tell nothing. */
+	if (p->bytes_total > p->bytes && speed > 0 && ms >= ESTIMATE_MS &&
+	    p->bytes >= p->bytes_total / ESTIMATE_PART) {
 		(void)snprintf(line, sizeof(line), ", %s left",
-		    text_interval(t1, (p->bytes_total - p->bytes) / speed *
+		    text_estimate(t1, (p->bytes_total - p->bytes) / speed *
 		    1000));
 		buf_bytes(b, line, strlen(line));
 	}
@@ -320,23 +325,43 @@ progress_text(struct ui *ui, const struct event_progress *p, struct buf *b)
 		    text_n(t1, p->errors, "error", "errors"));
 		buf_bytes(b, line, strlen(line));
 	}
-	if (p->path != NULL) {
+}
+
+/* The path behind it, as far as there is room: its end says most. */
+static void
+progress_path(struct buf *b, const char *path, size_t width)
+{
+	size_t used = text_width((char *)b->data, b->len, SIZE_MAX, NULL);
+	struct buf escaped = BUF_INIT;
+	size_t at;
+
+	text_escape(&escaped, path, strlen(path));
+	if (!escaped.failed && !b->failed && used + PATH_LEAST <= width) {
+		width -= used + 2;
 		buf_bytes(b, "  ", 2);
-		text_escape(b, p->path, strlen(p->path));
+		at = text_tail((char *)escaped.data, escaped.len, width);
+		if (at > 0) {
+			buf_bytes(b, "...", 3);
+			at = text_tail((char *)escaped.data, escaped.len,
+			    width - 3);
+		}
+		buf_bytes(b, escaped.data + at, escaped.len - at);
 	}
+	buf_fini(&escaped);
 }
 
 static void
 progress(void *ctx, const struct event_progress *p)
 {
 	struct ui *ui = ctx;
+	size_t width = terminal_width(), cut;
 	struct buf b = BUF_INIT;
-	size_t cut;
 
 	progress_text(ui, p, &b);
+	if (p->path != NULL)
+		progress_path(&b, p->path, width);
 	if (!b.failed) {
-		(void)text_width((char *)b.data, b.len, terminal_width(),
-		    &cut);
+		(void)text_width((char *)b.data, b.len, width, &cut);
 		(void)pthread_mutex_lock(&ui->lock);
 		(void)fprintf(stderr, "\r%.*s\033[K", (int)cut,
 		    (char *)b.data);
