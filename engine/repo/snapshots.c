@@ -420,10 +420,12 @@ out:
 int
 repo_snapshots(struct repo *repo, struct snapshots *out, struct err *e)
 {
+	static const char *const tags = "tags";
 	struct snapshots l = { 0 };
 
 	if (must_read(repo, "read or list snapshots", e) != 0)
 		return (-1);
+	store_list_ahead(repo->store, &tags, 1);
 	if (snapshots_refresh(repo, &l, e) != 0 ||
 	    tags_apply(repo, &l, e) != 0) {
 		snapshots_fini(&l);

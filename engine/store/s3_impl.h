@@ -13,7 +13,7 @@
 /* Does the server honour If-None-Match? */
 enum create_only { CREATE_UNKNOWN, CREATE_ONLY, CREATE_REPLACES };
 
-#define S3_AHEAD_MAX	8
+#define S3_AHEAD_MAX	12
 struct ahead;
 
 struct s3_store {

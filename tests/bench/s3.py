@@ -1,19 +1,27 @@
 #!/usr/bin/python3
 """How fast a repository in a bucket is, in time, requests and memory.
 
-    s3.py [--scale X] [--rounds N] [--tools vitrine,restic,rclone] [--latency MS]
-          [--connections 4,16,64] [--no-memory]
+    s3.py [--scale X] [--rounds N] [--tools vitrine,restic,rclone] [--corpora S,L,R]
+          [--parts here,memory,far] [--latency MS] [--connections 4,16,64]
 
 A radosgw with its data in memory runs on this machine and shares the processors, so
 what counts are ratios within one table.  "raw" is curl with as many transfers at a time
-(16), putting and getting objects of the size of a pack: all that the server gives.  rclone
-copies files as they are; restic stores as vitrine does.  A second table is of the same
-steps with --latency milliseconds added to each request by a proxy (Python: not for
-throughput).  Requests and bytes are the server's own counts.
+(16), putting and getting objects of the size of a pack: all that the server gives.  "% raw"
+is what a step moved against that, and "busy" the share of all processors that it and the
+server used: where that is near 100, they are the limit and not the tool's waiting.  rclone
+copies files as they are; restic stores as vitrine does.  Requests and bytes are the
+server's own counts; "client" are the tool's processor seconds for each GB that it moved.
 
-The corpora are those of bench.py at --scale (0.1: 13,000 small files, 0.4 GB of large ones).
+Part "here" is the table as it stands, "memory" the peak of vitrine with so many
+connections, "far" the table with --latency milliseconds added to each request by a proxy
+(Python, some 300 MB/s; "raw" goes through it as well).  There rclone copies R and L only: it
+asks for each file.
+
+The corpora are those of bench.py at --scale (0.1: 13,000 small files, 0.4 GB of large ones)
+and R, one incompressible file of the size of L: what is moved is what is read.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import shutil
@@ -116,8 +124,39 @@ class RcloneS3(OverS3, Tool):
 CLASSES = {"vitrine": VitrineS3, "restic": ResticS3, "rclone": RcloneS3}
 
 
+def make_corpus(which, scale):
+    if which != "R":
+        return corpus(BASE, which, scale, print)
+    top = os.path.join(BASE, "R-%g" % scale)
+    if not os.path.exists(os.path.join(top, "random")):
+        os.makedirs(top, exist_ok=True)
+        with open(os.path.join(top, "new"), "wb") as f:
+            for _ in range(max(int(4000 * scale), 1)):
+                f.write(os.urandom(1000000))
+        os.rename(os.path.join(top, "new"), os.path.join(top, "random"))
+    return top
+
+
+def sources_of(names, scale):
+    """Elsewhere: a tool's peak memory counts what this process had before exec."""
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        return {w: pool.submit(make_corpus, w, scale).result() for w in names}
+
+
+def warm(top):
+    for d, _, files in os.walk(top):
+        for name in files:
+            with open(os.path.join(d, name), "rb") as f:
+                while f.read(1 << 20):
+                    pass
+
+
+def busy(r):
+    return 100 * (r["cpu"] + r["others_cpu"]) / r["wall"] / os.cpu_count()
+
+
 def raw(server, endpoint, work, total):
-    """PUT and GET of objects of a pack's size."""
+    """PUT and GET of objects of a pack's size: bytes a second."""
     keys = {k: v for k, v in server.env.items() if k.startswith("AWS_")}
     c = Client.of_env(keys | {"AWS_ENDPOINT_URL": endpoint})
     one = os.path.join(work, "pack")
@@ -133,6 +172,8 @@ def raw(server, endpoint, work, total):
                     "next\n" if i else "", c.presigned(method, server.bucket, f"raw/{i}"), line))
         r = run(["curl", "-Z", "--parallel-max", str(AT_ONCE), "-K", config])
         got[method] = n * PACK / r["wall"]
+        print("raw %s: %.0f MB/s, busy %.0f %%, client %.2f s a GB (%d at once, %d MiB each)" % (
+            method, got[method] / 1e6, busy(r), r["cpu"] / (n * PACK / 1e9), AT_ONCE, PACK >> 20))
     for i in range(n):
         c.remove(server.bucket, f"raw/{i}")
     return got
@@ -153,36 +194,53 @@ def step(server, f, *args):
     return r | {k: after[k] - before[k] for k in after}
 
 
-def table(server, endpoint, names, sources, rounds, work):
+STEPS = {"first backup": "PUT", "unchanged": None, "restore": "GET", "check all data": "GET"}
+
+
+def show(what, name, runs, size, fast):
+    """One line: medians."""
+    m = {k: statistics.median(r[k] for r in runs) for k in runs[0]}
+    way = STEPS[what]
+    moved = m["put_b" if way == "PUT" else "get_b"]
+    line = "  %-15s %-8s %8.2f %7.2f %7.0f %9d %8.0f" % (
+        what, name, m["wall"], m["cpu"], m["peak_mb"], m["req"], m["req"] / (size / 2**30))
+    if way and moved > 1e6:
+        line += " %8.1f %6.0f %6.0f %6.0f %7.2f" % (
+            moved / 1e6, moved / 1e6 / m["wall"], 100 * moved / m["wall"] / fast[way], busy(m),
+            m["cpu"] / (moved / 1e9))
+    print(line, flush=True)
+
+
+def table(server, endpoint, names, sources, rounds, work, fast):
     for which, source in sources.items():
         size = size_of(source)
+        warm(source)
+        far = endpoint != server.http
         print("\n%s: %.2f GB" % (which, size / 1e9))
-        print("  %-20s %-8s %8s %8s %8s %9s %9s %8s" % (
-            "", "", "seconds", "CPU s", "peak MB", "requests", "req/GiB", "MB/s"))
-        got = {}
+        print("  %-15s %-8s %8s %7s %7s %9s %8s %8s %6s %6s %6s %7s" % (
+            "", "", "seconds", "CPU s", "peak MB", "requests", "req/GiB", "moved MB", "MB/s",
+            "% raw", "busy %", "client"))
+        tools = {name: [] for name in names if not (far and name == "rclone" and which == "S")}
         for n in range(rounds):
-            for name in names:
-                d = os.path.join(work, f"{which}{n}-{endpoint.rsplit(':', 1)[1]}")
+            d = os.path.join(work, f"{which}{n}-{endpoint.rsplit(':', 1)[1]}")
+            for name in tools:
                 os.makedirs(d, exist_ok=True)
                 cls = type(name, (CLASSES[name],), {"endpoint": endpoint, "server": server})
                 cls.name = name
-                t = cls(d, source)
-                t.init()
-                out = os.path.join(d, "out-" + name)
-                for what, f, args in (
-                        ("first backup", t.backup, (0,)), ("unchanged", t.backup, (1,)),
-                        ("restore", t.restore, (out,)), ("check all data", t.check, ())):
-                    got.setdefault((what, name), []).append(step(server, f, *args))
-                shutil.rmtree(out, ignore_errors=True)
-        for what in ("first backup", "unchanged", "restore", "check all data"):
-            for name in names:
-                runs = [r for r in got[what, name] if r]
-                if not runs:
-                    continue
-                m = {k: statistics.median(r[k] for r in runs) for k in runs[0]}
-                print("  %-20s %-8s %8.2f %8.2f %8.0f %9d %9.0f %8.0f" % (
-                    what, name, m["wall"], m["cpu"], m["peak_mb"], m["req"],
-                    m["req"] / (size / 2**30), size / 1e6 / m["wall"]))
+                tools[name].append(cls(d, source))
+                tools[name][n].init()
+        # Each step by all tools in turn; nothing is removed before the end (ext4 is slow
+        # to make files where some were removed).
+        for what in STEPS:
+            for name, repos in tools.items():
+                runs = []
+                for t in repos:
+                    f, args = {"first backup": (t.backup, (0,)), "unchanged": (t.backup, (1,)),
+                               "restore": (t.restore, (os.path.join(t.dir, "out"),)),
+                               "check all data": (t.check, ())}[what]
+                    runs.append(step(server, f, *args))
+                if any(runs):
+                    show(what, name, [r for r in runs if r], size, fast)
 
 
 def memory(server, source, work, connections):
@@ -197,7 +255,6 @@ def memory(server, source, work, connections):
         b = t.run("backup", "-q", *opt, source)
         shutil.rmtree(t.dir + "/cache", ignore_errors=True)
         r = t.run("restore", "-q", *opt, "latest:" + source, "--target", d + "/out")
-        shutil.rmtree(d, ignore_errors=True)
         print("  %3d connections: backup %.0f (%.1f s), restore %.0f (%.1f s)" % (
             n, b["peak_mb"], b["wall"], r["peak_mb"], r["wall"]))
 
@@ -207,32 +264,33 @@ def main():
     ap.add_argument("--scale", type=float, default=0.1)
     ap.add_argument("--rounds", type=int, default=1)
     ap.add_argument("--tools", default="vitrine,restic,rclone")
+    ap.add_argument("--corpora", default="S,L,R")
+    ap.add_argument("--parts", default="here,memory,far")
     ap.add_argument("--latency", type=float, default=30)
     ap.add_argument("--connections", default="4,16,64")
-    ap.add_argument("--no-memory", action="store_true")
     args = ap.parse_args()
     for k in [k for k in os.environ if k.startswith(("AWS_", "VITRINE_")) and k != "VITRINE"]:
         del os.environ[k]               # nothing but what is set here
+    parts = args.parts.split(",")
     names = [n for n in args.tools.split(",") if CLASSES[n].found()]
     os.makedirs(BASE, exist_ok=True)
-    sources = {w: corpus(BASE, w, args.scale, print) for w in ("S", "L")}
+    sources = sources_of(args.corpora.split(","), args.scale)
     work = os.path.join(BASE, "s3-%d" % os.getpid())
     os.makedirs(work)
     server = Server(os.path.join(work, "server"))
     try:
-        r = raw(server, server.http, work, 1 << 30)
-        print("raw: PUT %.0f MB/s, GET %.0f MB/s (%d at once, %d MiB each)" % (
-            r["PUT"] / 1e6, r["GET"] / 1e6, AT_ONCE, PACK >> 20))
-        table(server, server.http, names, sources, args.rounds, work)
-        if not args.no_memory:
-            memory(server, sources["L"], work, [int(n) for n in args.connections.split(",")])
-        if args.latency:
+        if "here" in parts:
+            fast = raw(server, server.http, work, 1 << 30)
+            table(server, server.http, names, sources, args.rounds, work, fast)
+        if "memory" in parts:
+            memory(server, sources.get("R") or next(iter(sources.values())), work,
+                   [int(n) for n in args.connections.split(",")])
+        if "far" in parts:
             proxy = Proxy(server.http)
             proxy.plan(latency=args.latency / 1000)
             print("\nWith %g ms more for each request:" % args.latency)
-            r = raw(server, proxy.url, work, 512 << 20)
-            print("raw: PUT %.0f MB/s, GET %.0f MB/s" % (r["PUT"] / 1e6, r["GET"] / 1e6))
-            table(server, proxy.url, names, sources, args.rounds, work)
+            fast = raw(server, proxy.url, work, 512 << 20)
+            table(server, proxy.url, names, sources, args.rounds, work, fast)
     finally:
         server.stop()
         shutil.rmtree(work, ignore_errors=True)

@@ -177,9 +177,9 @@ run(struct check *c, struct err *e)
 	if (check_objects(c, e) < 0 || check_preload(c, e) < 0 ||
 	    check_catalogs(c, e) < 0 || check_packs(c, e) < 0)
 		return (-1);
-	dirs_clear(c->dirs);
 	if (c->env->read_data && check_data(c, e) < 0)
 		return (-1);
+	dirs_clear(c->dirs);
 	if (check_trace(c, e) < 0)
 		return (-1);
 	return (c->env->mark ? check_mark(c, e) : 0);

@@ -14,7 +14,7 @@
 #include "tools/job/check_impl.h"
 
 #define PIECE		(1U << 20)
-#define FAR_PIECE	(4U << 20)
+#define FAR_PIECE	(8U << 20)
 #define THREADS_MAX	8
 
 struct reading {
@@ -23,6 +23,10 @@ struct reading {
 	struct pack_row row;
 	struct err err;
 	int result;
+
+	/* Read before, and lent; NULL: it was not, or there was no room. */
+	const struct pack_info *info;
+	const struct pack_directory *dir;
 
 	char hex[ID_HEX];
 	char name[PACK_NAME_BYTES];
@@ -197,16 +201,36 @@ load_directory(struct reading *rd, struct pack_info *info,
 
 /* Frames by the directory. */
 static int
-check_inside(struct reading *rd, struct err *e)
+check_by(struct reading *rd, const struct pack_info *info,
+    const struct pack_directory *d, struct err *e)
 {
 	uint8_t id_key[KEY_BYTES];
-	struct pack_directory d = { 0 };
 	struct pack_seal seal;
 	const uint8_t *header;
+	int r;
+
+	if (pack_seal_open(&seal, repo_keyring(rd->c->repo), info, e) < 0 ||
+	    keyring_domain_id_key(repo_keyring(rd->c->repo), info->domain,
+	    id_key, e) < 0 || read_next(rd, PACK_HEADER_BYTES, &header,
+	    e) < 0)
+		r = -1;
+	else
+		r = check_frames(rd, d, &seal, id_key, e);
+	sodium_memzero(&seal, sizeof(seal));
+	sodium_memzero(id_key, sizeof(id_key));
+	return (r);
+}
+
+static int
+check_inside(struct reading *rd, struct err *e)
+{
+	struct pack_directory d = { 0 };
 	struct pack_info info;
 	struct err why = ERR_INIT;
-	int r = 0;
+	int r;
 
+	if (rd->dir != NULL)
+		return (check_by(rd, rd->info, rd->dir, e));
 	r = load_directory(rd, &info, &d, &why);
 	if (r < 0 && !check_is_damage(&why)) {
 		*e = why;
@@ -220,15 +244,7 @@ check_inside(struct reading *rd, struct err *e)
 		rd->said = true;
 		return (0);
 	}
-	if (pack_seal_open(&seal, repo_keyring(rd->c->repo), &info, e) < 0 ||
-	    keyring_domain_id_key(repo_keyring(rd->c->repo), info.domain,
-	    id_key, e) < 0 || read_next(rd, PACK_HEADER_BYTES, &header,
-	    e) < 0)
-		r = -1;
-	else
-		r = check_frames(rd, &d, &seal, id_key, e);
-	sodium_memzero(&seal, sizeof(seal));
-	sodium_memzero(id_key, sizeof(id_key));
+	r = check_by(rd, &info, &d, e);
 	pack_directory_fini(&d);
 	return (r);
 }
@@ -314,6 +330,8 @@ submit(struct check *c, struct lane *lane, const struct pack_row *row,
 	rd->job.run = run_job;
 	rd->c = c;
 	rd->row = *row;
+	rd->dir = dirs_find(c->dirs, &row->id);
+	rd->info = dirs_info(c->dirs, &row->id);
 	err_init(&rd->err);
 	(void)check_id(rd->hex, row->id.b);
 	(void)pack_name(rd->name, &row->id);

@@ -143,10 +143,11 @@ list_all(struct listing *l, struct err *e)
 		"keys", "index", "snapshots", "pending", "condemned",
 		"forwards", "forgotten", "tags", "damaged"
 	};
+	const size_t n = sizeof(prefixes) / sizeof(prefixes[0]);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 &&
-	    i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+	store_list_ahead(repo_store(l->c->repo), prefixes, n);
+	for (size_t i = 0; r == 0 && i < n; i++)
 		r = store_list(repo_store(l->c->repo), prefixes[i], each, l,
 		    e);
 	while (!lane_is_empty(l->lane))

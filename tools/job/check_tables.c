@@ -4,7 +4,8 @@
  *
  * Table entries are sorted by chunk, packs lie anywhere: so as many directories
  * as the budget holds are loaded, all tables are walked over them, and so on,
- * in bounded memory, until every pack had its turn.
+ * in bounded memory, until every pack had its turn.  The last of them stay, for
+ * who reads the data next.
  */
 #include <string.h>
 
@@ -132,7 +133,6 @@ walk_tables(struct round *r, struct err *e)
 		err_init(e);
 	}
 	r->first = false;
-	dirs_clear(c->dirs);
 	return (0);
 }
 
@@ -202,6 +202,15 @@ check_loaded(struct round *r, struct loaded *l, struct err *e)
 	return (said(r->c, row, e));
 }
 
+static int
+next_round(struct round *r, struct err *e)
+{
+	int got = walk_tables(r, e);
+
+	dirs_clear(r->c->dirs);
+	return (got);
+}
+
 /* Room for one more first: all tables are walked over what is there. */
 static int
 take(struct round *r, struct loader *loader, struct err *e)
@@ -210,7 +219,7 @@ take(struct round *r, struct loader *loader, struct err *e)
 
 	check_tick(r->c, NULL);
 	if (check_going(r->c, e) < 0 ||
-	    (dirs_full(r->c->dirs) && walk_tables(r, e) < 0))
+	    (dirs_full(r->c->dirs) && next_round(r, e) < 0))
 		return (-1);
 	return (loader_take(loader, &l) ? check_loaded(r, &l, e) : 0);
 }
