@@ -22,7 +22,7 @@
 #define HTTP_CONNECTIONS_MAX	64
 #define HTTP_BUFFERS_BYTES	((size_t)8 << 20)
 #define HTTP_HEAD_MAX		((size_t)32 << 10)	/* of an answer */
-#define HTTP_HEADERS_MAX	48			/* of a request */
+#define HTTP_HEADERS_MAX	112			/* of a request */
 
 struct http;
 

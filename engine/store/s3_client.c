@@ -267,7 +267,8 @@ make_lines(struct making *m)
 		if (strcmp(m->header[i].name, "host") == 0)
 			continue;
 		text(&m->lines, m->header[i].name);
-		text(&m->lines, ": ");
+		/* A name and a colon alone take a header away, for libcurl. */
+		text(&m->lines, *m->header[i].value != '\0' ? ": " : ";");
 		text(&m->lines, m->header[i].value);
 		buf_u8(&m->lines, '\0');
 	}

@@ -48,7 +48,7 @@ const struct s3_url *s3_url(const struct s3 *);
 unsigned s3_connections(const struct s3 *);
 
 #define S3_REFUSED	1	/* the server has answered, and not with 2xx */
-#define S3_CALL_HEADERS	32
+#define S3_CALL_HEADERS	96
 
 /*
  * One call.  The caller fills the first part, and of rq only dst, cap and

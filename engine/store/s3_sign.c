@@ -37,6 +37,27 @@ hmac(const void *key, size_t len, const char *a, const char *b)
 	return (m);
 }
 
+/* A value without what servers take off: spaces around, and all but one of
+ * those that follow each other. */
+static void
+folded(crypto_hash_sha256_state *h, const char *s)
+{
+	const char *end = s + strlen(s);
+
+	while (*s == ' ')
+		s++;
+	while (end > s && end[-1] == ' ')
+		end--;
+	for (const char *p = s; p < end; s = p) {
+		while (p < end && (p[0] != ' ' || p[1] != ' '))
+			p++;
+		(void)crypto_hash_sha256_update(h, (const uint8_t *)s,
+		    (size_t)(p - s));
+		while (p < end && p[0] == ' ' && p[1] == ' ')
+			p++;
+	}
+}
+
 /* The canonical request's hash. */
 static void
 request_hash(const struct s3_signing *s, char hex[SHA256_TEXT])
@@ -54,7 +75,7 @@ request_hash(const struct s3_signing *s, char hex[SHA256_TEXT])
 	for (size_t i = 0; i < s->nheaders; i++) {
 		text(&h, s->headers[i].name);
 		text(&h, ":");
-		text(&h, s->headers[i].value);
+		folded(&h, s->headers[i].value);
 		text(&h, "\n");
 	}
 	text(&h, "\n");

@@ -25,7 +25,9 @@ struct reading {
 	struct buf text;		/* of the leaf that is open */
 	bool bad;			/* stopped: this can't be */
 
+	const char *root;		/* the element that all is in */
 	struct s3_error *error;		/* this is an <Error> */
+	struct buf *upload;		/* this is an upload's beginning */
 
 	struct s3_page *page;		/* this is a listing */
 	s3_object_fn *fn;
@@ -77,8 +79,7 @@ on_start(void *ctx, const XML_Char *name, const XML_Char **attributes)
 	    local != NULL ? local + 1 : name);
 	r->depth++;
 	buf_reset(&r->text);
-	if (r->depth == 1 && strcmp(r->name[0], r->error != NULL ? "Error" :
-	    "ListBucketResult") != 0)
+	if (r->depth == 1 && strcmp(r->name[0], r->root) != 0)
 		stop(r);
 	if (r->page != NULL && path_is(r, 2, "ListBucketResult", "Contents")) {
 		memset(&r->object, 0, sizeof(r->object));
@@ -282,7 +283,9 @@ on_end(void *ctx, const XML_Char *name)
 		return;
 	if (r->error != NULL)
 		end_of_error(r);
-	else
+	else if (r->upload != NULL && path_is(r, 2, r->root, "UploadId"))
+		keep(r, r->upload);
+	else if (r->page != NULL)
 		end_of_listing(r);
 	r->depth--;
 	buf_reset(&r->text);
@@ -308,13 +311,27 @@ parse(struct reading *r, const void *bytes, size_t len)
 int
 s3_error_parse(struct s3_error *out, const void *bytes, size_t len)
 {
-	struct reading r = { .error = out };
+	struct reading r = { .root = "Error", .error = out };
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	rc = parse(&r, bytes, len);
 	buf_fini(&r.text);
 	return (rc == 0 && out->code[0] != '\0' ? 0 : 1);
+}
+
+int
+s3_upload_parse(struct buf *id, const void *bytes, size_t len)
+{
+	struct reading r = {
+		.root = "InitiateMultipartUploadResult", .upload = id
+	};
+	int rc;
+
+	buf_reset(id);
+	rc = parse(&r, bytes, len);
+	buf_fini(&r.text);
+	return (rc == 0 && !id->failed && id->len > 1 ? 0 : 1);
 }
 
 /* Does the listing say up front that its keys are encoded?  Radosgw says so
@@ -332,7 +349,8 @@ s3_page_parse(struct s3_page *page, const void *bytes, size_t len,
     s3_object_fn *fn, void *ctx, struct err *e)
 {
 	struct reading r = {
-		.page = page, .fn = fn, .ctx = ctx, .e = e,
+		.root = "ListBucketResult", .page = page, .fn = fn,
+		.ctx = ctx, .e = e,
 		.encoded = says_encoded(bytes, len)
 	};
 	int rc;

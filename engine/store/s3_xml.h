@@ -27,6 +27,10 @@ struct s3_error {
 /* 0; > 0 when it is no <Error>, or no XML at all. */
 int s3_error_parse(struct s3_error *, const void *, size_t len);
 
+/* <InitiateMultipartUploadResult>: the upload's id, with a NUL.  0; > 0 when it
+ * is none. */
+int s3_upload_parse(struct buf *id, const void *, size_t len);
+
 /* One page of ListObjectsV2. */
 struct s3_object {
 	const char *key;		/* decoded; any bytes */

@@ -19,6 +19,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct s3_page page = { 0 };
+	struct buf id = BUF_INIT;
 	struct s3_error x;
 	struct err e = ERR_INIT;
 	size_t n = 0;
@@ -28,6 +29,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	BUG_ON(rc < 0 && e.code == ERR_NONE);
 	BUG_ON(rc == 0 && page.truncated && page.token.len < 2);
 	s3_page_fini(&page);
+	if (s3_upload_parse(&id, data, len) == 0)
+		BUG_ON(id.len < 2 || id.data[id.len - 1] != '\0');
+	buf_fini(&id);
 	if (s3_error_parse(&x, data, len) == 0)
 		BUG_ON(x.code[0] == '\0' || strpbrk(x.message, "\r\n"));
 	return (0);

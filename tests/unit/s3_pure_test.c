@@ -345,6 +345,54 @@ test_error(void **state)
 	assert_int_equal(s3_error_parse(&x, "", 0), 1);
 }
 
+static void
+test_upload(void **state)
+{
+	static const char text[] = "<?xml version=\"1.0\"?>"
+	    "<InitiateMultipartUploadResult xmlns=\"x\"><Bucket>b</Bucket>"
+	    "<Key>k</Key><UploadId>2~a&amp;b</UploadId>"
+	    "</InitiateMultipartUploadResult>";
+	struct buf id = BUF_INIT;
+
+	assert_int_equal(s3_upload_parse(&id, text, strlen(text)), 0);
+	assert_string_equal((char *)id.data, "2~a&b");
+	assert_int_equal(s3_upload_parse(&id, text, strlen(text) - 2), 1);
+	assert_int_equal(s3_upload_parse(&id, "<Error/>", 8), 1);
+	assert_int_equal(s3_upload_parse(&id,
+	    "<InitiateMultipartUploadResult/>", 32), 1);
+	buf_fini(&id);
+}
+
+/* Spaces in a value count as servers count them. */
+static void
+test_sign_spaces(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "x", " x  ", true }, { "a b", "a   b", true },
+		{ " a  b c ", "a b c", true }, { "", "   ", true },
+		{ "a b", "ab", false }, { "a  b  c", "a b c", true }
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct s3_header h = { "x-amz-meta-a", cases[i].a };
+		struct s3_signing s = {
+			.method = "GET", .path = "/", .query = "",
+			.headers = &h, .nheaders = 1, .payload = EMPTY,
+			.date = "20150830T123600Z", .region = "us-east-1",
+			.service = "s3", .access_key = "a", .secret_key = "s"
+		};
+		char first[SHA256_TEXT];
+
+		(void)snprintf(first, sizeof(first), "%s", signature(&s));
+		h.value = cases[i].b;
+		assert_int_equal(strcmp(first, signature(&s)) == 0,
+		    cases[i].same);
+	}
+}
+
 static int
 pairs(void *ctx, const char *key, size_t klen, const char *value, size_t vlen,
     struct err *e)
@@ -422,6 +470,8 @@ main(void)
 		cmocka_unit_test(test_encoding),
 		cmocka_unit_test(test_listing),
 		cmocka_unit_test(test_error),
+		cmocka_unit_test(test_upload),
+		cmocka_unit_test(test_sign_spaces),
 		cmocka_unit_test(test_ini),
 		cmocka_unit_test(test_role)
 	};
