@@ -37,7 +37,8 @@ struct frame_info {
 void pack_info_emit(struct buf *, const struct pack_info *);
 void pack_info_parse(struct pack_info *, struct rd *);
 
-/* Writing: the bytes of a pack in order, for a store_put stream.  Confined. */
+/* Writing: the bytes of a pack in order, for a store_put stream.  Confined, but
+ * for packer_hash. */
 struct packer;
 /* Emits the header into out; mix as for salt_new.  `number' counts the
  * run's packs. */
@@ -54,6 +55,10 @@ uint64_t packer_bytes(const struct packer *);
  * what was emitted before.  *info says where it lies. */
 int packer_add(struct packer *, const struct frame *, struct frame_info *info,
     struct err *);
+/* Then its bytes, for the pack's name: once for each frame added, in the same
+ * order, before the close.  Another thread may do it while later ones are
+ * added. */
+void packer_hash(struct packer *, const struct frame *);
 /* Emits directory and trailer into out, padded (Padme); gives the id.  The
  * bytes hashed are all that were emitted or added, in order. */
 int packer_close(struct packer *, struct buf *out, struct pack_info *,

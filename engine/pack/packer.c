@@ -4,7 +4,8 @@
  * holds the stream writes them.
  *
  * Invariants:
- *  1. bytes is what was emitted or added so far, and exactly that was hashed.
+ *  1. bytes is what was emitted or added so far; hashed is as much of it as was
+ *     hashed, in order, and at the close that is all.
  *  2. frames and slots describe every frame added, in order.
  *  3. A pack that would pass a limit of the format refuses the frame and stays
  *     as it was.
@@ -19,6 +20,7 @@ struct packer {
 	struct pack_info info;		/* but for id and size */
 	uint8_t head[PACK_HEAD_AD];	/* bound to the directory */
 	struct hash hash;
+	uint64_t hashed;		/* of bytes; the hasher's, as hash is */
 	uint64_t bytes;
 	uint32_t nframes;
 	struct buf frames;		/* the directory's two parts */
@@ -52,7 +54,7 @@ emit_header(struct packer *p, struct buf *out, const struct keyring *ring,
 		return (-1);
 	memcpy(p->head, out->data + start, sizeof(p->head));
 	hash_update(&p->hash, out->data + start, PACK_HEADER_BYTES);
-	p->bytes = PACK_HEADER_BYTES;
+	p->hashed = p->bytes = PACK_HEADER_BYTES;
 	return (0);
 }
 
@@ -153,13 +155,19 @@ packer_add(struct packer *p, const struct frame *f, struct frame_info *info,
 	buf_u32(&p->frames, raw);
 	buf_u8(&p->frames, f->codec);
 	buf_u16(&p->frames, (uint16_t)f->nslots);
-	hash_update(&p->hash, f->stored.data, f->stored.len);
 	*info = (struct frame_info){ .no = p->nframes,
 	    .off = (uint32_t)p->bytes, .stored = (uint32_t)f->stored.len,
 	    .raw = raw };
 	p->bytes = bytes;
 	p->nframes++;
 	return (0);
+}
+
+void
+packer_hash(struct packer *p, const struct frame *f)
+{
+	hash_update(&p->hash, f->stored.data, f->stored.len);
+	p->hashed += f->stored.len;
 }
 
 int
@@ -174,7 +182,7 @@ packer_close(struct packer *p, struct buf *out, struct pack_info *info,
 	uint8_t *t = ad + PACK_HEAD_AD;
 	uint8_t *d;
 
-	BUG_ON(p->closed);
+	BUG_ON(p->closed || p->hashed != p->bytes);
 	d = buf_grow(out, dir + AEAD_TAG_BYTES + PACK_TRAILER_BYTES);
 	if (d == NULL)
 		return (buf_ok(out, e));

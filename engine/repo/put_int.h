@@ -53,18 +53,19 @@ stream_kind(enum stream s)
 
 /*
  * A frame and its job.  Being filled (coordinator) -> squeezed (worker) ->
- * given a pack and number (coordinator) -> sealed (worker) -> appended
- * (coordinator) -> free again.
+ * given a pack and number (coordinator) -> sealed (worker) -> given a place
+ * (coordinator) -> appended (worker) -> free again.
  */
 struct item {
 	struct job job;			/* first: a job is its item */
-	struct item *next;		/* among the free ones */
+	struct item *next;	/* among the free ones, or those appending */
 	struct put *put;
 	struct frame *frame;		/* owned */
 	enum stream stream;
 	uint32_t number;		/* the run's */
 	struct pack *pack;		/* once chosen */
 	uint32_t no;			/* in the pack */
+	struct frame_info info;		/* once it has a place */
 	int rc;
 	struct err err;
 };
@@ -76,14 +77,16 @@ struct pack {
 	struct put *put;
 	enum stream stream;
 	uint32_t number;		/* the run's */
+	struct lane *append;		/* borrowed: where its frames queue */
 	struct packer *packer;		/* owned */
 	struct store_put *out;		/* owned until the commit */
 	uint32_t assigned;		/* frames given to it */
+	uint32_t placed;		/* of them, given a place */
 	uint32_t appended;		/* of them, appended */
 	uint64_t bytes;			/* of the frames given to it */
 	uint64_t slots;			/* likewise */
 	bool full;			/* gets no more */
-	struct frame_info *frames;	/* owned; data only; appended of them */
+	struct frame_info *frames;	/* owned; data only; placed of them */
 	uint32_t frames_cap;
 	struct pack_info info;		/* once closed */
 	int rc;
@@ -91,6 +94,7 @@ struct pack {
 };
 
 #define DATA_PACKS_OPEN	2
+#define PACKS_OPEN	(DATA_PACKS_OPEN + STREAMS - 1)
 
 /* A frame that lies in its pack, not yet told. */
 struct told {
@@ -136,6 +140,9 @@ struct put {
 	struct item *filling[STREAMS];
 	struct lane *squeeze;
 	struct lane *seal;
+	struct lane *append[PACKS_OPEN];	/* one job of each at a time */
+	struct item *appending;		/* in those lanes, by number */
+	struct item **appending_tail;
 	struct squeezers squeezers;
 	uint32_t next_frame;
 	uint64_t submitted;		/* frames */
@@ -179,9 +186,13 @@ void packs_close(struct put *);		/* aborts what is not closed */
  * will take so many bytes. */
 int packs_choose(struct put *, enum stream, const struct frame *,
     size_t bytes, struct pack **out, uint32_t *no, struct err *);
-/* A sealed frame's turn; closes the pack behind its last frame. */
-int packs_append(struct put *, struct pack *, const struct frame *,
-    struct frame_info *, struct err *);
+/* A sealed frame's turn: its place in the pack. */
+int packs_place(struct pack *, const struct frame *, struct frame_info *,
+    struct err *);
+/* On a worker, a pack's frames in the order of their places: the bytes. */
+int pack_append(struct pack *, const struct frame *, struct err *);
+/* A frame was appended: closes the pack behind its last one. */
+int packs_appended(struct put *, struct pack *, struct err *);
 /* Close all packs of that kind; nothing of it is in flight.  They are then
  * among the closed ones. */
 int packs_finish(struct put *, enum object_kind, struct err *);

@@ -14,8 +14,9 @@
  *
  * Invariants:
  *  1. All here runs on the coordinator in the order of the frames, but for
- *     close_run(), which has its pack for itself.  So numbers, salts and
- *     choices don't depend on threads.
+ *     pack_append(), of which a pack has one at a time, and close_run(), which
+ *     has its pack for itself.  So numbers, salts and choices don't depend on
+ *     threads.
  *  2. A frame number is given once.  A frame that fails to seal fails the run:
  *     nothing is ever sealed twice under one number.
  *  3. A pack is in one place: open_data/open_meta, filled, the lane, or closed.
@@ -155,6 +156,9 @@ packs_choose(struct put *p, enum stream s, const struct frame *frame,
 	if (at[i] == NULL && pack_begin(p, s, frame, &at[i], e) != 0)
 		return (-1);
 	pack = at[i];
+	/* Whoever takes a pack's position takes its lane. */
+	pack->append = p->append[s == STREAM_DATA ? i :
+	    DATA_PACKS_OPEN - 1 + (unsigned)s];
 	*no = pack->assigned++;
 	pack->bytes += bytes;
 	pack->slots += frame->nslots;
@@ -241,7 +245,7 @@ note_frame(struct pack *pack, const struct frame_info *info, struct err *e)
 {
 	if (pack->stream != STREAM_DATA)
 		return (0);
-	if (pack->appended == pack->frames_cap) {
+	if (pack->placed == pack->frames_cap) {
 		uint32_t cap = pack->frames_cap == 0 ? 64 :
 		    2 * pack->frames_cap;
 		void *v = realloc(pack->frames, cap * sizeof(*pack->frames));
@@ -251,21 +255,37 @@ note_frame(struct pack *pack, const struct frame_info *info, struct err *e)
 		pack->frames = v;
 		pack->frames_cap = cap;
 	}
-	pack->frames[pack->appended] = *info;
+	pack->frames[pack->placed] = *info;
 	return (0);
 }
 
 int
-packs_append(struct put *p, struct pack *pack, const struct frame *frame,
+packs_place(struct pack *pack, const struct frame *frame,
     struct frame_info *info, struct err *e)
+{
+	if (packer_add(pack->packer, frame, info, e) != 0 ||
+	    note_frame(pack, info, e) != 0)
+		return (err_wrap(e, "write a pack"));
+	BUG_ON(info->no != pack->placed);
+	pack->placed++;
+	return (0);
+}
+
+int
+pack_append(struct pack *pack, const struct frame *frame, struct err *e)
+{
+	packer_hash(pack->packer, frame);
+	if (store_put_append(pack->out, frame->stored.data, frame->stored.len,
+	    e) != 0)
+		return (err_wrap(e, "write a pack"));
+	return (0);
+}
+
+int
+packs_appended(struct put *p, struct pack *pack, struct err *e)
 {
 	struct pack **at;
 
-	if (packer_add(pack->packer, frame, info, e) != 0 ||
-	    store_put_append(pack->out, frame->stored.data, frame->stored.len,
-	    e) != 0 || note_frame(pack, info, e) != 0)
-		return (err_wrap(e, "write a pack"));
-	BUG_ON(info->no != pack->appended);
 	pack->appended++;
 	if (!pack->full || pack->appended < pack->assigned)
 		return (0);

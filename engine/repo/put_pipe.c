@@ -1,17 +1,18 @@
 /*
  * Frames in flight.  What is filled in order is squeezed by any worker, gets
- * its pack and number in order, is sealed by any worker, and is appended in
- * order.
+ * its pack and number in order, is sealed by any worker, gets its place in
+ * order, and is hashed and appended by any worker, one at a time for a pack.
  *
  *	free --room--> filling --send--> squeeze lane --turn--> seal lane
- *	     <--turn, appended--
+ *	     <--turn-- the pack's append lane <--turn--
  *
- * Invariants, all on the coordinator but for the two jobs:
+ * Invariants, all on the coordinator but for the three jobs:
  *  1. An item is free, being filled, or in one lane.
  *  2. There are at least two items more than streams, so when none is free at
  *     least one is in a lane, and its turn frees it: no deadlock.
- *  3. Frames leave both lanes in the order in which they were sent; the choice
- *     of packs and all random draws happen in that order.
+ *  3. Frames leave all lanes in the order in which they were sent: `appending'
+ *     holds it for those in the append lanes.  The choice of packs and all
+ *     random draws happen in that order.
  *  4. The caller is told of a frame just when FRAMES_IN_FLIGHT_MAX more were
  *     sent, or at a flush: a moment that the calls decide, not the threads.
  */
@@ -84,6 +85,18 @@ seal_run(struct job *job)
 }
 
 static void
+append_run(struct job *job)
+{
+	struct item *it = (struct item *)job;
+
+	if (atomic_load(&it->put->cancel)) {
+		it->rc = err_set(&it->err, ERR_CANCELED, "canceled");
+		return;
+	}
+	it->rc = pack_append(it->pack, it->frame, &it->err);
+}
+
+static void
 item_free(struct put *p, struct item *it)
 {
 	frame_reset(it->frame);
@@ -140,25 +153,54 @@ note_placed(struct put *p, const struct item *it, struct err *e)
 	return (0);
 }
 
-/* The oldest sealed frame's turn: into its pack. */
+/* The oldest sealed frame's turn: a place, on to its pack. */
 static int
 turn_sealed(struct put *p, struct err *e)
 {
 	struct item *it = (struct item *)lane_take(p->seal);
-	struct told *t = &p->ring[p->appended % FRAMES_IN_FLIGHT_MAX];
 	int rc = it->rc;
 
 	if (rc != 0)
 		*e = it->err;
 	if (rc == 0)
 		rc = note_placed(p, it, e);
-	if (rc == 0) {
+	if (rc == 0)
+		rc = packs_place(it->pack, it->frame, &it->info, e);
+	if (rc != 0) {
+		item_free(p, it);
+		return (-1);
+	}
+	it->next = NULL;
+	*p->appending_tail = it;
+	p->appending_tail = &it->next;
+	it->job.run = append_run;
+	lane_submit(it->pack->append, &it->job);
+	return (0);
+}
+
+/* The oldest frame in the append lanes: to be told. */
+static int
+turn_appended(struct put *p, struct err *e)
+{
+	struct item *it = p->appending;
+	struct told *t = &p->ring[p->appended % FRAMES_IN_FLIGHT_MAX];
+	struct job *job = lane_take(it->pack->append);
+	int rc;
+
+	BUG_ON(job != &it->job);
+	p->appending = it->next;
+	if (p->appending == NULL)
+		p->appending_tail = &p->appending;
+	rc = it->rc;
+	if (rc != 0) {
+		*e = it->err;
+	} else {
 		t->frame = it->number;
 		t->pack = it->pack->number;
-		rc = packs_append(p, it->pack, it->frame, &t->info, e);
-	}
-	if (rc == 0)
+		t->info = it->info;
 		p->appended++;
+		rc = packs_appended(p, it->pack, e);
+	}
 	item_free(p, it);
 	return (rc);
 }
@@ -168,7 +210,11 @@ static int
 turns_ready(struct put *p, struct err *e)
 {
 	for (;;) {
-		if (lane_is_ready(p->seal)) {
+		if (p->appending != NULL &&
+		    lane_is_ready(p->appending->pack->append)) {
+			if (turn_appended(p, e) != 0)
+				return (-1);
+		} else if (lane_is_ready(p->seal)) {
 			if (turn_sealed(p, e) != 0)
 				return (-1);
 		} else if (lane_is_ready(p->squeeze)) {
@@ -184,6 +230,8 @@ turns_ready(struct put *p, struct err *e)
 static int
 turn(struct put *p, struct err *e)
 {
+	if (p->appending != NULL)
+		return (turn_appended(p, e));
 	if (!lane_is_empty(p->seal))
 		return (turn_sealed(p, e));
 	BUG_ON(lane_is_empty(p->squeeze));
@@ -305,6 +353,7 @@ pipe_open(struct put *p, struct err *e)
 
 	pthread_mutex_init(&p->squeezers.lock, NULL);
 	p->squeezers.level = p->env.level != 0 ? p->env.level : LEVEL_DEFAULT;
+	p->appending_tail = &p->appending;
 	p->squeezers.v = calloc(threads + 1, sizeof(*p->squeezers.v));
 	p->items = calloc(n, sizeof(*p->items));
 	if (p->squeezers.v == NULL || p->items == NULL)
@@ -318,22 +367,34 @@ pipe_open(struct put *p, struct err *e)
 		it->put = p;
 		item_free(p, it);
 	}
-	if (lane_new(&p->squeeze, p->env.pool, PUT_PRIORITY, n, e) != 0)
+	if (lane_new(&p->squeeze, p->env.pool, PUT_PRIORITY, n, e) != 0 ||
+	    lane_new(&p->seal, p->env.pool, PUT_PRIORITY + 1, n, e) != 0)
 		return (-1);
-	return (lane_new(&p->seal, p->env.pool, PUT_PRIORITY + 1, n, e));
+	for (unsigned i = 0; i < PACKS_OPEN; i++) {
+		if (lane_new(&p->append[i], p->env.pool, PUT_PRIORITY + 2, n,
+		    e) != 0)
+			return (-1);
+		lane_limit(p->append[i], 1);
+	}
+	return (0);
+}
+
+/* Whatever is in it is dropped. */
+static void
+drain(struct lane *lane)
+{
+	while (lane != NULL && lane_take(lane) != NULL)
+		;
+	lane_free(lane);
 }
 
 void
 pipe_close(struct put *p)
 {
-	if (p->squeeze != NULL)
-		while (lane_take(p->squeeze) != NULL)
-			;
-	if (p->seal != NULL)
-		while (lane_take(p->seal) != NULL)
-			;
-	lane_free(p->squeeze);
-	lane_free(p->seal);
+	drain(p->squeeze);
+	drain(p->seal);
+	for (unsigned i = 0; i < PACKS_OPEN; i++)
+		drain(p->append[i]);
 	for (unsigned i = 0; i < p->nitems; i++)
 		frame_free(p->items[i].frame);
 	free(p->items);

@@ -129,6 +129,7 @@ move_chunk(struct repack *r, const struct pack_info *old,
 	must(frame_seal(r->frame, packer_seal(r->packer),
 	    packer_next_frame(r->packer), true, &e), &e);
 	must(packer_add(r->packer, r->frame, &m->to, &e), &e);
+	packer_hash(r->packer, r->frame);
 	must(store_put_append(r->out, r->frame->stored.data,
 	    r->frame->stored.len, &e), &e);
 	m->frame = at->no;
