@@ -81,3 +81,24 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 	is "$(cat "$T/user/out/a/b/two")" two
 	is "$(stat -c %a "$T/user/out/a")" 750
 fi
+
+step "directories above the paths: as they were, where they are made"
+mkdir -p "$T/above/kept/deep/in" "$T/above/other"
+echo secret >"$T/above/kept/deep/in/file"
+chmod 710 "$T/above/kept"
+chmod 2700 "$T/above/kept/deep"
+touch -d '2003-01-01 UTC' "$T/above/kept/deep" "$T/above/kept"
+ok vitrine backup "$T/above/kept/deep/in" "$T/above/other"
+like() {
+	is "$(stat -c '%a %U %y' "$1")" "$(stat -c '%a %U %y' "$2")"
+}
+ok vitrine restore latest --target "$T/up"
+like "$T/up$T/above/kept" "$T/above/kept"
+like "$T/up$T/above/kept/deep" "$T/above/kept/deep"
+ok vitrine restore latest --target "$T/up2" --include '*/file'
+like "$T/up2$T/above/kept/deep" "$T/above/kept/deep"
+ok vitrine restore "latest:$T/above" --target "$T/up3"
+like "$T/up3/kept" "$T/above/kept"
+chmod 755 "$T/up3/kept"
+ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always
+is "$(stat -c %a "$T/up3/kept")" 755

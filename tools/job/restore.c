@@ -103,10 +103,9 @@ static int
 make_dir(struct restore *rs, const struct parent *parent, const char *name,
     const char *path, size_t len, const struct entry *en, struct err *e)
 {
-	mode_t mode = (en->flags & ENTRY_IMPLIED) != 0 ? 0777 : 0700;
 	enum over how = OVER_MAKE;
 
-	if (mkdirat(parent->fd, name, mode) < 0) {
+	if (mkdirat(parent->fd, name, 0700) < 0) {
 		int saved = errno;
 
 		if (errno == ENOSPC || errno == EDQUOT)
@@ -126,13 +125,15 @@ make_dir(struct restore *rs, const struct parent *parent, const char *name,
 		if (how != OVER_SAME && over_remove(rs, parent->fd, name, path,
 		    how) < 0)
 			return (CATALOG_SKIP);
-		if (how != OVER_SAME && mkdirat(parent->fd, name, mode) < 0) {
+		if (how != OVER_SAME && mkdirat(parent->fd, name, 0700) < 0) {
 			restore_failed(rs, path, "%s; nor what is below it",
 			    strerror(errno));
 			return (CATALOG_SKIP);
 		}
 	}
 	(void)atomic_fetch_add(&rs->dirs, 1);
+	if (how != OVER_SAME)
+		above_made(rs, en, path);
 	if (how == OVER_SAME && rs->env->delete_extra)
 		return (over_delete(rs, en, path, len, e));
 	return (0);
@@ -239,8 +240,11 @@ make_parents(struct restore *rs, const char *path, size_t len, struct err *e)
 		r = beneath_open(rs->target, path, at == path ? 0 :
 		    (size_t)(at - path) - 1, &dir, e);
 		if (r == 0) {
-			if (mkdirat(dir, name, 0700) == 0)
+			if (mkdirat(dir, name, 0700) == 0) {
 				(void)atomic_fetch_add(&rs->dirs, 1);
+				r = above_made_at(rs, path,
+				    (size_t)(slash - path), e);
+			}
 			(void)close(dir);
 		}
 		at = slash + 1;
@@ -540,6 +544,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	lane_free(rs.lane);
 	pool_free(rs.pool);
 	links_close(rs.links);
+	inoset_fini(&rs.above);
 	buf_fini(&rs.path);
 	buf_fini(&rs.undone);
 	buf_fini(&rs.written);

@@ -29,15 +29,17 @@ finish_dir(struct restore *rs, const char *path, size_t len,
     const struct entry *en, struct err *e)
 {
 	struct meta_at at = { -1, -1, NULL };
+	struct entry own = *en;
 	int r;
 
-	if ((en->flags & ENTRY_IMPLIED) != 0)
+	if ((en->flags & ENTRY_IMPLIED) != 0 && !above_wants(rs, &own))
 		return (0);
 	r = beneath_open(rs->target, path, len, &at.fd, e);
 	if (r != 0)
 		/* Something was in its way: said in the first walk. */
 		return (r < 0 ? -1 : 0);
-	r = meta_restore(rs, &at, len > 0 ? path : rs->env->target, en, e);
+	r = meta_restore(rs, &at, len > 0 ? path : rs->env->target, &own,
+	    e);
 	(void)close(at.fd);
 	return (r);
 }

@@ -5,6 +5,7 @@
 
 #include "engine/base/pool.h"
 #include "index/catalog.h"
+#include "tools/job/inoset.h"
 #include "tools/job/links.h"
 #include "tools/job/restore.h"
 
@@ -43,6 +44,7 @@ struct restore {
 	unsigned nscratch;		/* locked */
 
 	struct links *links;		/* the walker's */
+	struct inoset above;		/* ... implied directories it made */
 	struct buf path;		/* ... the path it is at, with a NUL */
 	unsigned threads;		/* immutable, as run_bytes */
 	size_t run_bytes;		/* stored bytes that one read brings */
@@ -53,6 +55,15 @@ struct restore {
 	const struct parent *planned;	/* of the last file; not followed */
 	struct parent *parent;		/* of the last entry */
 };
+
+/* restore_above.c: a directory that the walk made, noted if it is implied; the
+ * same by its path below the target. */
+void above_made(struct restore *, const struct entry *, const char *path);
+int above_made_at(struct restore *, const char *path, size_t len,
+    struct err *);
+/* Is this implied one ours, to get its metadata?  Then *en is what can be
+ * had. */
+bool above_wants(const struct restore *, struct entry *);
 
 /* What to do about what is there (restore_over.c). */
 enum over {
