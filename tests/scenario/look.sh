@@ -112,6 +112,8 @@ if [ $xattr = 1 ]; then
 	ok vitrine history --json "$D/hole"
 	is "$(grep -c '"type":"file_version"' "$T/out")" 2
 	says '"change":"metadata"'
+	ok vitrine find "$D/hole"
+	says '^2 found|: 2 found'
 fi
 ok vitrine history "$D/many/f0003"
 says '  2  metadata +-rw-'

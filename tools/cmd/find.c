@@ -10,6 +10,7 @@
 
 #include "tools/cmd/cmd.h"
 #include "tools/cmd/entry.h"
+#include "tools/job/diff.h"
 #include "tools/job/pattern.h"
 
 static const struct opt options[] = {
@@ -99,7 +100,10 @@ same_stamp(const struct stamp *a, const struct stamp *b)
 static int
 is_old(const struct search *s, const struct entry *en, struct err *e)
 {
+	struct diff_side side[2];
+	enum diff_kind kind;
 	struct entry old;
+	unsigned meta;
 	int r;
 
 	if (s->was == NULL)
@@ -108,9 +112,14 @@ is_old(const struct search *s, const struct entry *en, struct err *e)
 	    s->path.len - 1, &old, NULL, e);
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
-	return (old.kind == en->kind && old.size == en->size &&
-	    old.mode == en->mode && old.uid == en->uid &&
-	    old.gid == en->gid && same_stamp(&old.mtime, &en->mtime));
+	if (!same_stamp(&old.mtime, &en->mtime))
+		return (0);
+	side[0] = (struct diff_side){ s->was->catalog,
+	    s->was->manifest.domain };
+	side[1] = (struct diff_side){ s->now->catalog,
+	    s->now->manifest.domain };
+	r = diff_entry(side, &old, en, &kind, &meta, e);
+	return (r < 0 ? -1 : r == 0);
 }
 
 static int
