@@ -2,8 +2,11 @@
  * A store in a bucket: opening, reading, listing, removing.  s3_put.c makes the
  * objects, s3_ahead.c lists beforehand.
  *
- *  1. An object is absent only when the server says NoSuchKey.  The answer to
- *     HEAD has no words, so that a 404 to it is asked about again.
+ *  1. An object is absent only when the server says NoSuchKey, or when it
+ *     refuses to say and a listing that it grants doesn't have it (so it is
+ *     where the right to list is bound to a prefix, which a request for an
+ *     object doesn't name).  The answer to HEAD has no words, so that a 404 to
+ *     it is asked about again.
  *  2. A read that returned 0 was given the range that it asked for: another
  *     one, or none, is asked for again and then an error.
  *  3. A listing that returned 0 has read every page to its end.
@@ -78,12 +81,41 @@ is_range(struct s3_call *c, struct err *e)
 	return (true);
 }
 
+static int
+is_the_key(void *ctx, const struct s3_object *o, struct err *e)
+{
+	const char *key = ctx;
+
+	/* Of those that begin with it, it comes first. */
+	return (o->key_len == strlen(key) && memcmp(o->key, key,
+	    o->key_len) == 0 ? STORE_EXISTS : STORE_STOP);
+}
+
+/* Does a listing tell that there is no such object? */
+static bool
+is_not_listed(struct s3_store *s, char *key)
+{
+	struct err ignored = ERR_INIT;
+	int rc = s3_list(s->s3, key, is_the_key, key, &ignored);
+
+	return (rc == 0 || rc == STORE_STOP);
+}
+
 /* A refusal of something that is done to an object. */
 static int
-refused(const struct s3_store *s, const struct s3_call *c, struct err *e)
+refused(struct s3_store *s, const struct s3_call *c, struct err *e)
 {
+	char key[S3_NAME_BYTES];
+
 	if (c->rq.status == 404 && s3_code_is(c, "NoSuchKey"))
 		return (STORE_ABSENT);
+	if (c->rq.status == 403 && (s3_code_is(c, "AccessDenied") ||
+	    c->error.code[0] == '\0') && c->key_len < sizeof(key)) {
+		memcpy(key, c->key, c->key_len);
+		key[c->key_len] = '\0';
+		if (is_not_listed(s, key))
+			return (STORE_ABSENT);
+	}
 	return (s3_refusal(s->s3, c, e));
 }
 
@@ -157,7 +189,7 @@ s3_stat_key(struct s3_store *s, const char *key, size_t key_len,
 		if (rc == 0)
 			st->size_bytes = got == 0 ? 0 : size;
 	} else if (rc == S3_REFUSED) {
-		rc = s3_refusal(s->s3, &c, e);
+		rc = refused(s, &c, e);
 	} else if (rc == 0) {
 		if (!s3_content_length(&c, &size))
 			rc = err_set(e, ERR_REMOTE, "the server tells no size");

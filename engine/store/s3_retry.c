@@ -8,6 +8,7 @@
  * rather than an outage.  So it is after a call that was given up, until one
  * succeeds: else many calls in a row would each wait in vain as long as it did.
  */
+#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,29 +44,40 @@ sleep_ms(const struct s3 *s, uint64_t ms)
 	}
 }
 
+/* What the server asks for, as seconds or as a date; 0: nothing. */
+static uint64_t
+retry_after_s(const struct s3_call *c)
+{
+	char value[64];
+	time_t at, now = time(NULL);
+	uint64_t s = 0;
+
+	if (c->rq.status == 0 || !http_header(&c->rq, "retry-after", value,
+	    sizeof(value)))
+		return (0);
+	if (value[0] >= '0' && value[0] <= '9')
+		s = strtoul(value, NULL, 10);
+	else if ((at = curl_getdate(value, NULL)) > now)
+		s = (uint64_t)(at - now);
+	return (s < RETRY_AFTER_S ? s : RETRY_AFTER_S);
+}
+
 /* Half of it sure, half of it random: clients that were refused together do not
  * come back together. */
 static uint64_t
 pause_ms(const struct s3_call *c, unsigned tries)
 {
 	uint64_t ms = (uint64_t)PAUSE_MS << (tries - 1);
-	char value[16];
 	uint16_t random = 0;
-	unsigned long s;
+	uint64_t s = retry_after_s(c);
 
 	if (ms > PAUSE_MAX_MS)
 		ms = PAUSE_MAX_MS;
 	if (getentropy(&random, sizeof(random)) != 0)
 		random = UINT16_MAX / 2;
 	ms = ms / 2 + ms / 2 * random / UINT16_MAX;
-	if (c->rq.status != 0 && http_header(&c->rq, "retry-after", value,
-	    sizeof(value))) {
-		s = strtoul(value, NULL, 10);
-		if (s > RETRY_AFTER_S)
-			s = RETRY_AFTER_S;
-		if (ms < s * 1000)
-			ms = s * 1000 + ms / 4;
-	}
+	if (ms < s * 1000)
+		ms = s * 1000 + ms / 4;
 	return (ms);
 }
 

@@ -15,6 +15,11 @@ RULE is an object; the first that fits a request counts:
     at              the how-manieth request that fits those is hit, from 1 (default: each)
     from            each from that one on
     seconds         of hang, stall; of Retry-After (0: none)
+    retry_after     what Retry-After says, instead
+A rule may also have the fault "answer", which takes
+    status, code    of the answer that is made up
+    xml             more elements of the error
+    headers         more headers
 """
 import http.server
 import json
@@ -208,7 +213,7 @@ class Proxy:
     def plan(self, *rules, latency=0):
         """Begin anew: these rules, no counts, an empty log."""
         for r in rules:
-            if r["fault"] not in FAULTS:
+            if r["fault"] not in FAULTS and r["fault"] != "answer":
                 raise ValueError(r["fault"])
         with self.lock:
             self.rules = [dict(r, seen=0, hits=0) for r in rules]
@@ -291,7 +296,8 @@ class Exchange:
             return False
         if head.fields.get("expect", "").lower() == "100-continue":
             self.client.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if fault in ("garbage", "500", "503", "200-error", "redirect", "403", "404-bucket"):
+        if fault in ("garbage", "500", "503", "200-error", "redirect", "403", "404-bucket",
+                     "answer"):
             return self.instead(fault, rule, head, entry)
         reply_raw, reply = self.pass_up(raw, head, fault)
         entry["status"] = int(reply.first[1])
@@ -312,6 +318,7 @@ class Exchange:
             out = made_up(500, "Internal Server Error",
                           error_xml("InternalError", "injected"), method)
         elif fault == "503":
+            wait = rule.get("retry_after", wait)
             more = {"Retry_After": wait} if wait else {}
             out = made_up(503, "Slow Down", error_xml("SlowDown", "injected"), method, **more)
         elif fault == "200-error":
@@ -319,6 +326,10 @@ class Exchange:
         elif fault == "redirect":
             out = made_up(307, "Temporary Redirect", error_xml("TemporaryRedirect", "injected"),
                           method, Location="http://127.0.0.1:9" + head.first[1])
+        elif fault == "answer":
+            body = error_xml(rule["code"], "injected").replace(
+                b"</Error>", rule.get("xml", "").encode() + b"</Error>")
+            out = made_up(rule["status"], "Made up", body, method, **rule.get("headers", {}))
         elif fault == "404-bucket":
             out = made_up(404, "Not Found", error_xml("NoSuchBucket", "injected"), method)
         else:

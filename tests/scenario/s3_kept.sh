@@ -30,5 +30,16 @@ echo two >"$T/tree/two"
 ok vitrine backup "$T/tree"
 ok vitrine check --read-data
 says "No damage in 2 snapshots"
+step "a key that can't be removed still opens, and that is said"
+head -c 40 /dev/urandom >"$T/key"
+ok vitrine key add --new-key-file "$T/key"
+ok vitrine key list
+key=$(out | grep -v '\*' | grep -o '^[0-9a-f]\{8\}' | tail -1)
+[ -n "$key" ] || die "no other key is listed"
+fails 1 vitrine key remove "$key"
+says "still opens the repository"
+ok vitrine --key-file "$T/key" snapshots
+
+step "and all of it is there"
 ok vitrine restore latest:"$T/tree" --target "$T/back"
 same "$T/tree" "$T/back"

@@ -14,7 +14,7 @@
 #include "tools/job/check_impl.h"
 
 #define PIECE		(1U << 20)
-#define FAR_PIECE	(8U << 20)
+#define FAR_PIECE	(4U << 20)
 #define THREADS_MAX	8
 
 struct reading {
