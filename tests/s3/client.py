@@ -65,7 +65,8 @@ class Client:
         names = sorted(headers)
         signed = ";".join(names)
         canonical = "\n".join(
-            [method, path, query] + ["%s:%s" % (n, headers[n].strip()) for n in names] +
+            [method, path, query] +
+            ["%s:%s" % (n, " ".join(headers[n].split())) for n in names] +
             ["", signed, body_hash])
         scope = "%s/%s/s3/aws4_request" % (day, self.region)
         headers["authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, " \

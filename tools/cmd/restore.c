@@ -8,7 +8,7 @@
 #include "tools/cmd/cmd.h"
 
 static const struct opt options[] = {
-	{ "target", 0, OPT_TEXT, false, "DIRECTORY",
+	{ "target", 0, OPT_TEXT, false, "DIRECTORY|s3:BUCKET",
 	    "where to (must be given); made if it isn't there" },
 	{ "overwrite", 0, OPT_TEXT, false, "WHEN",
 	    "what is there already: always, changed, newer, never" },
@@ -30,6 +30,7 @@ static const struct opt options[] = {
 	    "list what would be done, and do nothing" },
 	{ "read-concurrency", 0, OPT_COUNT, false, "N",
 	    "parts of the repository read at once, for one far away" },
+	BUCKET_OPTIONS,
 	FILTER_OPTIONS,
 	{ .name = NULL }
 };
@@ -116,6 +117,22 @@ make_env(struct cmd *c, struct restore_env *env, struct err *e)
 	return (0);
 }
 
+/* What has no meaning for objects. */
+static int
+open_bucket(struct cmd *c, struct restore_env *env, struct err *e)
+{
+	static const char *const others[] = { "in-place", "delete",
+	    "owner-map", "group-map", "verify" };
+
+	if (!s3_is_location(env->target))
+		return (cmd_no_bucket(c, e));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (opts_given(&c->own, others[i]))
+			return (err_set(e, ERR_USAGE, "--%s means nothing "
+			    "with a bucket as the target", others[i]));
+	return (cmd_bucket(c, env->target, env->readers, &env->bucket, e));
+}
+
 static void
 put_result(struct json *j, const struct snapshot_id *id, const char *target,
     const struct restore_result *res)
@@ -178,14 +195,19 @@ run(struct cmd *c, struct err *e)
 	struct repo *repo;
 	int r;
 
-	if (make_env(c, &env, e) < 0 || cmd_open(c, &repo, e) < 0)
+	if (make_env(c, &env, e) < 0 || open_bucket(c, &env, e) < 0)
 		return (-1);
+	if (cmd_open(c, &repo, e) < 0) {
+		s3_free(env.bucket);
+		return (-1);
+	}
 	if ((r = cmd_choose(c, repo, c->args[0], &chosen, e)) == 0) {
 		env.snapshot = chosen.id;
 		env.path = chosen.path;
 		r = restore_run(repo, &env, &c->ui.events, &res, e);
 	}
 	repo_close(repo);
+	s3_free(env.bucket);
 	if (r < 0)
 		return (-1);
 	put_result(&c->ui.result, &chosen.id, env.target, &res);
@@ -195,5 +217,5 @@ run(struct cmd *c, struct err *e)
 
 const struct command restore_command = {
 	"restore", "SNAPSHOT[:PATH]", "Write a snapshot, or a part of it, into "
-	"a directory", options, 1, 1, run
+	"a directory or a bucket", options, 1, 1, run
 };

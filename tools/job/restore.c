@@ -31,6 +31,7 @@
 
 #include "engine/base/io.h"
 #include "tools/job/lookup.h"
+#include "tools/job/restore_bucket.h"
 #include "tools/job/restore_impl.h"
 
 #define NEAR_RUN_BYTES	((size_t)2 << 20)
@@ -405,6 +406,8 @@ choose_threads(struct restore *rs)
 	    env->threads;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (rs->env->bucket != NULL && rs->env->readers == 0)
+		threads = S3_CONNECTIONS;
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
 	if (far && rs->env->readers == 0 && threads < FAR_THREADS)
@@ -502,10 +505,13 @@ run(struct restore *rs, struct err *e)
 	    rs->env->nowner_map, e) < 0 ||
 	    owners_new(&rs->groups, true, rs->env->group_map,
 	    rs->env->ngroup_map, e) < 0 || open_source(rs, e) < 0 ||
-	    lookup_path(rs->catalog, rs->env->path, &top, e) < 0 ||
-	    open_target(rs, e) < 0)
+	    lookup_path(rs->catalog, rs->env->path, &top, e) < 0)
 		return (-1);
 	rs->prefix = top.ino == CATALOG_ROOT_INO ? "" : rs->env->path;
+	if (rs->env->bucket != NULL)
+		return (restore_bucket(rs, &top, single_name(rs), e));
+	if (open_target(rs, e) < 0)
+		return (-1);
 	if (top.kind == ENTRY_DIR)
 		r = restore_tree(rs, &top, e);
 	else

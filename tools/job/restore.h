@@ -2,14 +2,16 @@
 #define VITRINE_TOOLS_JOB_RESTORE_H
 
 #include "engine/repo/repo.h"
+#include "engine/store/s3_client.h"
 #include "tools/job/event.h"
 
 /*
- * Write a subtree of a snapshot into a directory.  Everything is reached by
- * openat2 with RESOLVE_BENEATH from the target (where the kernel has none: by
- * single components with O_NOFOLLOW), so nothing outside it is written whatever
- * the catalog says.  As a normal user what can be done is done and the rest is
- * said.
+ * Write a subtree of a snapshot into a directory, or into a bucket.
+ *
+ * In a directory everything is reached by openat2 with RESOLVE_BENEATH from the
+ * target (where the kernel has none: by single components with O_NOFOLLOW), so
+ * nothing outside it is written whatever the catalog says.  As a normal user
+ * what can be done is done and the rest is said.
  *
  * What is done with an entry that is there already; a directory is filled
  * always.  A file is written beside it and renamed over it, so it is whole, old
@@ -27,6 +29,9 @@ struct restore_env {
 	struct snapshot_id snapshot;
 	const char *path;		/* in the snapshot; "" or "/" = all */
 	const char *target;		/* made if it isn't there */
+	/* Instead of the target, which is then a name for messages; neither
+	 * delete_extra, in_place, verify nor owners go with it. */
+	struct s3 *bucket;
 	unsigned readers;	/* threads that read and write; 0: as many as
 				 * the repository's settings say */
 	enum overwrite overwrite;

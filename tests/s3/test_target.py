@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# run: timeout=900 also=address,thread
+"""Restored into a bucket: what came from one is there as it was, nothing is overwritten
+unasked, nothing is left half."""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+os.environ["VITRINE_TEST_STORE"] = "dir"
+from harness import Repo, fail, passed, path, write  # noqa: E402
+from buckets import BIG, KEYS, client, count, fill, need, objects, proxy  # noqa: E402
+
+fill()
+client.make_bucket("back")
+source = f"s3:{proxy.url}/odd"
+repo = Repo()
+repo.use_key_file()
+repo.init()
+back = f"s3:{proxy.url}/back/again"
+LONG = "L" * 1024                       # too long with anything in front of it
+HIDDEN = ("etag", "date", "last-modified", "x-amz-request-id", "connection", "accept-ranges")
+
+
+def headers(bucket, key):
+    got = client.call("HEAD", bucket, key)[1]
+    return {k.lower(): v for k, v in got.items() if k.lower() not in HIDDEN}
+
+
+def compare_buckets(prefix=""):
+    got = [k for k, *_ in client.list("back")]
+    some = {k: b for k, b in objects.items() if not prefix or k != LONG}
+    need("keys", sorted(got), sorted(prefix + k for k in some))
+    for k, body in some.items():
+        if client.get("back", prefix + k) != body:
+            fail(f"{k!r} has another content")
+        need(f"headers of {k!r}", headers("back", prefix + k), headers("odd", k))
+
+
+def clear():
+    for k, *_ in client.list("back"):
+        client.remove("back", k)
+
+
+def no_uploads():
+    need("uploads", b"<UploadId>" in client.call("GET", "back", query={"uploads": ""})[2], False)
+
+
+client.put("odd", "spaced", b"x", **{"x-amz-meta-a": "two  spaces", "x-amz-meta-empty": ""})
+objects["spaced"] = b"x"
+repo.run("backup", source, env=KEYS)
+proxy.plan()
+r = repo.run("restore", "--dry-run", "latest:/odd", "--target", back, env=KEYS, expect=3)
+need("told", "more than 1024 bytes" in r.text and " 1 thing " in r.text, True)
+short = ("latest:/odd", "--exclude", "%+LLL*")
+r = repo.run("restore", "--dry-run", *short, "--target", back, env=KEYS)
+need("would", r.out.count(b"create "), len(objects) - 1)
+need("nothing put", client.list("back"), [])
+proxy.plan()
+r = repo.run("restore", *short, "--target", back, env=KEYS)
+compare_buckets("again/")
+need("PUTs", count("PUT"), len(objects) - 2 + 2)        # the big one: two parts
+r = repo.run("restore", *short, "--target", back, env=KEYS, expect=3)
+need("told", r.text.count("there already"), len(objects) - 1)
+proxy.plan()
+for when, kept in (("never", len(objects) - 1), ("newer", len(objects) - 1),
+                   ("changed", len(objects) - 2)):
+    r = repo.run("restore", *short, "--overwrite", when, "--target", back, env=KEYS)
+    need(when, f"; {kept} kept" in r.text, True)
+need("PUTs", count("PUT"), 2)
+client.put("back", "again/a", b"z")
+repo.run("restore", *short, "--overwrite", "always", "--target", back, env=KEYS)
+compare_buckets("again/")
+clear()
+repo.run("restore", "latest:/odd", "--target", f"s3:{proxy.url}/back", env=KEYS)
+compare_buckets()
+passed("restored into another bucket: keys, contents, headers; what is there already")
+
+clear()
+r = repo.run("restore", "latest:/odd/a", "--target", f"s3:{proxy.url}/back/x", env=KEYS,
+             expect=3)
+need("the key that is no part of it", "here, as it is the directory's" in r.text, True)
+need("a part", sorted(k for k, *_ in client.list("back")),
+     sorted(["x/b/c", "x//b", "x/%=", "x/../b", "x/"]))
+clear()
+repo.run("restore", "latest:/odd/big/one", "--target", f"s3:{proxy.url}/back", env=KEYS)
+need("a file", [(k, n) for k, n, *_ in client.list("back")], [("one", BIG)])
+clear()
+for option in (["--in-place"], ["--delete"], ["--verify"], ["--owner-map", "*:0"],
+               ["--group-map", "*:0"]):
+    repo.run("restore", "latest:/odd", *option, "--target", back, env=KEYS, expect=2)
+repo.run("restore", "latest:/odd", "--bucket-region", "x", "--target", path("dir"), expect=2)
+r = repo.run("restore", "latest:/odd", "--target", f"s3:{proxy.url}/nowhere", env=KEYS, expect=1)
+need("no bucket", "NoSuchBucket" in r.text, True)
+passed("parts of a snapshot; what has no meaning")
+
+one = ("restore", "latest:/odd/big", "--target", back)
+for rule, status in (({"fault": "503", "method": "PUT", "query": "partNumber=2", "at": 1}, 0),
+                     ({"fault": "lost", "method": "PUT", "query": "partNumber=1", "at": 1}, 0),
+                     ({"fault": "lost", "method": "POST", "query": "uploadId", "at": 1}, 0),
+                     ({"fault": "403", "method": "PUT", "query": "partNumber=2"}, 3),
+                     ({"fault": "403", "method": "POST", "query": "uploads"}, 3),
+                     ({"fault": "403", "method": "POST", "query": "uploadId"}, 3),
+                     ({"fault": "200-error", "method": "POST", "query": "uploadId", "at": 1}, 0),
+                     ({"fault": "flip-up", "method": "PUT", "query": "partNumber=1", "at": 1}, 0)):
+    clear()
+    proxy.plan(rule)
+    r = repo.run(*one, env=KEYS, expect=status)
+    need(f"{rule}: hit", proxy.hits() > 0, True)
+    no_uploads()
+    if status == 0:
+        need("content", client.get("back", "again/one"), client.get("odd", "big/one"))
+    else:
+        need("told", "could not be restored" in r.text and client.list("back") == [], True)
+clear()
+proxy.plan({"fault": "lost", "method": "PUT", "at": 1})
+repo.run("restore", "latest:/odd/foo", "--target", back, env=KEYS)
+need("once", sorted(k for k, *_ in client.list("back")), ["again/", "again/x", "again/y"][::2])
+clear()
+proxy.plan({"fault": "hang", "method": "PUT", "query": "partNumber=2", "seconds": 3, "at": 1})
+p = repo.start(*one, env=KEYS)
+for _ in range(2000):
+    if proxy.hits():
+        break
+    time.sleep(0.005)
+p.send_signal(signal.SIGINT)
+need("interrupted", p.wait(60), 130)
+proxy.plan()
+no_uploads()
+need("nothing", client.list("back"), [])
+passed("faults and an interruption: whole or not at all, no upload is left")
+
+# What was files becomes objects, as far as it can.
+tree = path("tree")
+write(f"{tree}/d/%0", b"a name that is no escape")
+write(f"{tree}/d/%%x", b"nor this")
+write(f"{tree}/hole", b"")
+os.truncate(f"{tree}/hole", 18 << 20)
+os.symlink("hole", f"{tree}/link")
+os.mkfifo(f"{tree}/fifo")
+repo.run("backup", tree)
+r = repo.run("restore", "latest:" + tree, "--target", f"s3:{proxy.url}/back", env=KEYS, expect=3)
+need("told", "link" in r.text and "fifo" in r.text, True)
+need("keys", [(k, n) for k, n, *_ in client.list("back")],
+     [("d/%%x", 8), ("d/%0", 24), ("hole", 18 << 20)])
+need("hole", client.get("back", "hole").count(0), 18 << 20)
+passed("an ordinary snapshot in a bucket: names as they stand, the rest told")
