@@ -37,14 +37,24 @@ failure_is_local(const struct err *e)
 	}
 }
 
+/* Under the lock, where there is need of one.  An error is twice as large as
+ * all else of a file, and few files have one. */
+static void
+fail(struct file *f, const struct err *e)
+{
+	if (atomic_load(&f->failed))
+		return;
+	f->err = malloc(sizeof(*f->err));
+	if (f->err != NULL)
+		*f->err = *e;
+	atomic_store(&f->failed, true);
+}
+
 void
 file_fail(struct file *f, const struct err *e)
 {
 	(void)pthread_mutex_lock(&f->lock);
-	if (!atomic_load(&f->failed)) {
-		f->err = *e;
-		atomic_store(&f->failed, true);
-	}
+	fail(f, e);
 	(void)pthread_mutex_unlock(&f->lock);
 }
 
@@ -156,10 +166,8 @@ file_open(struct file *f)
 		(void)pthread_mutex_lock(&f->lock);
 	if (!f->tried) {
 		f->tried = true;
-		if (make_file(f, &e) < 0 && !atomic_load(&f->failed)) {
-			f->err = e;
-			atomic_store(&f->failed, true);
-		}
+		if (make_file(f, &e) < 0)
+			fail(f, &e);
 	}
 	fd = f->fd;
 	if (!f->single)
@@ -193,6 +201,7 @@ static void
 file_free(struct file *f)
 {
 	parent_put(f->parent);
+	free(f->err);
 	(void)pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -215,8 +224,13 @@ static int
 abandon(struct file *f, struct err *e)
 {
 	struct restore *rs = f->rs;
-	const struct err *why = &f->err;
+	struct err lost = ERR_INIT;
+	const struct err *why = f->err;
 
+	if (why == NULL) {
+		(void)err_set(&lost, ERR_NOMEM, "out of memory");
+		why = &lost;
+	}
 	if (f->fd >= 0)
 		(void)close(f->fd);
 	if (f->how == OVER_UPDATE && f->fd >= 0)
@@ -247,13 +261,15 @@ finish(struct file *f, struct err *e)
 {
 	struct meta_at at = { f->fd, f->parent->fd, file_name(f) };
 	struct restore *rs = f->rs;
+	struct err why = ERR_INIT;
 	int r;
 
-	if (meta_restore(rs, &at, f->path, &f->entry, &f->err) < 0)
-		return (abandon(f, e));
-	if (f->how == OVER_REPLACE && renameat(f->parent->fd, f->temp,
-	    f->parent->fd, file_name(f)) < 0) {
-		(void)err_sys(&f->err, errno, "rename");
+	r = meta_restore(rs, &at, f->path, &f->entry, &why);
+	if (r == 0 && f->how == OVER_REPLACE && renameat(f->parent->fd,
+	    f->temp, f->parent->fd, file_name(f)) < 0)
+		r = err_sys(&why, errno, "rename");
+	if (r < 0) {
+		fail(f, &why);
 		return (abandon(f, e));
 	}
 	if (rs->env->verify && written_note(rs, f->entry.ino, e) < 0)
@@ -261,7 +277,8 @@ finish(struct file *f, struct err *e)
 	r = close(f->fd);
 	f->fd = -1;
 	if (r < 0) {
-		(void)err_sys(&f->err, errno, "close");
+		(void)err_sys(&why, errno, "close");
+		fail(f, &why);
 		return (abandon(f, e));
 	}
 	(void)atomic_fetch_add(&rs->files, 1);

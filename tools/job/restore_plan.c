@@ -19,8 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX	8192
-#define PIECES_MAX	16384
+/* Chunks that several files share lie anywhere, so that each plan decodes many
+ * frames for one of them only: the more files it has, the fewer.  A file is
+ * some 350 bytes here, a piece 72. */
+#define FILES_MAX	24576
+#define PIECES_MAX	32768
 #define BATCH		64
 #define RUN_FRAMES_MIN	4
 #define BARE_FILES	128		/* a job's, of files without bytes */
@@ -448,7 +451,6 @@ plan_file(struct restore *rs, struct parent *parent, const char *path,
 	atomic_init(&f->refs, 1);
 	atomic_init(&f->failed, false);
 	(void)pthread_mutex_init(&f->lock, NULL);
-	err_init(&f->err);
 	memcpy(f->path, path, len);
 	if (plan_begin(rs, e) < 0)
 		r = -1;

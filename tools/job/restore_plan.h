@@ -23,7 +23,8 @@ struct file {
 	int fd;				/* lock; -1 until it is made */
 	bool tried;			/* lock */
 	bool made;			/* lock: it stands in the directory */
-	struct err err;			/* lock; why it failed, the first */
+	struct err *err;		/* lock; owned: why it failed, the
+					 * first; NULL: no memory to say */
 	char path[];
 };
 /* Some bytes of a file, and where they lie. */
