@@ -74,18 +74,27 @@ void pack_seal_init(struct pack_seal *, const struct repo_id *,
 int frame_seal(struct frame *, const struct pack_seal *, uint32_t no,
     bool verify, struct err *);
 
-/* A decoded frame. */
+/* A decoded frame; all of its memory is owned. */
 struct opened_frame {
-	uint8_t *raw;			/* owned, raw_len bytes */
-	size_t raw_len;
-	uint32_t nslots;
-	uint32_t *off;			/* nslots + 1 offsets into raw, owned */
-	uint8_t (*prefix)[8];		/* nslots id prefixes, owned */
+	uint8_t *raw;			/* raw_len bytes of raw_cap */
+	size_t raw_len, raw_cap;
+	uint32_t nslots, slots_cap;
+	uint32_t *off;			/* nslots + 1 offsets into raw */
+	uint8_t (*prefix)[8];		/* nslots id prefixes */
 };
 void opened_frame_fini(struct opened_frame *);
+/* The memory that a frame of so many raw bytes gets: in few sizes, so that one
+ * frame's serves another. */
+size_t opened_frame_room(size_t raw_len);
+/* Bytes of memory that it has. */
+size_t opened_frame_bytes(const struct opened_frame *);
 /* Open stored bytes (with their prefix) as frame `no' of that pack.
  * ERR_CORRUPT for whatever is off.  Thread-safe. */
 int frame_open(struct opened_frame *out, const struct pack_seal *, uint32_t no,
+    const void *stored, size_t len, struct err *);
+/* The same into one that is zeroed or was opened before, whose memory serves
+ * again where it is large enough.  After a failure it has no slots. */
+int frame_reopen(struct opened_frame *, const struct pack_seal *, uint32_t no,
     const void *stored, size_t len, struct err *);
 
 #endif

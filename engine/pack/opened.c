@@ -12,60 +12,75 @@
 
 #define WINDOW_MOST	(8ULL << 20)
 #define ZSTD_MAGIC	0xfd2fb528U
+#define ROOM_MIN	(64U << 10)
 
 /*
- * What a thread keeps from frame to frame: making and faulting in this memory
- * anew costs as much as decrypting.  Freed with the thread.
+ * What it takes to open a frame, kept for the next one: making and faulting in
+ * this memory anew costs as much as decrypting.  They are lent, the last one
+ * returned first, so that there are as many as frames were opened at a time,
+ * not as there are threads.
  */
 struct workspace {
+	struct workspace *next;
 	ZSTD_DCtx *d;
 	struct buf plain;	/* what was behind the seal */
 };
 #define PLAIN_KEPT	(2 * FRAME_TARGET)
+#define KEPT_MAX	64	/* beyond any number of threads that helps */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t slot;		/* a thread's struct workspace */
-static bool have_slot;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct workspace *kept;		/* kept_lock */
+static unsigned nkept;			/* kept_lock */
 
 static void
-workspace_free(void *arg)
+workspace_free(struct workspace *w)
 {
-	struct workspace *w = arg;
-
-	if (w == NULL)
-		return;
 	(void)ZSTD_freeDCtx(w->d);
 	buf_fini(&w->plain);
 	free(w);
 }
 
-static void
-start(void)
-{
-	have_slot = pthread_key_create(&slot, workspace_free) == 0;
-}
-
-/* This thread's workspace; NULL without memory. */
+/* NULL without memory. */
 static struct workspace *
-workspace(void)
+workspace_get(void)
 {
 	struct workspace *w;
 
-	(void)pthread_once(&once, start);
-	if (!have_slot)
-		return (NULL);
-	w = pthread_getspecific(slot);
+	(void)pthread_mutex_lock(&kept_lock);
+	w = kept;
+	if (w != NULL) {
+		kept = w->next;
+		nkept--;
+	}
+	(void)pthread_mutex_unlock(&kept_lock);
 	if (w != NULL)
 		return (w);
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return (NULL);
 	w->d = ZSTD_createDCtx();
-	if (w->d == NULL || pthread_setspecific(slot, w) != 0) {
+	if (w->d == NULL) {
 		workspace_free(w);
 		return (NULL);
 	}
 	return (w);
+}
+
+static void
+workspace_put(struct workspace *w)
+{
+	if (w->plain.cap > PLAIN_KEPT)
+		buf_fini(&w->plain);
+	(void)pthread_mutex_lock(&kept_lock);
+	if (nkept < KEPT_MAX) {
+		w->next = kept;
+		kept = w;
+		nkept++;
+		w = NULL;
+	}
+	(void)pthread_mutex_unlock(&kept_lock);
+	if (w != NULL)
+		workspace_free(w);
 }
 
 void
@@ -75,6 +90,62 @@ opened_frame_fini(struct opened_frame *f)
 	free(f->off);
 	free(f->prefix);
 	*f = (struct opened_frame){ 0 };
+}
+
+size_t
+opened_frame_room(size_t raw_len)
+{
+	size_t room = ROOM_MIN;
+
+	if (raw_len > FRAME_TARGET)
+		return (raw_len);
+	while (room < raw_len)
+		room *= 2;
+	return (room);
+}
+
+size_t
+opened_frame_bytes(const struct opened_frame *f)
+{
+	return (f->raw_cap + (f->off == NULL ? 0 : sizeof(*f->off) +
+	    f->slots_cap * (sizeof(*f->off) + sizeof(*f->prefix))));
+}
+
+/* Memory for n slots; what stood in it is lost. */
+static int
+reserve_slots(struct opened_frame *f, uint32_t n, struct err *e)
+{
+	if (f->off != NULL && n <= f->slots_cap)
+		return (0);
+	free(f->off);
+	free(f->prefix);
+	f->off = malloc((n + 1) * sizeof(*f->off));
+	f->prefix = malloc(n * sizeof(*f->prefix));
+	if (f->off == NULL || f->prefix == NULL) {
+		free(f->off);
+		free(f->prefix);
+		f->off = NULL;
+		f->prefix = NULL;
+		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	}
+	f->slots_cap = n;
+	return (0);
+}
+
+/* Memory for the raw bytes; what stood in it is lost. */
+static int
+reserve_raw(struct opened_frame *f, struct err *e)
+{
+	if (f->raw_len <= f->raw_cap)
+		return (0);
+	free(f->raw);
+	f->raw_cap = opened_frame_room(f->raw_len);
+	f->raw = malloc(f->raw_cap);
+	if (f->raw == NULL) {
+		f->raw_cap = 0;
+		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	}
+	return (0);
 }
 
 static int
@@ -114,10 +185,8 @@ parse_table(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 	if (r->bad || inner != codec || n == 0 || n > FRAME_SLOTS_MAX ||
 	    rd_left(r) < 12 * (size_t)n)
 		return (corrupt(e, "the frame's head makes no sense"));
-	f->off = malloc((n + 1) * sizeof(*f->off));
-	f->prefix = malloc(n * sizeof(*f->prefix));
-	if (f->off == NULL || f->prefix == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	if (reserve_slots(f, n, e) < 0)
+		return (-1);
 	rd_init(&t, rd_view(r, 12 * (size_t)n), 12 * (size_t)n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t len = rd_u32(&t);
@@ -174,9 +243,8 @@ decode(struct opened_frame *f, struct rd *r, uint8_t codec, ZSTD_DCtx *d,
 
 	if (codec == CODEC_RAW ? len != f->raw_len : !zstd_is_ours(p, len))
 		return (corrupt(e, "the frame's chunks make no sense"));
-	f->raw = malloc(f->raw_len);
-	if (f->raw == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory for a frame"));
+	if (reserve_raw(f, e) < 0)
+		return (-1);
 	if (codec == CODEC_RAW) {
 		memcpy(f->raw, p, len);
 		return (0);
@@ -214,25 +282,38 @@ open_in(struct workspace *w, struct opened_frame *f, const struct pack_seal *s,
 }
 
 int
-frame_open(struct opened_frame *out, const struct pack_seal *s, uint32_t no,
+frame_reopen(struct opened_frame *f, const struct pack_seal *s, uint32_t no,
     const void *stored, size_t len, struct err *e)
 {
-	struct opened_frame f = { 0 };
 	const uint8_t *bytes = stored;
 	struct workspace *w;
 	uint8_t codec;
 	int r;
 
+	f->nslots = 0;
+	f->raw_len = 0;
 	if (parse_prefix(&codec, bytes, len, e) < 0)
 		return (-1);
-	w = workspace();
+	w = workspace_get();
 	if (w == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory to open a frame"));
-	r = open_in(w, &f, s, no, codec, bytes + FRAME_PREFIX,
+	r = open_in(w, f, s, no, codec, bytes + FRAME_PREFIX,
 	    len - FRAME_PREFIX, e);
-	if (w->plain.cap > PLAIN_KEPT)
-		buf_fini(&w->plain);
+	workspace_put(w);
 	if (r < 0) {
+		f->nslots = 0;
+		f->raw_len = 0;
+	}
+	return (r);
+}
+
+int
+frame_open(struct opened_frame *out, const struct pack_seal *s, uint32_t no,
+    const void *stored, size_t len, struct err *e)
+{
+	struct opened_frame f = { 0 };
+
+	if (frame_reopen(&f, s, no, stored, len, e) < 0) {
 		opened_frame_fini(&f);
 		return (-1);
 	}

@@ -1,0 +1,155 @@
+/* The memory of a frame that was opened serves the next one, and never what
+ * stood in it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/pack/pack.h"
+#include "tests/unit/crypt_fixture.h"
+
+static struct squeezer *squeezer;
+static struct pack_seal seal;
+
+static int
+setup(void **state)
+{
+	uint8_t salt[SALT_BYTES], session[KEY_BYTES] = { 7 };
+	struct err e = ERR_INIT;
+	struct repo_id repo;
+
+	(void)state;
+	fix_repo(&repo);
+	fix_salt(salt);
+	pack_seal_init(&seal, &repo, 5, OBJECT_PACK_DATA, salt, session);
+	return (squeezer_new(&squeezer, 0, &e));
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	squeezer_free(squeezer);
+	return (0);
+}
+
+/* A sealed frame of n chunks, each of len bytes of its own letter. */
+static struct frame *
+sealed(uint32_t no, uint32_t n, size_t len)
+{
+	struct err e = ERR_INIT;
+	struct chunk_id id = { { 0 } };
+	uint8_t *p = malloc(len);
+	struct frame *f;
+	uint32_t slot;
+
+	assert_non_null(p);
+	assert_int_equal(frame_new(&f, &e), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		memset(p, (int)('a' + no + i), len);
+		assert_int_equal(frame_add(f, &id, p, len, &slot, &e), 0);
+	}
+	free(p);
+	assert_int_equal(frame_squeeze(f, squeezer, true, &e), 0);
+	assert_int_equal(frame_seal(f, &seal, no, true, &e), 0);
+	return (f);
+}
+
+static int
+reopen(struct opened_frame *o, uint32_t no, const struct frame *f)
+{
+	struct err e = ERR_INIT;
+
+	return (frame_reopen(o, &seal, no, f->stored.data, f->stored.len, &e));
+}
+
+static void
+check(const struct opened_frame *o, uint32_t no, uint32_t n, size_t len)
+{
+	assert_int_equal(o->nslots, n);
+	assert_int_equal(o->raw_len, n * len);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(o->off[i + 1] - o->off[i], len);
+		for (size_t k = 0; k < len; k++)
+			assert_int_equal(o->raw[o->off[i] + k], 'a' + no + i);
+	}
+}
+
+static void
+test_memory(void **state)
+{
+	struct frame *large = sealed(0, 4, 50000);
+	struct frame *many = sealed(1, 20, 10);
+	struct frame *other = sealed(2, 3, 80000);
+	struct opened_frame o = { 0 };
+	const uint8_t *raw;
+
+	(void)state;
+	assert_int_equal(reopen(&o, 0, large), 0);
+	check(&o, 0, 4, 50000);
+	assert_int_equal(o.raw_cap, opened_frame_room(200000));
+	raw = o.raw;
+	assert_int_equal(reopen(&o, 1, many), 0);
+	check(&o, 1, 20, 10);
+	assert_ptr_equal(o.raw, raw);
+	assert_int_equal(reopen(&o, 2, other), 0);
+	check(&o, 2, 3, 80000);
+	assert_ptr_equal(o.raw, raw);
+	assert_int_equal(opened_frame_bytes(&o),
+	    o.raw_cap + 21 * sizeof(*o.off) + 20 * sizeof(*o.prefix));
+	opened_frame_fini(&o);
+	frame_free(large);
+	frame_free(many);
+	frame_free(other);
+}
+
+/* What fails leaves nothing of the frame before to be read. */
+static void
+test_failure(void **state)
+{
+	struct frame *good = sealed(0, 4, 5000);
+	struct frame *bad = sealed(1, 4, 5000);
+	struct opened_frame o = { 0 };
+
+	(void)state;
+	for (size_t at = 0; at < bad->stored.len; at++) {
+		assert_int_equal(reopen(&o, 0, good), 0);
+		bad->stored.data[at] ^= 1;
+		assert_int_equal(reopen(&o, 1, bad), -1);
+		bad->stored.data[at] ^= 1;
+		assert_int_equal(o.nslots, 0);
+		assert_int_equal(o.raw_len, 0);
+	}
+	assert_int_equal(reopen(&o, 1, bad), 0);
+	check(&o, 1, 4, 5000);
+	opened_frame_fini(&o);
+	frame_free(good);
+	frame_free(bad);
+}
+
+static void
+test_room(void **state)
+{
+	(void)state;
+	assert_int_equal(opened_frame_room(1), 64 << 10);
+	assert_int_equal(opened_frame_room(64 << 10), 64 << 10);
+	assert_int_equal(opened_frame_room((64 << 10) + 1), 128 << 10);
+	assert_int_equal(opened_frame_room(FRAME_TARGET), FRAME_TARGET);
+	assert_int_equal(opened_frame_room(FRAME_TARGET + 1), FRAME_TARGET + 1);
+	assert_int_equal(opened_frame_room(FRAME_RAW_MAX), FRAME_RAW_MAX);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_room),
+	};
+
+	return (cmocka_run_group_tests(tests, setup, teardown));
+}
