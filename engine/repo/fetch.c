@@ -114,7 +114,7 @@ load_frame(void *ctx, const struct pack_info *pack,
 	if (rc == 0) {
 		rc = read_frame(f, pack, frame, &stored, e);
 		if (rc == 0)
-			rc = frame_open(out, &seal, frame->no, stored.data,
+			rc = frame_reopen(out, &seal, frame->no, stored.data,
 			    stored.len, e);
 		sodium_memzero(&seal, sizeof(seal));
 	}

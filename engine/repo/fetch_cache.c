@@ -20,6 +20,10 @@
  *     age is empty.  So the cache exceeds its bound by no more than what
  *     callers hold at the time.
  * The frame's bytes are written before READY and never after.
+ *
+ * Whoever has the cache full and goes on reading drives out a frame for each
+ * that comes: the new one takes the old one's memory, so that nothing is
+ * allocated or faulted in any more, and the cache takes what its bound says.
  */
 #include <stdlib.h>
 
@@ -219,10 +223,8 @@ load(struct frame_cache *c, struct shard *s, struct fetched *x,
 			rc = err_set(&x->err, ERR_NOMEM, "no memory");
 	}
 	if (rc == 0)
-		bytes += x->frame.raw_len +
-		    (x->frame.nslots + 1) * sizeof(*x->frame.off) +
-		    x->frame.nslots * (sizeof(*x->frame.prefix) +
-		    (x->proof != NULL ? sizeof(*x->proof) : 0));
+		bytes += opened_frame_bytes(&x->frame) + (x->proof != NULL ?
+		    x->frame.nslots * sizeof(*x->proof) : 0);
 	pthread_mutex_lock(&s->lock);
 	charge(s, x, bytes);
 	if (rc == 0) {
@@ -239,18 +241,32 @@ load(struct frame_cache *c, struct shard *s, struct fetched *x,
 	return (rc);
 }
 
-/* Under the lock: a LOADING entry for the key, held, in its bucket. */
+/* The memory of one of those that went serves the one that comes. */
+static void
+inherit(struct fetched *x, size_t room, struct fetched *gone)
+{
+	while (gone != NULL && gone->frame.raw_cap != room)
+		gone = gone->chain;
+	if (gone != NULL) {
+		x->frame = gone->frame;
+		gone->frame = (struct opened_frame){ 0 };
+	}
+}
+
+/* Under the lock: a LOADING entry for the key, held, in its bucket; room is
+ * made for it, and what went for that is to be freed, chained. */
 static struct fetched *
 begin(struct shard *s, uint64_t hash, const struct pack_info *pack,
-    const struct frame_info *frame, uint32_t shard)
+    const struct frame_info *frame, uint32_t shard, struct fetched **gone)
 {
 	struct fetched *x = calloc(1, sizeof(*x));
-	uint32_t expected = frame->raw;
+	size_t expected = frame->raw;
 
 	if (x == NULL)
 		return (NULL);
 	if (expected == 0 || expected > FRAME_RAW_MAX)
 		expected = FRAME_TARGET / 4;
+	expected = opened_frame_room(expected);
 	err_init(&x->err);
 	x->pack = pack->id;
 	x->domain = pack->domain;
@@ -262,6 +278,8 @@ begin(struct shard *s, uint64_t hash, const struct pack_info *pack,
 	x->chain = *bucket_of(s, hash);
 	*bucket_of(s, hash) = x;
 	charge(s, x, sizeof(*x) + expected);
+	*gone = evict(s);
+	inherit(x, expected, *gone);
 	return (x);
 }
 
@@ -282,9 +300,9 @@ frame_cache_get(struct frame_cache *c, const struct pack_info *pack,
 		while (x->state == FETCHED_LOADING)
 			pthread_cond_wait(&s->loaded, &s->lock);
 	} else {
-		x = begin(s, hash, pack, frame, (uint32_t)(s - c->shards));
+		x = begin(s, hash, pack, frame, (uint32_t)(s - c->shards),
+		    &gone);
 		ours = x != NULL;
-		gone = evict(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	free_chain(gone);

@@ -52,7 +52,8 @@ struct fetched {
 
 /* fetch_cache.c */
 struct frame_cache;
-/* Fills x->frame; runs without a lock. */
+/* Fills the frame, which may bring memory of another (frame_reopen()); runs
+ * without a lock. */
 typedef int frame_load_fn(void *ctx, const struct pack_info *,
     const struct frame_info *, struct opened_frame *, struct err *);
 int frame_cache_new(struct frame_cache **out, size_t bytes, bool rehash,

@@ -214,6 +214,55 @@ test_bound(void **state)
 	stored_fini(&s);
 }
 
+/* A frame_load_fn: counts the frames that bring no memory. */
+static int
+load_counted(void *ctx, const struct pack_info *pack,
+    const struct frame_info *frame, struct opened_frame *out, struct err *e)
+{
+	unsigned *allocated = ctx;
+
+	if (out->raw_cap < frame->raw) {
+		assert_null(out->raw);
+		out->raw_cap = opened_frame_room(frame->raw);
+		out->raw = malloc(out->raw_cap);
+		assert_non_null(out->raw);
+		++*allocated;
+	}
+	out->raw_len = frame->raw;
+	return (0);
+}
+
+/* A cache that is full gives each frame the memory of one that it drove out,
+ * and none to one that wants another size. */
+static void
+test_memory(void **state)
+{
+	const struct pack_info pack = { .kind = OBJECT_PACK_DATA };
+	struct frame_info frame = { .raw = FRAME_TARGET - 1000 };
+	unsigned allocated = 0;
+	struct frame_cache *c;
+	struct fetched *x;
+	size_t now, peak;
+
+	(void)state;
+	OK(frame_cache_new(&c, 6U << 20, false, load_counted, &allocated, E));
+	for (frame.no = 0; frame.no < 100; frame.no++) {
+		OK(frame_cache_get(c, &pack, &frame, &x, E));
+		frame_cache_put(c, x);
+	}
+	assert_int_equal(allocated, 5);
+	frame.raw = FRAME_TARGET / 2;
+	for (; frame.no < 103; frame.no++) {
+		OK(frame_cache_get(c, &pack, &frame, &x, E));
+		assert_int_equal(x->frame.raw_cap, FRAME_TARGET / 2);
+		frame_cache_put(c, x);
+	}
+	assert_int_equal(allocated, 8);
+	frame_cache_usage(c, &now, &peak);
+	assert_true(peak <= (6U << 20) + FRAME_TARGET + 1024);
+	frame_cache_free(c);
+}
+
 struct reader {
 	pthread_t thread;
 	const struct stored *s;
@@ -737,6 +786,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_single_flight),
 		cmocka_unit_test(test_ahead),
