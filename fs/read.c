@@ -6,10 +6,9 @@
  * (the kernel then asks page by page), and so are extents that don't add up
  * to the file's size.
  *
- * What lies in one frame is sent from where it was decoded.  What lies in
- * several is gathered first, so that a thread holds one frame at a time: the
- * cache that they are in is bounded, and threads that held some while they
- * wait for more would starve each other.
+ * What lies in a few frames is sent from where it was decoded.  What lies in
+ * more is gathered first, so that a thread holds one of those at a time: what is
+ * held comes on top of the cache's bound.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +23,8 @@
 #define WAIT_MS		4	/* longer than it takes to open a frame */
 #define FRAMES_NEXT	2	/* behind one that small files are read from */
 #define READ_MAX	(16U << 20)	/* the kernel asks for 1 MiB at most */
+#define HELD_FRAMES	3	/* 1 MiB lies in two, mostly */
+#define TOO_MANY	1
 
 /* A chunk's bytes within a frame, borrowed until it is put. */
 struct held {
@@ -161,23 +162,60 @@ reply_gathered(fuse_req_t req, struct reader *r, struct err *err)
 	return (rc);
 }
 
+/* How many extents reach up to r->end, where no hole is in between; else 0. */
+static size_t
+without_holes(const struct reader *r)
+{
+	for (size_t i = 0; i < r->n && !r->x[i].hole; i++)
+		if (r->x[i].off + r->x[i].len >= r->end)
+			return (i + 1);
+	return (0);
+}
+
+/*
+ * Reply with the first n extents from the frames themselves; TOO_MANY where
+ * those are more than HELD_FRAMES.
+ */
+static int
+reply_held(fuse_req_t req, struct reader *r, size_t n, struct err *err)
+{
+	struct iovec iov[EXTENTS] = { 0 };
+	struct held h[EXTENTS];
+	size_t held = 0, frames = 0;
+	int rc = 0;
+
+	while (held < n) {
+		const struct extent *x = &r->x[held];
+		uint64_t from = x->off < r->off ? r->off - x->off : 0;
+		uint64_t to = least(x->len, r->end - x->off);
+
+		rc = fetch_extent(r, x, &h[held], err);
+		if (rc != 0)
+			break;
+		iov[held].iov_base = (void *)(uintptr_t)(h[held].data + from);
+		iov[held].iov_len = (size_t)(to - from);
+		frames += held == 0 || h[held].ref != h[held - 1].ref;
+		held++;
+		if (frames > HELD_FRAMES) {
+			rc = TOO_MANY;
+			break;
+		}
+	}
+	if (rc == 0)
+		(void)fuse_reply_iov(req, iov, (int)n);
+	while (held > 0)
+		fetch_put(r->fs->fetch, h[--held].ref);
+	return (rc);
+}
+
 /* Reply, or fail without having replied. */
 static int
 reply_range(fuse_req_t req, struct reader *r, struct err *err)
 {
-	const struct extent *x = r->x;
-	struct held h;
-	size_t skip;
+	size_t n = without_holes(r);
+	int rc = n > 0 ? reply_held(req, r, n, err) : TOO_MANY;
 
-	if (x[0].hole || x[0].off + x[0].len < r->end)
-		return (reply_gathered(req, r, err));
-	if (fetch_extent(r, &x[0], &h, err) != 0)
-		return (-1);
-	skip = (size_t)(r->off - x[0].off);
-	(void)fuse_reply_buf(req, (const char *)h.data + skip,
-	    (size_t)(r->end - r->off));
-	fetch_put(r->fs->fetch, h.ref);
-	return (0);
+	return (rc == TOO_MANY ? reply_gathered(req, r, err) : rc);
 }
 
 /* Ask for the frames of [from, to), each once; failures are the reader's to
