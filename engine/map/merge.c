@@ -1,6 +1,6 @@
 /*
  * Merging small tables into one, so that a look-up touches few.  A merge
- * streams: a few pages of each source, the new filter (10 bits an entry) and some
+ * streams: some pages of each source, the new filter (10 bits an entry) and some
  * bytes a pack are all that is held, and the number of entries and packs merged
  * at once is bounded.
  *

@@ -16,9 +16,9 @@
  *     one at a time the later repeats what the earlier did.
  *
  * Whether a server honours If-None-Match is found out at the first small object
- * that is made there, mostly by init, by making it twice: who refuses the second
- * does.  Some answer 501, and some replace it (with the same bytes).  It is
- * remembered (s3_learn.c).
+ * that is made there, mostly by init, by making it twice: who refuses the
+ * second does.  Some answer 501, and some replace it (with the same bytes).  It
+ * is remembered (s3_learn.c).
  */
 #include <errno.h>
 #include <fcntl.h>

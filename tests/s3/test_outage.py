@@ -13,7 +13,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ["VITRINE_TEST_STORE"] = "s3"
-from harness import RADOSGW, Repo, compare, fail, path, passed, start_server, write  # noqa: E402
+from harness import (RADOSGW, Repo, compare, fail, mounts, path, passed,  # noqa: E402
+                     start_server, write)
 from proxy import Proxy  # noqa: E402
 
 d, env = start_server(name="server")    # of its own: it is stopped
@@ -93,6 +94,25 @@ for what in ("gateway", "osd"):
         if args[0] == "restore":
             compare(path("first"), path("out"))
         whole(f"the {what} stops for 3 s while a {args[0]} runs", r)
+
+# Who reads a mount waits, and then has the right bytes.
+for what in ("gateway", "osd"):
+    repo.forget("cache")
+    point = path("mnt-" + what)
+    os.makedirs(point)
+    repo.run("mount", first, point)
+    mounts.append(point)
+    server("pause", what)
+    t = threading.Timer(3, server, ("resume", what))
+    t.start()
+    began = time.monotonic()
+    compare(path("first"), point + tree)
+    took = time.monotonic() - began
+    t.join()
+    repo.umount(point)
+    if took < 2:
+        fail(f"the {what} stood still, and nobody waited: the test tests nothing")
+    passed(f"the {what} stops for 3 s while a mount is read: waited {took:.1f} s")
 
 # Longer than anybody's patience.
 more()

@@ -52,6 +52,20 @@ ok vitrine --cache-dir "$T/e" --cache-size 100M restore latest:"$T/tree" \
     --target "$T/back"
 same "$T/tree" "$T/back"
 
+step "what a server can do is remembered, and not believed for ever"
+known=$(find "$XDG_CACHE_HOME" -path '*/servers/*' -type f)
+is "$(cat "$known")" "create-only"
+printf 'nonsense' >"$known"
+ok vitrine backup "$T/tree"
+is "$(cat "$known")" "create-only"
+# One that replaces is looked at before each name is given: right as well.
+printf 'replaces\n' >"$known"
+ok vitrine backup "$T/tree"
+touch -d '40 days ago' "$known"
+ok vitrine backup "$T/tree"
+is "$(cat "$known")" "create-only"
+ok vitrine check --read-data
+
 step "TLS"
 tls=s3:$(echo "$VITRINE_TEST_S3_URL" | sed 's/^s3://')/$(basename "$T")
 case $tls in

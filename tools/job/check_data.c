@@ -30,8 +30,8 @@ struct reading {
 
 	char hex[ID_HEX];
 	char name[PACK_NAME_BYTES];
-	struct buf bytes;		/* what was read last, of the pack from */
-	uint64_t bytes_off;		/* ... here on */
+	struct buf bytes;		/* what was read last: of the pack */
+	uint64_t bytes_off;		/* ... from here on */
 	struct hash hash;
 	uint64_t off;
 	uint64_t wrong;			/* frames */

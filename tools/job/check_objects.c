@@ -1,8 +1,8 @@
 /*
  * Every object that is named by the hash of its bytes has that hash.  (Packs
  * are read whole only with read_data.)  Read from the store itself: a good copy
- * in the cache must not hide a bad one.  They are many and small, so several are
- * read at a time.
+ * in the cache must not hide a bad one.  They are many and small, so several
+ * are read at a time.
  */
 #include <string.h>
 

@@ -37,7 +37,7 @@
 #define NEAR_RUN_BYTES	((size_t)2 << 20)
 #define FAR_RUN_BYTES	((size_t)4 << 20)
 #define FAR_THREADS	8
-#define FRAME_BYTES	((size_t)2 << 20)	/* of a thread: stored and not */
+#define FRAME_BYTES	((size_t)2 << 20)	/* a thread's, stored and not */
 #define JOBS_MAX	4096
 #define CONNECTIONS_MAX	16
 #define TICK_MS		100
