@@ -1,8 +1,8 @@
 /*
  * Merging small tables into one, so that a look-up touches few.  A merge
- * streams: some pages of each source, the new filter (10 bits an entry) and some
- * bytes a pack are all that is held, and the number of entries and packs merged
- * at once is bounded.
+ * streams: some pages of each source, the new filter (10 bits an entry) and
+ * some bytes a pack are all that is held, and the number of entries and packs
+ * merged at once is bounded.
  *
  * Entries with one id but different places all stay: which of them holds is not
  * known here.  The sources are not deleted; the new table names them as
