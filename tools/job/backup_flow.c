@@ -345,7 +345,8 @@ large_open(struct flow *f, const struct item *it, struct large **out,
 	lf->it = *it;
 	lf->it.name = lf->name;
 	walk_dir_hold(it->dir);
-	lf->is_open = s->ops->open(s, it->dir, it->name, true, &lf->file) == 0;
+	lf->is_open = s->ops->open(s, it->dir, it->name, !s->vouches,
+	    &lf->file) == 0;
 	lf->it.now = clock_wall();
 	if (!lf->is_open || s->ops->stat_file(s, &lf->file, &st) != 0 ||
 	    st.kind != ENTRY_FILE || st.size <= SMALL_MAX) {
@@ -367,8 +368,9 @@ add_steps(struct flow *f, struct large *lf, struct err *e)
 	struct source *s = f->b->source;
 	uint64_t off = 0, hole, data;
 
-	if (settle_file(f->b, &lf->it, &lf->meta, 0, e) != 0 ||
-	    sink_begin(f->b, lf->it.ino, e) != 0)
+	/* Where they come with the bytes settle_step() adds them. */
+	if (settle_file(f->b, &lf->it, s->vouches ? NULL : &lf->meta, 0, e) !=
+	    0 || sink_begin(f->b, lf->it.ino, e) != 0)
 		return (-1);
 	lf->it.named = true;
 	while (off < lf->it.st.size) {

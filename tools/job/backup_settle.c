@@ -33,6 +33,7 @@ settle_file(struct backup *b, const struct item *it, const struct meta *meta,
 {
 	struct node nd = { .ino = it->ino, .flags = (uint8_t)flags,
 	    .st = &it->st, .meta = meta,
+	    .xattrs = meta == NULL && flags == 0 ? it->old_xattrs : 0,
 	    .now = b->source->vouches ? NULL : &it->now, .like = it->like,
 	    .old_xattrs = it->old_xattrs };
 
@@ -293,6 +294,27 @@ settle_run(struct flow *f, struct work *w, struct err *e)
 	return (0);
 }
 
+/* A large file of a source that vouches: what was read is of the file that was
+ * listed, or another is there now. */
+static int
+settle_vouched(struct flow *f, struct large *lf, struct err *e)
+{
+	struct source *s = f->b->source;
+	struct meta_stat now;
+
+	if (lf->error == ENOENT || (lf->error == 0 &&
+	    s->ops->stat_file(s, &lf->file, &now) != 0)) {
+		if (sink_end(f->b, lf->it.ino, e) != 0)
+			return (-1);
+		return (settle_alone(f, &lf->it, e));
+	}
+	s->ops->file_meta(s, &lf->file, &lf->meta);
+	if (settle_file(f->b, &lf->it, &lf->meta, 0, e) != 0)
+		return (-1);
+	return (put_outcome(f->b, &lf->it, &lf->meta, &lf->file, lf->error,
+	    lf->is_short, lf->bytes, &lf->content, e));
+}
+
 int
 settle_step(struct flow *f, struct work *w, struct err *e)
 {
@@ -313,6 +335,8 @@ settle_step(struct flow *f, struct work *w, struct err *e)
 		return (-1);
 	if (!w->last || lf->stream >= 0)
 		return (0);
+	if (b->source->vouches)
+		return (settle_vouched(f, lf, e));
 	return (put_outcome(b, &lf->it, &lf->meta, &lf->file, lf->error,
 	    lf->is_short, lf->bytes, &lf->content, e));
 }

@@ -27,8 +27,9 @@ struct source_file {
 
 struct source {
 	const struct source_ops *ops;
-	/* What it says of a file tells each change of it: nothing is too
-	 * recent to be trusted. */
+	/* Far away, and what it says of a file tells each change of it:
+	 * nothing is too recent to be trusted, a read is of the file that was
+	 * asked for or none, and its attributes come with its bytes. */
 	bool vouches;
 	/* A directory may be one that was elsewhere before. */
 	bool moves;

@@ -127,11 +127,13 @@ get(struct getting *g, void *dst, size_t cap)
 		atomic_store(&o->changed, true);
 		error = 0;
 	}
-	if (error == 0 && !g->ranged) {
-		buf_fini(&o->head);
+	/* The first answer's will do for all. */
+	(void)pthread_mutex_lock(&o->b->lock);
+	if (error == 0 && !atomic_load(&o->changed) && o->head.len == 0) {
 		o->head = c.rq.head;
 		memset(&c.rq.head, 0, sizeof(c.rq.head));
 	}
+	(void)pthread_mutex_unlock(&o->b->lock);
 	s3_call_fini(&c);
 	return (error);
 }
