@@ -16,6 +16,8 @@
 #define MERGE_MIN_TABLES	4
 #define MERGE_MAX_TABLES	64
 #define MERGE_RATIO		8
+/* Entries that fill a page: a smaller table takes no less room, nor reading. */
+#define MERGE_SMALL		TABLE_PAGE_ENTRIES
 #define MERGE_MAX_ENTRIES	(1ULL << 24)
 #define MERGE_MAX_PACKS		(1U << 18)
 #define MERGE_MAX_REPLACED	(1U << 16)
@@ -444,6 +446,8 @@ map_merge(struct map *m, const struct run_id *run, uint64_t counter,
 
 	if (__builtin_mul_overflow(entries, (uint64_t)MERGE_RATIO, &limit))
 		limit = UINT64_MAX;
+	if (limit < MERGE_SMALL)
+		limit = MERGE_SMALL;
 	do
 		ret = merge_once(m, run, counter, limit, &done, e);
 	while (ret == TABLE_DAMAGED);

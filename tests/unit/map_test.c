@@ -408,6 +408,36 @@ test_merge_again(void **state)
 	assert_int_equal(said, 0);
 }
 
+/* Runs that store next to nothing leave few tables, not one for each few. */
+static void
+test_merge_tiny(void **state)
+{
+	struct err e = ERR_INIT;
+	struct sample s[64];
+	uint64_t tables, entries;
+	struct map *m;
+
+	for (size_t i = 0; i < 64; i++) {
+		sample_make(&s[i], 2, 1, 1);
+		sample_write(&s[i]);
+		m = open_map(CACHE);
+		assert_int_equal(map_merge(m, &run, counter++, 2, NULL, &e),
+		    0);
+		map_close(m);
+	}
+	m = open_map(CACHE);
+	map_stats(m, &tables, &entries);
+	assert_in_range(tables, 1, 3);
+	assert_int_equal(entries, 128);
+	for (size_t i = 0; i < 64; i++) {
+		for (size_t k = 0; k < s[i].n; k++)
+			check_hit(m, &s[i], k);
+		sample_fini(&s[i]);
+	}
+	map_close(m);
+	assert_int_equal(said, 0);
+}
+
 static void
 flip(const struct object_id *id, off_t at)
 {
@@ -734,7 +764,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_sizes), T(test_skewed), T(test_equal_ids),
 		T(test_exclude_and_add), T(test_merge), T(test_damage),
-		T(test_merge_again),
+		T(test_merge_again), T(test_merge_tiny),
 		T(test_merge_damaged), T(test_forged), T(test_put_only),
 		T(test_store_fails), T(test_threads), T(test_info_scan)
 	};
