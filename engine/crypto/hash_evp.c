@@ -1,12 +1,11 @@
 /*
  * The keyed BLAKE2b by libcrypto, for where it is the faster.  Every chunk's id
- * is one, so that it takes a third of a first backup and most of a check.
- * Libsodium's code for AVX2 keeps a row of the state in one vector, and so
- * waits for the latency of each vector operation; libcrypto's plain C has four
- * independent chains in registers.  Which of the two wins depends on the
- * processor: on Zen 5 libcrypto does 1.45 GB/s and libsodium 0.70, where vector
- * operations answer in one cycle they are close.  Hence both are timed once,
- * and no list of processors has to be kept.
+ * is one, so that it took a third of a first backup and most of a check.
+ * Libsodium's code for AVX2 keeps a row of the state in one vector, where each
+ * operation waits for the one before; libcrypto's plain C has four independent
+ * chains.  Which of the two wins depends on the processor (on Zen 5 libcrypto
+ * does 1.45 GB/s and libsodium 0.70), so both are timed once, and no list of
+ * processors has to be kept.
  *
  * As in aead.c each thread keeps a context, for making one costs as much as
  * hashing some KiB.  It holds a copy of the last key, which is overwritten
