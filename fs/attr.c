@@ -11,8 +11,8 @@
 #define IO_BYTES	65536	/* what programs should read at once */
 #define EXTENTS		128
 
-static mode_t
-type_of(uint8_t kind)
+mode_t
+fs_type(uint8_t kind)
 {
 	switch (kind) {
 	case ENTRY_FILE:
@@ -113,7 +113,7 @@ fs_attr(struct catalog *c, uint64_t number, const struct entry *e,
 {
 	memset(st, 0, sizeof(*st));
 	st->st_ino = number;
-	st->st_mode = type_of(e->kind);
+	st->st_mode = fs_type(e->kind);
 	if (st->st_mode == 0)
 		return (err_set(err, ERR_CORRUPT, "an entry of kind %u",
 		    e->kind));

@@ -21,6 +21,7 @@ struct reading {
 	uint64_t number;	/* of the directory */
 	struct catalog *catalog;
 	bool plus;
+	enum listing how;	/* plus: attributes of which entries */
 	char *buf;		/* owned */
 	size_t size, used;
 	uint64_t pos;		/* of the last entry in buf or skipped */
@@ -40,7 +41,8 @@ emit(struct reading *r, const char *name, const struct stat *st,
 	off_t next = (off_t)(r->pos + 1);
 
 	if (r->plus) {
-		/* A number of 0 says: no look-up is meant (dot and dot-dot). */
+		/* A number of 0 says: no attributes here, and no look-up is
+		 * meant. */
 		e.ino = number;
 		e.attr = *st;
 		e.attr_timeout = timeout;
@@ -97,6 +99,37 @@ emit_dots(struct reading *r, struct err *err)
 	return (0);
 }
 
+/* Does this entry go without attributes? */
+static bool
+goes_lean(struct reading *r, const struct entry *e)
+{
+	return (r->plus && e->kind != ENTRY_DIR && r->how != LISTING_FULL &&
+	    r->pos < DOTS + LEAN_ENTRIES);
+}
+
+static int
+emit_lean(struct reading *r, const char *name, const struct entry *e,
+    uint64_t number, struct err *err)
+{
+	struct stat st = { .st_ino = number, .st_mode = fs_type(e->kind) };
+
+	if (st.st_mode == 0)
+		return (err_set(err, ERR_CORRUPT, "an entry of kind %u",
+		    e->kind));
+	return (emit(r, name, &st, 0, 0) ? 0 : CATALOG_STOP);
+}
+
+static int
+emit_full(struct reading *r, const char *name, const struct entry *e,
+    uint64_t number, struct err *err)
+{
+	struct stat st;
+
+	if (fs_attr(r->catalog, number, e, &st, err) < 0)
+		return (-1);
+	return (emit(r, name, &st, number, FS_FOR_EVER) ? 0 : CATALOG_STOP);
+}
+
 /* A catalog_dir_fn. */
 static int
 emit_entry(void *ctx, const char *name, size_t len, const struct entry *e,
@@ -104,8 +137,8 @@ emit_entry(void *ctx, const char *name, size_t len, const struct entry *e,
 {
 	struct reading *r = ctx;
 	char text[CATALOG_NAME_MAX + 1];
-	struct stat st;
 	uint64_t number;
+	int rc;
 
 	if (r->skip > 0) {
 		r->skip--;
@@ -113,13 +146,19 @@ emit_entry(void *ctx, const char *name, size_t len, const struct entry *e,
 		return (0);
 	}
 	if (fs_check_child(e, r->dir.ino, name, len, err) < 0 ||
-	    fs_number(r->fs, &r->dir, e->ino, &number, err) < 0 ||
-	    fs_attr(r->catalog, number, e, &st, err) < 0)
+	    fs_number(r->fs, &r->dir, e->ino, &number, err) < 0)
 		return (-1);
 	memcpy(text, name, len);
 	text[len] = '\0';
-	if (!emit(r, text, &st, number, FS_FOR_EVER))
-		return (CATALOG_STOP);
+	if (goes_lean(r, e)) {
+		rc = emit_lean(r, text, e, number, err);
+		if (r->how == LISTING_PROBE)
+			r->how = LISTING_FULL;
+	} else {
+		rc = emit_full(r, text, e, number, err);
+	}
+	if (rc != 0)
+		return (rc);
 	memcpy(r->last, name, len);
 	r->last_len = len;
 	return (0);
@@ -205,6 +244,9 @@ read_directory(struct reading *r, struct err *err)
 	case NODE_TOP:
 	case NODE_ENTRY:
 		rc = fs_catalog(r->fs, &r->dir, &r->catalog, err);
+		if (r->plus)
+			r->how = leans_list(r->fs->leans, r->number,
+			    r->pos == 0);
 		if (rc == 0)
 			rc = read_entries(r, err);
 		shelf_put(r->fs->shelf, r->catalog);

@@ -7,6 +7,7 @@
 
 #include "fs/cookie.h"
 #include "fs/layout.h"
+#include "fs/lean.h"
 #include "fs/mount.h"
 #include "fs/roll.h"
 #include "fs/shelf.h"
@@ -26,6 +27,7 @@ struct fs {
 	struct shelf *shelf;
 	struct cookies *cookies;
 	struct tracks *tracks;
+	struct leans *leans;
 	_Atomic uint32_t last_frame;	/* that a small file was read from */
 	struct roll *roll;		/* NULL for a single snapshot */
 	struct snapshot_id snapshot;	/* single */
@@ -63,6 +65,8 @@ int fs_check_child(const struct entry *child, uint64_t dir, const char *name,
     size_t len, struct err *);
 
 /* attr.c */
+/* The type bits of a mode; 0 for no kind that there is. */
+mode_t fs_type(uint8_t kind);
 int fs_attr(struct catalog *, uint64_t number, const struct entry *,
     struct stat *, struct err *);
 void fs_attr_virtual(struct fs *, const struct node *, uint64_t number,

@@ -196,6 +196,8 @@ op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		/* Absence is kept as well. */
 		out.ino = 0;
 		rc = 0;
+	} else if (rc == 0 && !S_ISDIR(out.attr.st_mode)) {
+		leans_lookup(fs->leans, parent);
 	}
 	if (rc == 0)
 		(void)fuse_reply_entry(req, &out);

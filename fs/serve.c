@@ -155,6 +155,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	    open_shelf(fs, env, memory, err) < 0 ||
 	    cookies_new(&fs->cookies, COOKIES, err) < 0 ||
 	    tracks_new(&fs->tracks, far_bytes(repo, memory), err) < 0 ||
+	    leans_new(&fs->leans, err) < 0 ||
 	    complaints_new(&fs->complaints, err) < 0)
 		return (-1);
 	if (env->snapshot != NULL) {
@@ -226,6 +227,7 @@ open_session(struct mount *m, struct err *err)
 	fuse_opt_free_args(&args);
 	if (m->session == NULL)
 		return (fuse_failed("FUSE", err));
+	leans_begin(m->fs.leans, m->session);
 	ending_session(m->session);
 	if (fuse_session_mount(m->session, m->path) < 0)
 		return (fuse_failed(m->path, err));
@@ -312,6 +314,7 @@ take_down(struct mount *m)
 		fuse_session_unmount(m->session);
 	if (m->started)
 		(void)pthread_join(m->starter, NULL);
+	leans_free(m->fs.leans);	/* it may be telling the kernel */
 	if (m->session != NULL) {
 		ending_session(NULL);
 		fuse_session_destroy(m->session);
