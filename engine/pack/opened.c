@@ -115,7 +115,7 @@ opened_frame_bytes(const struct opened_frame *f)
 static int
 reserve_slots(struct opened_frame *f, uint32_t n, struct err *e)
 {
-	if (f->off != NULL && n <= f->slots_cap)
+	if (f->off != NULL && f->prefix != NULL && n <= f->slots_cap)
 		return (0);
 	free(f->off);
 	free(f->prefix);
@@ -136,7 +136,7 @@ reserve_slots(struct opened_frame *f, uint32_t n, struct err *e)
 static int
 reserve_raw(struct opened_frame *f, struct err *e)
 {
-	if (f->raw_len <= f->raw_cap)
+	if (f->raw != NULL && f->raw_len <= f->raw_cap)
 		return (0);
 	free(f->raw);
 	f->raw_cap = opened_frame_room(f->raw_len);
