@@ -44,9 +44,9 @@ struct leans {
 	unsigned listed;		/* since a miss or probe was counted */
 	unsigned missed;
 	unsigned unasked;		/* probes in a row */
-	uint64_t *table;		/* node numbers, 0: free; owned, or NULL */
+	uint64_t *table;		/* owned: node numbers, 0 is free */
 	size_t n;			/* in it */
-	uint64_t *forget;		/* owned; the thread's while forgetting */
+	uint64_t *forget;		/* owned; the thread's, if any */
 	bool started;			/* the thread is to be joined */
 	bool forgetting;
 	pthread_t thread;

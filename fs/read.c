@@ -7,8 +7,8 @@
  * to the file's size.
  *
  * What lies in a few frames is sent from where it was decoded.  What lies in
- * more is gathered first, so that a thread holds one of those at a time: what is
- * held comes on top of the cache's bound.
+ * more is gathered first, so that a thread holds one of those at a time: what
+ * is held comes on top of the cache's bound.
  */
 #include <errno.h>
 #include <stdlib.h>
