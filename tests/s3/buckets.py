@@ -12,10 +12,7 @@ from proxy import Proxy  # noqa: E402
 
 d, env = start_server("--users", "2", "--tls", name="server")
 other = server_env(d, "--user", "1")
-tls, ca = env["AWS_ENDPOINT_URL"], env["AWS_CA_BUNDLE"]
-for e in (env, other):      # in the open, so that the proxy can look
-    e["AWS_ENDPOINT_URL"] = e["VITRINE_TEST_S3_HTTP"]
-    del e["AWS_CA_BUNDLE"]
+tls, ca = env["VITRINE_TEST_S3_HTTPS"], env["VITRINE_TEST_S3_CA"]
 proxy = Proxy(other["AWS_ENDPOINT_URL"])
 client = Client.of_env(other)
 KEYS = {"VITRINE_BUCKET_ACCESS_KEY_ID": other["AWS_ACCESS_KEY_ID"],
