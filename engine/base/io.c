@@ -44,13 +44,13 @@ io_pread(int fd, void *dst, size_t len, uint64_t off, size_t *got,
     struct err *e)
 {
 	uint8_t *p = dst;
-	size_t have = 0;
 	ssize_t n;
 
+	*got = 0;
 	if (!range_fits(off, len))
 		return (err_set(e, ERR_LIMIT, "read: offset out of range"));
-	while (have < len) {
-		n = pread(fd, p + have, step(len - have), (off_t)(off + have));
+	while (*got < len) {
+		n = pread(fd, p + *got, step(len - *got), (off_t)(off + *got));
 		if (n == 0)
 			break;
 		if (n < 0) {
@@ -58,9 +58,8 @@ io_pread(int fd, void *dst, size_t len, uint64_t off, size_t *got,
 				continue;
 			return (err_sys(e, errno, "read"));
 		}
-		have += (size_t)n;
+		*got += (size_t)n;
 	}
-	*got = have;
 	return (0);
 }
 

@@ -11,7 +11,8 @@
 /* Reads and writes that finish or fail: EINTR and short counts are dealt with
  * here, so that no caller has a loop of its own. */
 
-/* Up to len bytes at off; *got < len only at the end of the file. */
+/* Up to len bytes at off; *got < len only at the end of the file, or when it
+ * failed: then it is what came before. */
 int io_pread(int fd, void *dst, size_t len, uint64_t off, size_t *got,
     struct err *);
 /* Exactly len bytes; a file that ends early is ERR_CORRUPT. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tools/job/diff_impl.h"
+#include "engine/base/io.h"
 #include "tools/job/meta.h"
 
 #define EXTENTS		64
@@ -229,26 +230,6 @@ same_extents(struct diff *d, const struct entry *old, const struct entry *new,
 	}
 }
 
-/* All of it, or what there is up to the end; errno. */
-static int
-read_piece(int fd, uint8_t *dst, size_t len, uint64_t off, size_t *got)
-{
-	ssize_t n;
-
-	*got = 0;
-	while (*got < len) {
-		n = pread(fd, dst + *got, len - *got, (off_t)(off + *got));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return (errno);
-		if (n == 0)
-			break;
-		*got += (size_t)n;
-	}
-	return (0);
-}
-
 /* Do the live file's bytes have this extent's id, or are they zeros? */
 static int
 same_piece(struct diff *d, int fd, const struct extent *x,
@@ -256,15 +237,14 @@ same_piece(struct diff *d, int fd, const struct extent *x,
 {
 	uint8_t id[HASH_BYTES];
 	uint64_t off = x->off, left = x->len;
+	struct err e = ERR_INIT;
 	size_t step, got;
-	int error;
 
 	*same = true;
 	while (left > 0 && *same) {
 		step = left < CHUNK_MAX ? (size_t)left : CHUNK_MAX;
-		error = read_piece(fd, d->piece, step, off, &got);
-		if (error != 0)
-			return (error);
+		if (io_pread(fd, d->piece, step, off, &got, &e) != 0)
+			return (e.sys != 0 ? e.sys : EIO);
 		*same = got == step;
 		if (*same && !x->hole) {
 			hash_keyed(id, key, d->piece, step);

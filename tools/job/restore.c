@@ -224,6 +224,27 @@ restore_path(struct restore *rs, const char *bytes, size_t len, struct err *e)
 }
 
 int
+restore_wanted(struct restore *rs, const char *bytes, size_t len,
+    const struct entry *en, const char **path, struct err *e)
+{
+	*path = NULL;
+	if (restore_stopped(rs))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	if (restore_path(rs, bytes, len, e) == NULL)
+		return (-1);
+	switch (filter_ask(rs->filter, (const char *)rs->path.data, len,
+	    en->kind == ENTRY_DIR)) {
+	case WANTED_NOT:
+		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
+	case WANTED_BELOW:
+		return (0);
+	default:
+		*path = (const char *)rs->path.data;
+		return (0);
+	}
+}
+
+int
 make_parents(struct restore *rs, const char *path, size_t len, struct err *e)
 {
 	const char *slash = path, *end = path + len, *at = path;
@@ -293,19 +314,10 @@ walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
 {
 	struct restore *rs = ctx;
 	const char *path;
+	int r = restore_wanted(rs, bytes, len, en, &path, e);
 
-	if (restore_stopped(rs))
-		return (err_set(e, ERR_CANCELED, "interrupted"));
-	if ((path = restore_path(rs, bytes, len, e)) == NULL)
-		return (-1);
-	switch (filter_ask(rs->filter, path, len, en->kind == ENTRY_DIR)) {
-	case WANTED_NOT:
-		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
-	case WANTED_BELOW:
-		return (0);
-	default:
-		break;
-	}
+	if (r != 0 || path == NULL)
+		return (r);
 	restore_tick(rs, path);
 	if (rs->env->dry_run)
 		return (dry_entry(rs, path, len, en, e));

@@ -461,21 +461,12 @@ walk_put(void *ctx, const char *bytes, size_t len, const struct entry *en,
     struct err *e)
 {
 	struct bucket_restore *b = ctx;
-	struct restore *rs = b->rs;
 	const char *path;
+	int r = restore_wanted(b->rs, bytes, len, en, &path, e);
 
-	if (restore_stopped(rs))
-		return (err_set(e, ERR_CANCELED, "interrupted"));
-	if ((path = restore_path(rs, bytes, len, e)) == NULL)
-		return (-1);
-	switch (filter_ask(rs->filter, path, len, en->kind == ENTRY_DIR)) {
-	case WANTED_NOT:
-		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
-	case WANTED_BELOW:
-		return (0);
-	default:
-		return (put_entry(b, path, en, e));
-	}
+	if (r != 0 || path == NULL)
+		return (r);
+	return (put_entry(b, path, en, e));
 }
 
 int

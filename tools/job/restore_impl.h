@@ -108,6 +108,10 @@ bool restore_stopped(struct restore *);
  * memory. */
 const char *restore_path(struct restore *, const char *, size_t len,
     struct err *);
+/* What a walk does first with an entry: *path is its path if it is wanted, else
+ * NULL.  0; CATALOG_SKIP: nor is anything in it. */
+int restore_wanted(struct restore *, const char *bytes, size_t len,
+    const struct entry *, const char **path, struct err *);
 /* Make the directories that lead to an entry that alone is wanted. */
 int make_parents(struct restore *, const char *path, size_t len,
     struct err *);

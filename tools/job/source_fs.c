@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/base/io.h"
 #include "tools/job/walk.h"
 
 static int
@@ -271,20 +272,11 @@ static int
 fs_read_at(struct source *s, struct source_file *f, void *dst, size_t len,
     uint64_t off, size_t *got)
 {
-	*got = 0;
-	while (*got < len) {
-		ssize_t n = pread(f->fd, (uint8_t *)dst + *got, len - *got,
-		    (off_t)(off + *got));
+	struct err e = ERR_INIT;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return (errno);
-		if (n == 0)
-			break;
-		*got += (size_t)n;
-	}
-	return (0);
+	if (io_pread(f->fd, dst, len, off, got, &e) == 0)
+		return (0);
+	return (e.sys != 0 ? e.sys : EIO);
 }
 
 static bool
