@@ -69,7 +69,8 @@ ask(struct s3_creds *c, struct s3_keys *new, struct err *e)
 		rc = err_set(e, ERR_USAGE, "no credentials for S3: set "
 		    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or have them "
 		    "in ~/.aws/credentials (and AWS_PROFILE name the profile);"
-		    " a public bucket is read with --s3-anonymous");
+		    " a public bucket is read with --s3-anonymous, one that is "
+		    "backed up with --bucket-anonymous");
 	return (rc);
 }
 

@@ -1,11 +1,23 @@
 #!/bin/sh
 # run: timeout=240 store=dir
 # The examples of the manual pages are real commands: each page's are run in
-# order, with a small home directory and a repository of their own.
+# order, with a small home directory and a repository of their own; s3.example.org
+# is a server here.
 . "$(dirname "$0")/lib.sh"
 need_fuse
 
 HOME=$T/home
+"$TOP/tests/s3/radosgw" start "$T/s3" --owner $$ || die "no server"
+eval "$("$TOP/tests/s3/radosgw" env "$T/s3")"
+server=${VITRINE_TEST_S3_HTTP#http://}
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tests/s3 python3 - <<-END || die "no buckets"
+	import os
+	from client import Client
+	c = Client.of_env(os.environ)
+	for bucket in "photos", "copy":
+	    c.make_bucket(bucket)
+	c.put("photos", "2026/beach.jpg", b"sand")
+END
 for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1 \
     "$TOP"/index/vitrine-catalog.5; do
 	name=$(basename "${page%.[15]}")
@@ -18,12 +30,14 @@ for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1 \
 	vitrine|vitrine-init) ;;
 	*)
 		ok vitrine init
+		ok vitrine backup "s3:http://$server/photos/2026"
 		ok vitrine backup ~/Documents ~/src
 		ok vitrine backup --tag nightly ~/Documents ~/src
 		ok vitrine backup ~/Documents
 		;;
 	esac
-	sed -n 's/^\.Dl \$ //p' "$page" | sed 's/\\e/\\/g; s/\\&//g; s/\\(dq/"/g' \
+	sed -n 's/^\.Dl \$ //p' "$page" | sed -e 's/\\e/\\/g; s/\\&//g; s/\\(dq/"/g' \
+	    -e "s,https://s3\.example\.org,http://$server,; s,s3\.example\.org,$server," \
 	    >"$T/commands"
 	[ -s "$T/commands" ] || die "$name has no examples"
 	while read -r line; do
