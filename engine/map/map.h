@@ -70,7 +70,8 @@ void map_stats(struct map *, uint64_t *tables, uint64_t *entries);
 /*
  * Merge small tables (DESIGN section 3): when there are four or more tables of
  * at most eight times `entries', or of no more than fill a page, write one that
- * replaces them, streaming in bounded memory.  Never deletes.  `added' (may be NULL) tells whether.
+ * replaces them, streaming in bounded memory.  Never deletes.  `added' (may be
+ * NULL) tells whether.
  */
 int map_merge(struct map *, const struct run_id *, uint64_t counter,
     uint64_t entries, bool *added, struct err *);

@@ -48,9 +48,9 @@ void session_kept(struct session *);
  * may have taken for our death? */
 bool lease_has_lapsed(struct session *);
 
-/* turn.c: full keys, with the manifest in pending/ID: has another writer put the
- * same number of the lineage there, or committed it?  1, 0; the session's list
- * is that of now. */
+/* turn.c: full keys, with the manifest in pending/ID: has another writer put
+ * the same number of the lineage there, or committed it?  1, 0; the session's
+ * list is that of now. */
 int turn_is_taken(struct session *, const struct manifest *,
     const uint8_t own[ID_BYTES], struct err *);
 

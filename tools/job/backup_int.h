@@ -155,8 +155,8 @@ int filter_init(struct backup *, struct err *);
 
 /*
  * backup_parent.c: the snapshot that was asked for or (dry, without a session)
- * the newest of the lineage becomes `before'.  In a session this comes after its
- * lease is in the store, so that what is found is not collected before the
+ * the newest of the lineage becomes `before'.  In a session this comes after
+ * its lease is in the store, so that what is found is not collected before the
  * commit is seen.
  */
 int backup_find_parent(struct backup *, const struct manifest *, struct err *);

@@ -7,7 +7,8 @@
 
 /*
  * A program that is run: found through PATH, with our environment (or another)
- * but for VITRINE_PASSWORD, the default signals, no standard input, and our standard error.
+ * but for VITRINE_PASSWORD, the default signals, no standard input, and our
+ * standard error.
  */
 struct child {
 	pid_t pid;			/* 0: none */
