@@ -310,11 +310,13 @@ serve(struct mount *m, struct repo *repo, struct err *err)
 static void
 take_down(struct mount *m)
 {
+	/* It may be telling the kernel, through what unmounting closes.  It can't
+	 * wait for a request there: those are pages of listings. */
+	leans_free(m->fs.leans);
 	if (m->mounted)
 		fuse_session_unmount(m->session);
 	if (m->started)
 		(void)pthread_join(m->starter, NULL);
-	leans_free(m->fs.leans);	/* it may be telling the kernel */
 	if (m->session != NULL) {
 		ending_session(NULL);
 		fuse_session_destroy(m->session);
