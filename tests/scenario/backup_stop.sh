@@ -1,12 +1,11 @@
 #!/bin/sh
 # Stopped by a signal: soon, cleanly, and the next run goes on from there.
-# run: timeout=180
+# run: timeout=300
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src
 mkdir -p "$S"
-size=150
-[ "$STORE" = dir ] || size=50
+size=50
 for i in 1 2 3 4; do head -c ${size}000000 /dev/urandom >"$S/$i"; done
 ok vitrine init
 packs() { objects packs/ | wc -l; }
@@ -14,10 +13,12 @@ stored() { objects packs/ | awk '{ n += $1 } END { print int(n / 1024) }'; }
 for sig in INT TERM; do
 	step "$sig"
 	had=$(packs)
-	# A shell's background job ignores SIGINT.
+	# A shell's background job ignores SIGINT.  Slow enough that it can't be
+	# over before it is told to stop.
 	/usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])' vitrine backup "$S" >"$T/log" 2>&1 &
+os.execvp(sys.argv[1], sys.argv[1:])' vitrine \
+	    backup --limit-rate 30M "$S" >"$T/log" 2>&1 &
 	pid=$!
 	# In the middle: as soon as it has stored something.
 	tries=0
