@@ -102,3 +102,22 @@ like "$T/up3/kept" "$T/above/kept"
 chmod 755 "$T/up3/kept"
 ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always
 is "$(stat -c %a "$T/up3/kept")" 755
+
+step "more directories than descriptors, and copies of what lies elsewhere"
+M=$T/many
+python3 - "$M" <<'END'
+import os, random, sys
+r = random.Random(5)
+for d in range(400):
+    os.makedirs("%s/%d" % (sys.argv[1], d))
+    for n in range(3):
+        size = 3000000 if d % 40 == n == 0 else r.randrange(1, 9000)
+        with open("%s/%d/%d" % (sys.argv[1], d, n), "wb") as f:
+            f.write(r.randbytes(size))
+    if d % 5 == 4:
+        os.system("cp %s/%d/1 %s/%d/copy" % (sys.argv[1], r.randrange(d), sys.argv[1], d))
+END
+ok vitrine backup "$M"
+ok sh -c 'ulimit -n 140; exec vitrine restore "latest:$1" --target "$2"' - "$M" \
+    "$T/many-back"
+same "$M" "$T/many-back"

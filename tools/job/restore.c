@@ -40,8 +40,10 @@
 #define FRAME_BYTES	((size_t)2 << 20)	/* a thread's, stored and not */
 #define JOBS_MAX	4096
 #define CONNECTIONS_MAX	16
+#define PLAN_SHARE	6		/* of the memory, of each of two */
 #define TICK_MS		100
 #define DESCRIPTORS	8192	/* as many as are of use */
+#define PARENTS_MAX	256
 #define DESCRIPTORS_SPARE 100	/* the store's, SQLite's, the caller's */
 
 bool
@@ -74,8 +76,9 @@ restore_failed(struct restore *rs, const char *path, const char *fmt, ...)
 }
 
 void
-restore_tick(struct restore *rs, const char *path)
+restore_tick(struct restore *rs, const struct parent *dir, const char *name)
 {
+	struct err ignored = ERR_INIT;
 	struct event_progress p;
 	uint64_t now;
 
@@ -93,7 +96,14 @@ restore_tick(struct restore *rs, const char *path)
 			p.files_total = rs->manifest.files;
 			p.bytes_total = rs->manifest.bytes;
 		}
-		p.path = path;
+		buf_reset(&rs->ticked);
+		if (dir != NULL && dir->len > 0) {
+			buf_bytes(&rs->ticked, dir->path, dir->len);
+			buf_u8(&rs->ticked, '/');
+		}
+		buf_bytes(&rs->ticked, name, strlen(name) + 1);
+		if (buf_ok(&rs->ticked, &ignored) == 0)
+			p.path = (const char *)rs->ticked.data;
 		rs->events->progress(rs->events->ctx, &p);
 	}
 	(void)pthread_mutex_unlock(&rs->lock);
@@ -318,7 +328,7 @@ walk_make(void *ctx, const char *bytes, size_t len, const struct entry *en,
 
 	if (r != 0 || path == NULL)
 		return (r);
-	restore_tick(rs, path);
+	restore_tick(rs, NULL, path);
 	if (rs->env->dry_run)
 		return (dry_entry(rs, path, len, en, e));
 	return (make_wanted(rs, path, len, en, e));
@@ -339,8 +349,7 @@ restore_tree(struct restore *rs, const struct entry *top, struct err *e)
 		r = catalog_walk(rs->catalog, top->ino, walk_make, rs, e);
 	if (plan_drain(rs, e) < 0)
 		r = -1;
-	parent_put(rs->parent);
-	rs->parent = NULL;
+	parent_done(rs);
 	if (r < 0)
 		return (-1);
 	if (rs->env->dry_run)
@@ -427,6 +436,7 @@ choose_threads(struct restore *rs)
 	if (threads > RESTORE_THREADS_MAX)
 		threads = RESTORE_THREADS_MAX;
 	rs->threads = threads > 0 ? threads : 1;
+	rs->plan_bytes = env->memory_bytes / PLAN_SHARE;
 	rs->run_bytes = far ? FAR_RUN_BYTES : NEAR_RUN_BYTES;
 }
 
@@ -461,8 +471,8 @@ open_source(struct restore *rs, struct err *e)
 	return (0);
 }
 
-/* Directories and files are held open for a plan: as many as this process may.
- * The soft limit is for programs that use select(). */
+/* Files are held open for a plan: as many as this process may.  The soft limit
+ * is for programs that use select(). */
 static void
 raise_limit(struct restore *rs)
 {
@@ -480,9 +490,11 @@ raise_limit(struct restore *rs)
 	}
 	if (now > DESCRIPTORS)
 		now = DESCRIPTORS;
-	/* Two plans, each with directories and files. */
+	/* Two plans, and directories. */
 	rs->open_max = now > DESCRIPTORS_SPARE + 32 ?
-	    (size_t)(now - DESCRIPTORS_SPARE) / 4 : 8;
+	    (size_t)(now - DESCRIPTORS_SPARE) / 3 : 8;
+	rs->parents.max = rs->open_max < PARENTS_MAX ? rs->open_max :
+	    PARENTS_MAX;
 }
 
 /* What only root can do, said once. */
@@ -540,6 +552,24 @@ run(struct restore *rs, struct err *e)
 	return (0);
 }
 
+static void
+locks_init(struct restore *rs)
+{
+	(void)pthread_mutex_init(&rs->lock, NULL);
+	(void)pthread_mutex_init(&rs->parents.lock, NULL);
+	for (size_t i = 0; i < FILE_LOCKS; i++)
+		(void)pthread_mutex_init(&rs->file_lock[i], NULL);
+}
+
+static void
+locks_fini(struct restore *rs)
+{
+	for (size_t i = 0; i < FILE_LOCKS; i++)
+		(void)pthread_mutex_destroy(&rs->file_lock[i]);
+	(void)pthread_mutex_destroy(&rs->parents.lock);
+	(void)pthread_mutex_destroy(&rs->lock);
+}
+
 int
 restore_run(struct repo *repo, const struct restore_env *env,
     const struct events *events, struct restore_result *res, struct err *e)
@@ -556,14 +586,15 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	rs.prefix = "";
 	rs.privileged = geteuid() == 0;
 	raise_limit(&rs);
-	(void)pthread_mutex_init(&rs.lock, NULL);
+	locks_init(&rs);
 	r = run(&rs, e);
-	parent_put(rs.parent);
+	parent_done(&rs);
 	lane_free(rs.lane);
 	pool_free(rs.pool);
 	links_close(rs.links);
 	inoset_fini(&rs.above);
 	buf_fini(&rs.path);
+	buf_fini(&rs.ticked);
 	buf_fini(&rs.undone);
 	buf_fini(&rs.written);
 	filter_free(rs.filter);
@@ -576,7 +607,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	manifest_fini(&rs.manifest);
 	if (rs.target >= 0)
 		(void)close(rs.target);
-	(void)pthread_mutex_destroy(&rs.lock);
+	locks_fini(&rs);
 	if (r < 0)
 		return (-1);
 	res->files = atomic_load(&rs.files);

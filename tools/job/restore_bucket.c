@@ -259,7 +259,7 @@ settle(struct bucket_restore *b, struct err *e)
 	int rc = 0;
 
 	b->held -= j->len;
-	restore_tick(rs, shown(j->path));
+	restore_tick(rs, NULL, shown(j->path));
 	if (j->rc < 0) {
 		*e = j->err;
 		rc = -1;

@@ -37,6 +37,13 @@ failure_is_local(const struct err *e)
 	}
 }
 
+/* The lock of a file, and of some others. */
+static pthread_mutex_t *
+file_lock(const struct file *f)
+{
+	return (&f->parent->rs->file_lock[f->ino % FILE_LOCKS]);
+}
+
 /* Under the lock, where there is need of one.  An error is twice as large as
  * all else of a file, and few files have one. */
 static void
@@ -53,15 +60,22 @@ fail(struct file *f, const struct err *e)
 void
 file_fail(struct file *f, const struct err *e)
 {
-	(void)pthread_mutex_lock(&f->lock);
+	(void)pthread_mutex_lock(file_lock(f));
 	fail(f, e);
-	(void)pthread_mutex_unlock(&f->lock);
+	(void)pthread_mutex_unlock(file_lock(f));
 }
 
-static const char *
-file_name(const struct file *f)
+const char *
+file_path(const struct file *f, struct buf *b)
 {
-	return (f->path + f->name);
+	struct err ignored = ERR_INIT;
+
+	buf_reset(b);
+	buf_bytes(b, f->parent->path, f->parent->len);
+	if (f->parent->len > 0)
+		buf_u8(b, '/');
+	buf_bytes(b, f->name, strlen(f->name) + 1);
+	return (buf_ok(b, &ignored) < 0 ? f->name : (const char *)b->data);
 }
 
 /*
@@ -70,39 +84,44 @@ file_name(const struct file *f)
  * whatever order it is written.
  */
 static int
-set_size(int fd, const struct entry *en, struct err *e)
+set_size(int fd, const struct file *f, struct err *e)
 {
-	if (en->size >= ALLOCATE_MIN && (en->flags & ENTRY_SPARSE) == 0) {
-		if (fallocate(fd, 0, 0, (off_t)en->size) == 0)
+	if (f->size >= ALLOCATE_MIN && (f->flags & ENTRY_SPARSE) == 0) {
+		if (fallocate(fd, 0, 0, (off_t)f->size) == 0)
 			return (0);
 		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
 			return (err_sys(e, errno, "allocate"));
 	}
-	if (ftruncate(fd, (off_t)en->size) < 0)
+	if (ftruncate(fd, (off_t)f->size) < 0)
 		return (err_sys(e, errno, "set size"));
 	return (0);
 }
 
-void
-temp_name(char dst[TEMP_NAME_BYTES])
+uint32_t
+temp_number(void)
 {
-	static atomic_uint_least64_t counter;
+	static atomic_uint_least32_t counter;
 
-	(void)snprintf(dst, TEMP_NAME_BYTES, ".vitrine-%lx-%llx",
-	    (unsigned long)getpid(),
-	    (unsigned long long)atomic_fetch_add(&counter, 1));
+	return (atomic_fetch_add(&counter, 1));
+}
+
+void
+temp_name(char dst[TEMP_NAME_BYTES], uint32_t number)
+{
+	(void)snprintf(dst, TEMP_NAME_BYTES, ".vitrine-%lx-%lx",
+	    (unsigned long)getpid(), (unsigned long)number);
 }
 
 /* The file that is there, to be written in place. */
 static int
-open_file(struct file *f, struct err *e)
+open_file(struct file *f, int dir, struct err *e)
 {
 	struct stat st;
 	int fd;
 
 	/* Not to wait for a FIFO that was put there meanwhile. */
-	fd = openat(f->parent->fd, file_name(f), O_RDWR | O_NOFOLLOW |
-	    O_NONBLOCK | O_CLOEXEC);
+	fd = openat(dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
 	if (fd < 0)
 		return (err_sys(e, errno, "open to write"));
 	f->fd = fd;
@@ -111,49 +130,69 @@ open_file(struct file *f, struct err *e)
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
 		return (err_set(e, ERR_SYS, "it became something else "
 		    "meanwhile"));
-	if ((uint64_t)st.st_size != f->entry.size &&
-	    ftruncate(fd, (off_t)f->entry.size) < 0)
+	if ((uint64_t)st.st_size != f->size &&
+	    ftruncate(fd, (off_t)f->size) < 0)
 		return (err_sys(e, errno, "set size"));
 	return (0);
 }
 
 /* A new file beside the one that is there. */
 static int
-make_temp(struct file *f, struct err *e)
+make_temp(struct file *f, int dir, struct err *e)
 {
+	char temp[TEMP_NAME_BYTES];
 	int fd;
 
 	do {
-		temp_name(f->temp);
-		fd = openat(f->parent->fd, f->temp, O_WRONLY | O_CREAT |
-		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		f->temp = temp_number();
+		temp_name(temp, f->temp);
+		fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL |
+		    O_NOFOLLOW | O_CLOEXEC, 0600);
 	} while (fd < 0 && errno == EEXIST);
 	return (fd < 0 ? err_sys(e, errno, "make") : fd);
+}
+
+static int
+make_new(struct file *f, int dir, struct err *e)
+{
+	int fd;
+
+	fd = openat(dir, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
+	return (fd < 0 ? err_sys(e, errno, "make") : fd);
+}
+
+/* 0, or < 0. */
+static int
+hold_parent(struct file *f, int *dir, struct err *e)
+{
+	int r = parent_hold(f->parent, dir, e);
+
+	return (r == RESTORE_GONE ? err_sys(e, ENOENT, "open its directory") :
+	    r);
 }
 
 /* Under the lock, where there is need of one. */
 static int
 make_file(struct file *f, struct err *e)
 {
-	int fd;
+	int dir, fd, r = 0;
 
-	if (f->how == OVER_UPDATE)
-		return (open_file(f, e));
-	if (f->how == OVER_REPLACE) {
-		if ((fd = make_temp(f, e)) < 0)
-			return (-1);
-		goto made;
+	if (hold_parent(f, &dir, e) < 0)
+		return (-1);
+	if (f->how == OVER_UPDATE) {
+		r = open_file(f, dir, e);
+	} else if ((fd = f->how == OVER_REPLACE ? make_temp(f, dir, e) :
+	    make_new(f, dir, e)) < 0) {
+		r = -1;
+	} else {
+		f->fd = fd;
+		f->made = true;
 	}
-	fd = openat(f->parent->fd, file_name(f), O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return (err_sys(e, errno, "make"));
-made:
-	f->fd = fd;
-	f->made = true;
-	if (!f->single && f->entry.size > 0)
-		return (set_size(fd, &f->entry, e));
-	return (0);
+	parent_let(f->parent);
+	if (r == 0 && f->made && !f->single && f->size > 0)
+		r = set_size(f->fd, f, e);
+	return (r);
 }
 
 int
@@ -163,7 +202,7 @@ file_open(struct file *f)
 	int fd;
 
 	if (!f->single)
-		(void)pthread_mutex_lock(&f->lock);
+		(void)pthread_mutex_lock(file_lock(f));
 	if (!f->tried) {
 		f->tried = true;
 		if (make_file(f, &e) < 0)
@@ -171,7 +210,7 @@ file_open(struct file *f)
 	}
 	fd = f->fd;
 	if (!f->single)
-		(void)pthread_mutex_unlock(&f->lock);
+		(void)pthread_mutex_unlock(file_lock(f));
 	return (atomic_load(&f->failed) ? -1 : fd);
 }
 
@@ -202,7 +241,6 @@ file_free(struct file *f)
 {
 	parent_put(f->parent);
 	free(f->err);
-	(void)pthread_mutex_destroy(&f->lock);
 	free(f);
 }
 
@@ -219,11 +257,29 @@ note_undone(struct restore *rs, uint64_t ino, struct err *e)
 	return (r);
 }
 
+/* What was made of it is taken away. */
+static int
+unmake(struct file *f, struct err *e)
+{
+	char temp[TEMP_NAME_BYTES];
+	int dir, r;
+
+	if (hold_parent(f, &dir, e) < 0)
+		return (-1);
+	temp_name(temp, f->temp);
+	r = unlinkat(dir, f->how == OVER_REPLACE ? temp : f->name, 0);
+	if (r < 0)
+		(void)err_sys(e, errno, "unlink");
+	parent_let(f->parent);
+	return (r);
+}
+
 /* Say why, leave nothing behind.  < 0: what failed is more than this file. */
 static int
-abandon(struct file *f, struct err *e)
+abandon(struct file *f, const char *path, struct err *e)
 {
-	struct restore *rs = f->rs;
+	struct restore *rs = f->parent->rs;
+	struct err still = ERR_INIT;
 	struct err lost = ERR_INIT;
 	const struct err *why = f->err;
 
@@ -234,13 +290,12 @@ abandon(struct file *f, struct err *e)
 	if (f->fd >= 0)
 		(void)close(f->fd);
 	if (f->how == OVER_UPDATE && f->fd >= 0)
-		restore_failed(rs, f->path, "it is a mixture now: a part of it "
+		restore_failed(rs, path, "it is a mixture now: a part of it "
 		    "may be the snapshot's, a part what it was");
-	if (f->made && unlinkat(f->parent->fd, f->how == OVER_REPLACE ?
-	    f->temp : file_name(f), 0) < 0)
-		restore_failed(rs, f->path, "a part of it was written and "
-		    "can't be taken away: %s", strerror(errno));
-	if (f->entry.nlink > 1 && note_undone(rs, f->entry.ino, e) < 0)
+	if (f->made && unmake(f, &still) < 0)
+		restore_failed(rs, path, "a part of it was written and "
+		    "can't be taken away: %s", err_text(&still));
+	if (f->has_links && note_undone(rs, f->ino, e) < 0)
 		return (-1);
 	if (why->code == ERR_CANCELED)
 		return (0);
@@ -248,55 +303,84 @@ abandon(struct file *f, struct err *e)
 	if (!failure_is_local(why) || (!f->made && (why->sys == ENOSPC ||
 	    why->sys == EDQUOT) && why->code == ERR_SYS)) {
 		*e = *why;
-		return (err_wrap(e, "%s", f->path));
+		return (err_wrap(e, "%s", path));
 	}
-	restore_failed(rs, f->path, "%s", !f->made && why->code == ERR_SYS &&
+	restore_failed(rs, path, "%s", !f->made && why->code == ERR_SYS &&
 	    why->sys == EEXIST ? "something of this name is there already" :
 	    err_text(why));
 	return (0);
 }
 
 static int
-finish(struct file *f, struct err *e)
+set_meta(struct file *f, const char *path, struct err *e)
 {
-	struct meta_at at = { f->fd, f->parent->fd, file_name(f) };
-	struct restore *rs = f->rs;
+	const struct meta_at at = { f->fd, -1, NULL };
+	const struct entry en = {
+		.kind = ENTRY_FILE, .ino = f->ino, .size = f->size,
+		.flags = f->flags, .mode = f->mode, .uid = f->uid,
+		.gid = f->gid, .mtime = f->mtime, .xattrs = f->xattrs
+	};
+
+	return (meta_restore(f->parent->rs, &at, path, &en, e));
+}
+
+/* The file beside the one that is there takes its place. */
+static int
+replace(struct file *f, struct err *e)
+{
+	char temp[TEMP_NAME_BYTES];
+	int dir, r = 0;
+
+	if (hold_parent(f, &dir, e) < 0)
+		return (-1);
+	temp_name(temp, f->temp);
+	if (renameat(dir, temp, dir, f->name) < 0)
+		r = err_sys(e, errno, "rename");
+	parent_let(f->parent);
+	return (r);
+}
+
+static int
+finish(struct file *f, const char *path, struct err *e)
+{
+	struct restore *rs = f->parent->rs;
 	struct err why = ERR_INIT;
 	int r;
 
-	r = meta_restore(rs, &at, f->path, &f->entry, &why);
-	if (r == 0 && f->how == OVER_REPLACE && renameat(f->parent->fd,
-	    f->temp, f->parent->fd, file_name(f)) < 0)
-		r = err_sys(&why, errno, "rename");
+	r = set_meta(f, path, &why);
+	if (r == 0 && f->how == OVER_REPLACE)
+		r = replace(f, &why);
 	if (r < 0) {
 		fail(f, &why);
-		return (abandon(f, e));
+		return (abandon(f, path, e));
 	}
-	if (rs->env->verify && written_note(rs, f->entry.ino, e) < 0)
+	if (rs->env->verify && written_note(rs, f->ino, e) < 0)
 		return (-1);
 	r = close(f->fd);
 	f->fd = -1;
 	if (r < 0) {
 		(void)err_sys(&why, errno, "close");
 		fail(f, &why);
-		return (abandon(f, e));
+		return (abandon(f, path, e));
 	}
 	(void)atomic_fetch_add(&rs->files, 1);
-	restore_note(rs, EVENT_DETAIL, f->path, "restored");
+	restore_note(rs, EVENT_DETAIL, path, "restored");
 	return (0);
 }
 
 int
 file_put(struct file *f, struct err *e)
 {
+	struct buf path = BUF_INIT;
 	int r = 0;
 
 	if (atomic_fetch_sub(&f->refs, 1) > 1)
 		return (0);
 	if (atomic_load(&f->failed))
-		r = abandon(f, e);
+		r = abandon(f, file_path(f, &path), e);
 	else if (f->fd >= 0)
-		r = finish(f, e);
+		r = finish(f, file_path(f, &path), e);
+	buf_fini(&path);
 	file_free(f);
 	return (r);
 }
@@ -347,7 +431,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 
 	*made = false;
 	if (how == OVER_REPLACE) {
-		temp_name(temp);
+		temp_name(temp, temp_number());
 		at.name = temp;
 	}
 	if (make_other(rs, dir->fd, at.name, en, e) < 0) {

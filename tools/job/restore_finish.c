@@ -165,7 +165,7 @@ link_over(struct restore *rs, int from, const char *first,
 	if (how == OVER_REPLACE_DIR &&
 	    over_remove(rs, parent->fd, name, path, how) < 0)
 		return (-1);
-	temp_name(temp);
+	temp_name(temp, temp_number());
 	if (linkat(from, first, parent->fd, temp, 0) == 0) {
 		if (renameat(parent->fd, temp, parent->fd, name) == 0)
 			return (0);

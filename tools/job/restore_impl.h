@@ -10,6 +10,25 @@
 #include "tools/job/restore.h"
 
 #define RESTORE_THREADS_MAX	64
+#define FILE_LOCKS		64
+
+/* A directory that entries are made in: shared by the files that wait for their
+ * bytes, and open while somebody works in it, or did a moment ago. */
+struct parent {
+	struct restore *rs;
+	atomic_uint refs;
+	int fd;				/* -1: shut; stays while it is held */
+	unsigned held;			/* the parents' lock; likewise */
+	struct parent *newer, *older;
+	size_t len;
+	char path[];			/* below the target, len bytes */
+};
+/* Those that are open and not held, by age. */
+struct parents {
+	pthread_mutex_t lock;
+	struct parent *newest, *oldest;	/* lock */
+	size_t n, max;			/* lock */
+};
 
 /*
  * What the parts of a restore share.  Counters are atomic; the rest is set
@@ -42,18 +61,23 @@ struct restore {
 	struct buf undone;	/* locked: inodes whose first name failed */
 	struct buf scratch[RESTORE_THREADS_MAX];	/* locked */
 	unsigned nscratch;		/* locked */
+	struct buf ticked;		/* locked: the path that is shown */
+
+	struct parents parents;
+	pthread_mutex_t file_lock[FILE_LOCKS];
 
 	struct links *links;		/* the walker's */
 	struct inoset above;		/* ... implied directories it made */
 	struct buf path;		/* ... the path it is at, with a NUL */
 	unsigned threads;		/* immutable, as run_bytes */
 	size_t run_bytes;		/* stored bytes that one read brings */
-	size_t open_max;		/* descriptors for a part of a plan */
+	size_t open_max;		/* files that a plan may hold open */
+	size_t plan_bytes;		/* memory of a plan */
 	struct pool *pool;
 	struct lane *lane;
 	struct plan *filling, *working;	/* owned; the walker's */
 	const struct parent *planned;	/* of the last file; not followed */
-	struct parent *parent;		/* of the last entry */
+	struct parent *parent;		/* of the last entry; held open */
 };
 
 /* restore_above.c: a directory that the walk made, noted if it is implied; the
@@ -76,20 +100,21 @@ enum over {
 	OVER_UPDATE		/* a file: write in place */
 };
 
-/* A directory that entries are made in: shared by the jobs that need it. */
-struct parent {
-	int fd;
-	atomic_uint refs;
-	size_t len;
-	char path[];			/* below the target, len bytes */
-};
-/* The directory that holds `path', below the target: the last one again
- * where it is the same.  A reference; RESTORE_GONE when it can't be opened
- * as a directory without following a link. */
+/*
+ * restore_parent.c.  The directory that holds `path', below the target: the
+ * last one again where it is the same.  A reference, and open until the next is
+ * asked for; RESTORE_GONE when it can't be opened as a directory without
+ * following a link.  The walker's.
+ */
 #define RESTORE_GONE	1
 int parent_get(struct restore *, const char *path, size_t len,
     struct parent **out, const char **name, struct err *);
 void parent_put(struct parent *);	/* NULL is fine */
+/* Open until it is let go; by any thread.  RESTORE_GONE. */
+int parent_hold(struct parent *, int *fd, struct err *);
+void parent_let(struct parent *);
+/* The walk has ended: nothing is kept open for it. */
+void parent_done(struct restore *);
 /* Open a directory below the target.  RESTORE_GONE. */
 int beneath_open(int target, const char *path, size_t len, int *fd,
     struct err *);
@@ -101,8 +126,9 @@ void restore_failed(struct restore *, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void restore_note(struct restore *, enum event_kind, const char *path,
     const char *text);
-/* Progress, at most ten times a second. */
-void restore_tick(struct restore *, const char *path);
+/* Progress, at most ten times a second: `name' in the directory, if that is
+ * not NULL. */
+void restore_tick(struct restore *, const struct parent *, const char *name);
 bool restore_stopped(struct restore *);
 /* The walk's path, which has no NUL, as a string in rs->path; NULL without
  * memory. */
@@ -131,9 +157,11 @@ int plan_drain(struct restore *, struct err *);
 int other_restore(struct restore *, const struct parent *, const char *name,
     const char *path, const struct entry *, enum over, bool *made,
     struct err *);
-/* A name for what is to be renamed over another. */
+/* A name for what is to be renamed over another, made of a number that nobody
+ * else has. */
 #define TEMP_NAME_BYTES	48
-void temp_name(char dst[TEMP_NAME_BYTES]);
+uint32_t temp_number(void);
+void temp_name(char dst[TEMP_NAME_BYTES], uint32_t number);
 
 /* Metadata of what we made: by descriptor (fd >= 0), or by name in a directory.
  * What can't be set is said and counted; < 0: all must stop. */

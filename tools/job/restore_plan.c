@@ -10,24 +10,25 @@
  *
  * Invariants:
  *  1. At most two plans exist: one filling, one working.  Each is bounded in
- *     files, pieces, directories held open and files held open.
+ *     memory and in files held open.
  *  2. A file whose pieces go to several jobs, or plans, is open from the first
- *     to the last; one that a single job writes, only for that moment.
+ *     to the last; one whose pieces lie in one frame, only for that moment.
+ *
+ * Chunks that several files share lie anywhere, so that each plan reads many
+ * frames for one of them only: so a plan is as large as memory allows.  But the
+ * first is small, that the workers begin soon.
  */
 #include "tools/job/restore_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Chunks that several files share lie anywhere, so that each plan decodes many
- * frames for one of them only: the more files it has, the fewer.  A file is
- * some 350 bytes here, a piece 72. */
-#define FILES_MAX	24576
-#define PIECES_MAX	32768
+#define PIECES_MIN	1024
+#define FIRST_SHARE	16		/* of a plan's memory, of the first */
+#define HEAP_BYTES	16		/* what malloc() adds */
 #define BATCH		64
 #define RUN_FRAMES_MIN	4
 #define BARE_FILES	128		/* a job's, of files without bytes */
-#define PLAN_BYTES_MAX	(1ULL << 30)
 
 static struct plan *
 plan_new(struct restore *rs)
@@ -37,11 +38,9 @@ plan_new(struct restore *rs)
 	if (p == NULL)
 		return (NULL);
 	p->rs = rs;
-	p->pieces = malloc(PIECES_MAX * sizeof(*p->pieces));
-	if (p->pieces == NULL) {
-		free(p);
-		return (NULL);
-	}
+	p->frame = PIECE_NONE;
+	p->bytes_max = rs->working != NULL ? rs->plan_bytes :
+	    rs->plan_bytes / FIRST_SHARE;
 	return (p);
 }
 
@@ -55,16 +54,19 @@ plan_free(struct plan *p)
 	free(p);
 }
 
+/* By frame, or place, and in it by file; bare ones last. */
 static int
-by_frame(const void *a, const void *b)
+by_place(const void *a, const void *b)
 {
 	const struct piece *x = a, *y = b;
 
-	return (x->frame < y->frame ? -1 : x->frame > y->frame);
+	if (x->place != y->place)
+		return (x->place < y->place ? -1 : 1);
+	return (x->nth < y->nth ? -1 : x->nth > y->nth);
 }
 
 static int
-by_place(const void *a, const void *b)
+by_offset(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 	int d = memcmp(x->pack.id.b, y->pack.id.b, ID_BYTES);
@@ -74,32 +76,17 @@ by_place(const void *a, const void *b)
 	return (x->info.off < y->info.off ? -1 : x->info.off > y->info.off);
 }
 
-/* By place, and where files share a chunk, by slot; bare ones last. */
-static int
-by_slot(const void *a, const void *b)
-{
-	const struct piece *x = a, *y = b;
-
-	if (x->place != y->place)
-		return (x->place < y->place ? -1 : 1);
-	if (x->slot != y->slot)
-		return (x->slot < y->slot ? -1 : 1);
-	if (x->file != y->file)
-		return ((uintptr_t)x->file < (uintptr_t)y->file ? -1 : 1);
-	return (x->off < y->off ? -1 : x->off > y->off);
-}
-
 /* Where each distinct frame lies; pieces know their place by index. */
 static int
 find_places(struct plan *p, struct err *e)
 {
+	uint32_t *rank, frame = PIECE_NONE;
 	size_t n = 0;
-	uint32_t *rank;
 
-	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_frame);
+	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
 	for (size_t i = 0; i < p->npieces; i++)
-		if (p->pieces[i].frame != PIECE_NONE && (i == 0 ||
-		    p->pieces[i].frame != p->pieces[i - 1].frame))
+		if (p->pieces[i].place != PIECE_NONE && (i == 0 ||
+		    p->pieces[i].place != p->pieces[i - 1].place))
 			n++;
 	p->places = calloc(n + 1, sizeof(*p->places));
 	rank = calloc(n + 1, sizeof(*rank));
@@ -111,25 +98,23 @@ find_places(struct plan *p, struct err *e)
 	for (size_t i = 0; i < p->npieces; i++) {
 		struct piece *x = &p->pieces[i];
 
-		if (x->frame == PIECE_NONE) {
-			x->place = PIECE_NONE;
-			continue;
-		}
-		if (n == 0 || p->places[n - 1].frame != x->frame) {
+		if (x->place == PIECE_NONE)
+			break;
+		if (x->place != frame) {
 			struct place *at = &p->places[n];
 
-			if (catalog_frame(p->rs->catalog, x->frame, &at->pack,
+			frame = x->place;
+			if (catalog_frame(p->rs->catalog, frame, &at->pack,
 			    &at->info, e) < 0) {
 				free(rank);
 				return (-1);
 			}
-			at->frame = x->frame;
 			/* Its number before sorting, for `rank'. */
 			at->first = (uint32_t)n++;
 		}
 		x->place = (uint32_t)(n - 1);
 	}
-	qsort(p->places, n, sizeof(*p->places), by_place);
+	qsort(p->places, n, sizeof(*p->places), by_offset);
 	for (size_t i = 0; i < n; i++)
 		rank[p->places[i].first] = (uint32_t)i;
 	for (size_t i = 0; i < p->npieces; i++)
@@ -143,7 +128,7 @@ find_places(struct plan *p, struct err *e)
 static void
 sort_pieces(struct plan *p)
 {
-	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_slot);
+	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
 	for (size_t i = 0; i < p->nplaces; i++)
 		p->places[i].n = 0;
 	for (size_t i = 0; i < p->npieces; i++) {
@@ -315,30 +300,57 @@ plan_begin(struct restore *rs, struct err *e)
 	return (0);
 }
 
+static bool
+is_full(const struct plan *p)
+{
+	return (p->bytes >= p->bytes_max || p->npieces == UINT32_MAX ||
+	    p->nopen >= p->rs->open_max);
+}
+
+static int
+make_room(struct plan *p, struct err *e)
+{
+	size_t room = p->room == 0 ? PIECES_MIN : 2 * p->room;
+	struct piece *pieces = reallocarray(p->pieces, room, sizeof(*pieces));
+
+	if (pieces == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	p->pieces = pieces;
+	p->room = room;
+	return (0);
+}
+
 static int
 add_piece(struct file *f, const struct extent *x, struct err *e)
 {
-	struct restore *rs = f->rs;
+	struct restore *rs = f->parent->rs;
 	struct plan *p = rs->filling;
 	struct piece *piece;
 
-	if (p != NULL && p->npieces == PIECES_MAX && plan_flush(rs, e) < 0)
+	if (p != NULL && is_full(p) && plan_flush(rs, e) < 0)
 		return (-1);
 	if (plan_begin(rs, e) < 0)
 		return (-1);
 	p = rs->filling;
-	piece = &p->pieces[p->npieces++];
+	if (p->npieces == p->room && make_room(p, e) < 0)
+		return (-1);
+	piece = &p->pieces[p->npieces];
 	(void)atomic_fetch_add(&f->refs, 1);
 	memset(piece, 0, sizeof(*piece));
 	piece->file = f;
-	piece->frame = PIECE_NONE;
+	piece->nth = (uint32_t)p->npieces++;
+	piece->place = PIECE_NONE;
+	p->bytes += sizeof(*piece);
 	if (x != NULL) {
 		piece->off = x->off;
 		piece->len = (uint32_t)x->len;
 		piece->slot = x->slot;
-		piece->frame = x->frame;
+		piece->place = x->frame;
 		piece->id = x->id;
-		p->bytes += x->len;
+		/* At worst it is one more frame. */
+		if (x->frame != p->frame)
+			p->bytes += sizeof(struct place);
+		p->frame = x->frame;
 	}
 	return (0);
 }
@@ -347,8 +359,13 @@ add_piece(struct file *f, const struct extent *x, struct err *e)
 static int
 not_this_file(struct file *f, struct err *e)
 {
-	if (!failure_is_local(e))
-		return (err_wrap(e, "%s", f->path));
+	struct buf path = BUF_INIT;
+
+	if (!failure_is_local(e)) {
+		(void)err_wrap(e, "%s", file_path(f, &path));
+		buf_fini(&path);
+		return (-1);
+	}
 	file_fail(f, e);
 	err_init(e);
 	return (0);
@@ -360,40 +377,51 @@ check_extent(const struct extent *x, uint64_t off, uint64_t size, struct err *e)
 	if (x->off != off || x->len == 0 || x->len > size - off)
 		return (err_set(e, ERR_CORRUPT, "the catalog's list of chunks "
 		    "doesn't add up"));
-	if (!x->hole && x->len > CHUNK_MAX)
+	if (!x->hole && (x->len > CHUNK_MAX || x->frame == PIECE_NONE))
 		return (err_set(e, ERR_CORRUPT, "a chunk of %llu bytes",
 		    (unsigned long long)x->len));
 	return (0);
 }
 
-/* A batch of extents into pieces; *n counts those with bytes. */
+/* What is known of a file while its extents become pieces. */
+struct adding {
+	uint64_t off;			/* so far */
+	size_t n;			/* pieces with bytes */
+	uint32_t frame;			/* of the first */
+	bool wide;			/* they lie in several frames */
+};
+
 static int
-add_extents(struct file *f, struct extent *x, size_t nx, uint64_t *off,
-    size_t *n, struct err *e)
+add_extents(struct file *f, struct extent *x, size_t nx, struct adding *a,
+    struct err *e)
 {
 	/* A long hole may begin before the place asked for. */
-	if (x[0].off < *off && x[0].off + x[0].len > *off) {
-		x[0].len -= *off - x[0].off;
-		x[0].off = *off;
+	if (x[0].off < a->off && x[0].off + x[0].len > a->off) {
+		x[0].len -= a->off - x[0].off;
+		x[0].off = a->off;
 	}
 	for (size_t i = 0; i < nx; i++) {
-		if (check_extent(&x[i], *off, f->entry.size, e) < 0)
+		if (check_extent(&x[i], a->off, f->size, e) < 0)
 			return (not_this_file(f, e));
-		*off += x[i].len;
+		a->off += x[i].len;
 		if (x[i].hole) {
-			(void)atomic_fetch_add(&f->rs->bytes, x[i].len);
+			(void)atomic_fetch_add(&f->parent->rs->bytes,
+			    x[i].len);
 			if (f->how == OVER_UPDATE && file_punch(f, x[i].off,
 			    x[i].len, e) < 0)
 				return (not_this_file(f, e));
 			continue;
 		}
 		/* All is in one piece: one job has the file to itself. */
-		if (*n == 0)
+		if (a->n == 0)
 			f->single = f->how != OVER_UPDATE && x[i].off == 0 &&
-			    x[i].len == f->entry.size;
+			    x[i].len == f->size;
 		if (add_piece(f, &x[i], e) < 0)
 			return (-1);
-		++*n;
+		if (a->n++ == 0)
+			a->frame = x[i].frame;
+		else if (x[i].frame != a->frame)
+			a->wide = true;
 	}
 	return (0);
 }
@@ -401,29 +429,68 @@ add_extents(struct file *f, struct extent *x, size_t nx, uint64_t *off,
 static int
 add_content(struct file *f, struct err *e)
 {
+	struct restore *rs = f->parent->rs;
 	struct extent x[BATCH];
-	uint64_t off = 0;
-	size_t n = 0, nx;
+	struct adding a = { 0 };
+	size_t nx;
 
-	while (off < f->entry.size && !atomic_load(&f->failed)) {
-		if (restore_stopped(f->rs))
+	while (a.off < f->size && !atomic_load(&f->failed)) {
+		if (restore_stopped(rs))
 			return (err_set(e, ERR_CANCELED, "interrupted"));
-		if (catalog_extents(f->rs->catalog, f->entry.ino, off, x,
-		    BATCH, &nx, e) < 0)
+		if (catalog_extents(rs->catalog, f->ino, a.off, x, BATCH, &nx,
+		    e) < 0)
 			return (not_this_file(f, e));
 		if (nx == 0) {
 			(void)err_set(e, ERR_CORRUPT, "the catalog lacks the "
-			    "bytes from %llu on", (unsigned long long)off);
+			    "bytes from %llu on", (unsigned long long)a.off);
 			return (not_this_file(f, e));
 		}
-		if (add_extents(f, x, nx, &off, &n, e) < 0)
+		if (add_extents(f, x, nx, &a, e) < 0)
 			return (-1);
 	}
-	if (n == 0)
-		return (add_piece(f, NULL, e));
-	if (!f->single && f->rs->filling != NULL)
-		f->rs->filling->nopen++;
+	if (a.n == 0 && add_piece(f, NULL, e) < 0)
+		return (-1);
+	if ((a.wide || f->how == OVER_UPDATE) && rs->filling != NULL)
+		rs->filling->nopen++;
 	return (0);
+}
+
+static struct file *
+file_new(struct parent *parent, const char *name, size_t len,
+    const struct entry *en, enum over how)
+{
+	struct file *f = calloc(1, sizeof(*f) + len + 1);
+
+	if (f == NULL)
+		return (NULL);
+	f->parent = parent;
+	(void)atomic_fetch_add(&parent->refs, 1);
+	f->ino = en->ino;
+	f->size = en->size;
+	f->xattrs = en->xattrs;
+	f->mtime = en->mtime;
+	f->uid = en->uid;
+	f->gid = en->gid;
+	f->mode = en->mode;
+	f->flags = en->flags;
+	f->has_links = en->nlink > 1;
+	f->how = (uint8_t)how;
+	f->fd = -1;
+	atomic_init(&f->refs, 1);
+	atomic_init(&f->failed, false);
+	memcpy(f->name, name, len);
+	return (f);
+}
+
+/* The memory of a file and, with the first in it, of its directory. */
+static void
+count_file(struct plan *p, const struct parent *parent, size_t name_len)
+{
+	p->bytes += sizeof(struct file) + name_len + HEAP_BYTES;
+	if (parent != p->rs->planned)
+		p->bytes += sizeof(*parent) + parent->len + HEAP_BYTES;
+	/* Only compared, never followed. */
+	p->rs->planned = parent;
 }
 
 int
@@ -431,7 +498,8 @@ plan_file(struct restore *rs, struct parent *parent, const char *path,
     size_t len, const struct entry *en, enum over how, struct err *e)
 {
 	const char *slash = memrchr(path, '/', len);
-	struct plan *p;
+	const char *name = slash != NULL ? slash + 1 : path;
+	size_t name_len = len - (size_t)(name - path);
 	struct file *f;
 	int r;
 
@@ -439,38 +507,19 @@ plan_file(struct restore *rs, struct parent *parent, const char *path,
 		restore_failed(rs, path, "its size is impossible");
 		return (en->nlink > 1 ? links_drop(rs->links, en->ino, e) : 0);
 	}
-	if ((f = calloc(1, sizeof(*f) + len + 1)) == NULL)
+	f = file_new(parent, name, name_len, en, how);
+	if (f == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	f->rs = rs;
-	f->parent = parent;
-	(void)atomic_fetch_add(&parent->refs, 1);
-	f->entry = *en;
-	f->name = slash != NULL ? (size_t)(slash - path) + 1 : 0;
-	f->fd = -1;
-	f->how = how;
-	atomic_init(&f->refs, 1);
-	atomic_init(&f->failed, false);
-	(void)pthread_mutex_init(&f->lock, NULL);
-	memcpy(f->path, path, len);
-	if (plan_begin(rs, e) < 0)
-		r = -1;
-	else {
-		p = rs->filling;
-		p->nfiles++;
-		if (parent != rs->planned)
-			p->nparents++;
-		/* Only compared, never followed. */
-		rs->planned = parent;
+	r = plan_begin(rs, e);
+	if (r == 0) {
+		count_file(rs->filling, parent, name_len);
 		r = add_content(f, e);
 	}
 	if (r < 0)
 		file_fail(f, e);
 	if (file_put(f, r < 0 ? &(struct err)ERR_INIT : e) < 0)
 		r = -1;
-	p = rs->filling;
-	if (r == 0 && p != NULL && (p->nfiles == FILES_MAX ||
-	    p->nparents >= rs->open_max || p->nopen >= rs->open_max ||
-	    p->bytes >= PLAN_BYTES_MAX))
+	if (r == 0 && rs->filling != NULL && is_full(rs->filling))
 		r = plan_flush(rs, e);
 	return (r);
 }

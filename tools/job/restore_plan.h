@@ -6,26 +6,30 @@
 /*
  * A regular file on its way, from the walk that found it to the last byte that
  * is written.  References: the planner's until all pieces are known, and one a
- * piece; who drops the last finishes the file.
+ * piece; who drops the last finishes the file.  There are some hundred thousand
+ * at a time, so it has no more than it needs, and locks are shared by several
+ * (file_lock()).
  */
 struct file {
-	struct restore *rs;
 	struct parent *parent;		/* a reference */
-	struct entry entry;
-	size_t name;			/* where the last component begins */
-	enum over how;			/* MAKE, REPLACE or UPDATE */
-	char temp[TEMP_NAME_BYTES];	/* lock; REPLACE: the name until it is
-					 * whole */
+	uint64_t ino, size, xattrs;	/* of its entry, as the next seven */
+	struct stamp mtime;
+	uint32_t uid, gid;
+	uint16_t mode;
+	uint8_t flags;
+	bool has_links;			/* more names than this one */
+	uint8_t how;			/* OVER_MAKE, _REPLACE or _UPDATE */
 	bool single;		/* one thread has it all: no lock, no waiting */
-	atomic_uint refs;
-	atomic_bool failed;
-	pthread_mutex_t lock;
-	int fd;				/* lock; -1 until it is made */
 	bool tried;			/* lock */
 	bool made;			/* lock: it stands in the directory */
+	atomic_bool failed;
+	atomic_uint refs;
+	int fd;				/* lock; -1 until it is made */
+	uint32_t temp;			/* lock; REPLACE: of the name until it
+					 * is whole */
 	struct err *err;		/* lock; owned: why it failed, the
 					 * first; NULL: no memory to say */
-	char path[];
+	char name[];
 };
 /* Some bytes of a file, and where they lie. */
 struct piece {
@@ -33,8 +37,10 @@ struct piece {
 	uint64_t off;
 	uint32_t len;
 	uint32_t slot;
-	uint32_t frame;			/* the catalog's; PIECE_NONE */
-	uint32_t place;			/* index into the plan's places */
+	uint32_t nth;			/* of its plan */
+	/* The catalog's frame, and when that has been found, the index into the
+	 * plan's places; PIECE_NONE. */
+	uint32_t place;
 	bool there;			/* found in place: not needed */
 	struct chunk_id id;
 };
@@ -55,11 +61,12 @@ struct place {
 struct plan {
 	struct restore *rs;
 	struct piece *pieces;		/* owned */
-	size_t npieces;
+	size_t npieces, room;
 	struct place *places;		/* owned; when sorted */
 	size_t nplaces;
-	size_t nparents, nfiles, nopen;
-	uint64_t bytes;
+	size_t nopen;			/* files, or more */
+	size_t bytes, bytes_max;	/* memory of all of it */
+	uint32_t frame;			/* of the last piece with bytes */
 	unsigned jobs;			/* in the lane; the coordinator's */
 };
 
@@ -75,7 +82,9 @@ struct write_job {
 };
 void write_run(struct job *);
 
-/* restore_file.c.  The file's descriptor, made by who comes first; -1: it
+/* restore_file.c.  Its path, for messages, in a buffer of the caller's. */
+const char *file_path(const struct file *, struct buf *);
+/* The file's descriptor, made by who comes first; -1: it
  * failed, and that is noted in the file. */
 int file_open(struct file *);
 /* Let a part of a file that is written in place be a hole. */

@@ -219,7 +219,7 @@ walk_verify(void *ctx, const char *path, size_t len, const struct entry *en,
 	}
 	rs->verifying++;
 	lane_submit(rs->lane, &j->job);
-	restore_tick(rs, j->path);
+	restore_tick(rs, NULL, j->path);
 	return (0);
 }
 

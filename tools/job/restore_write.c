@@ -56,7 +56,7 @@ write_bytes(struct file *f, const uint8_t *data, size_t len, uint64_t off,
 		err_init(e);
 		return (0);
 	}
-	(void)atomic_fetch_add(&f->rs->bytes, len);
+	(void)atomic_fetch_add(&f->parent->rs->bytes, len);
 	return (0);
 }
 
@@ -65,6 +65,7 @@ static int
 write_piece(struct restore *rs, const struct place *at, const struct piece *p,
     struct err *e)
 {
+	struct buf path = BUF_INIT;
 	struct fetched *ref;
 	const uint8_t *data;
 	int r;
@@ -78,8 +79,11 @@ write_piece(struct restore *rs, const struct place *at, const struct piece *p,
 		fetch_put(rs->fetch, ref);
 		return (r);
 	}
-	if (!failure_is_local(e))
-		return (err_wrap(e, "%s", p->file->path));
+	if (!failure_is_local(e)) {
+		(void)err_wrap(e, "%s", file_path(p->file, &path));
+		buf_fini(&path);
+		return (-1);
+	}
 	file_fail(p->file, e);
 	err_init(e);
 	return (0);
@@ -171,7 +175,7 @@ write_place(struct writing *w, const struct place *at, struct fetched *x,
 			    write_piece(w->rs, at, p + i, e);
 		if (n == 0)
 			n = 1;
-		restore_tick(w->rs, p[i].file->path);
+		restore_tick(w->rs, p[i].file->parent, p[i].file->name);
 		/* Whatever happened, the references go back. */
 		for (size_t k = i; k < i + n; k++) {
 			if (r < 0)
