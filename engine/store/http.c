@@ -12,7 +12,8 @@
  *  3. At most `connections' handles are in the multi, so that no time limit of
  *     libcurl's runs while a request waits for its turn.
  *  4. In a hurry (http_options) a transfer that stands still is taken out, and
- *     from then on (`dead') every other one as well.
+ *     from then on (`dead') every other one as well; those that take leave are
+ *     given a moment each, until that was in vain (`gone').
  *  5. A transfer that has used up the second's bytes is paused, and all are
  *     resumed when there are more: the limits are of all together.
  */
@@ -34,7 +35,7 @@
 #define CHUNK_MAX	((size_t)512 << 10)
 #define EXPECT_BYTES	((uint64_t)1 << 20)	/* ask first from here on */
 #define LIMIT_TICK_MS	20
-#define HURRY_TICK_MS	200
+#define HURRY_TICK_MS	100
 
 /* Bytes that may still go in one direction. */
 struct bucket {
@@ -52,6 +53,7 @@ struct transfer {
 	uint64_t sent;			/* where the body stands */
 	bool begun;			/* some of the body was read */
 	bool paused;
+	uint64_t began_ms;
 	uint64_t moved_ms;		/* when it made progress */
 	bool overflow;			/* text or head has no room */
 	char text[CURL_ERROR_SIZE];
@@ -82,6 +84,7 @@ struct http {
 	struct bucket up, down;
 	uint64_t hurry_ms;		/* since when; 0: no hurry */
 	bool dead;			/* no answer came in the hurry */
+	bool gone;			/* nor to what took leave */
 };
 
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
@@ -283,7 +286,8 @@ set_times(struct transfer *t)
 	SET(CURLOPT_TIMEOUT, (long)(rq->total_s != 0 ? rq->total_s :
 	    o->total_s));
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)(rq->stall_s != 0 ? rq->stall_s :
+	    o->stall_s));
 	return (CURLE_OK);
 }
 
@@ -354,6 +358,7 @@ set_all(struct transfer *t)
 static void
 finish(struct http *h, struct transfer *t, CURLcode code)
 {
+	uint64_t now = clock_mono_ms();
 	long status = 0;
 
 	if (t->easy != NULL) {
@@ -367,6 +372,8 @@ finish(struct http *h, struct transfer *t, CURLcode code)
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	t->rq->status = (int)status;
+	t->rq->took_ms = now - t->began_ms;
+	t->rq->still_ms = now - t->moved_ms;
 	(void)pthread_mutex_lock(&h->lock);
 	t->code = code;
 	t->done = true;
@@ -379,12 +386,12 @@ begin(struct http *h, struct transfer *t)
 {
 	CURLcode code;
 
-	if (h->dead) {
+	t->began_ms = t->moved_ms = clock_mono_ms();
+	if (t->rq->parting ? h->gone : h->dead) {
 		(void)err_set(&t->err, ERR_CANCELED, "interrupted");
 		finish(h, t, CURLE_ABORTED_BY_CALLBACK);
 		return;
 	}
-	t->moved_ms = clock_mono_ms();
 	t->easy = h->nidle > 0 ? h->idle[--h->nidle] : curl_easy_init();
 	code = t->easy == NULL ? CURLE_OUT_OF_MEMORY : set_all(t);
 	if (code == CURLE_OK && curl_multi_add_handle(h->multi, t->easy) !=
@@ -445,11 +452,22 @@ reap(struct http *h)
 	}
 }
 
+/* In a hurry: is this to be taken out? */
+static bool
+is_stuck(const struct http *h, const struct transfer *t, uint64_t now)
+{
+	uint64_t since = t->moved_ms > h->hurry_ms ? t->moved_ms : h->hurry_ms;
+
+	if (t->rq->parting)
+		return (now - since >= HTTP_PARTING_MS);
+	return (h->dead || (!t->paused && now - since >= HTTP_HURRY_MS));
+}
+
 /* In a hurry: take out what stands still. */
 static void
 hurry(struct http *h)
 {
-	uint64_t now, since;
+	uint64_t now;
 
 	if (h->o.hurry == NULL || !atomic_load(h->o.hurry))
 		return;
@@ -459,9 +477,9 @@ hurry(struct http *h)
 	for (unsigned i = h->active; i-- > 0;) {
 		struct transfer *t = h->running[i];
 
-		since = t->moved_ms > h->hurry_ms ? t->moved_ms : h->hurry_ms;
-		if (!h->dead && (t->paused || now - since < HTTP_HURRY_MS))
+		if (!is_stuck(h, t, now))
 			continue;
+		h->gone = h->gone || t->rq->parting;
 		h->dead = true;
 		(void)err_set(&t->err, ERR_CANCELED, "interrupted while the "
 		    "server did not answer");
@@ -650,6 +668,7 @@ http_perform(struct http *h, struct http_request *rq, struct err *e)
 	err_init(&t.err);
 	rq->status = 0;
 	rq->got = 0;
+	rq->took_ms = rq->still_ms = 0;
 	rq->too_long = rq->resent = rq->hopeless = false;
 	buf_reset(&rq->head);
 	buf_reset(&rq->text);

@@ -37,11 +37,13 @@ struct http_options {
 	bool no_verify;			/* believe any certificate */
 	/* Once it is true, whoever waits is in a hurry: what makes no progress
 	 * for HTTP_HURRY_MS fails as ERR_CANCELED, and all that comes after
-	 * that at once.  What goes on is not touched: the end of a job may
-	 * have something to store.  Borrowed; NULL: never. */
+	 * that at once, but for what takes leave: that has HTTP_PARTING_MS.
+	 * What goes on is not touched: the end of a job may have something to
+	 * store.  Borrowed; NULL: never. */
 	const atomic_bool *hurry;
 };
-#define HTTP_HURRY_MS	1500
+#define HTTP_HURRY_MS	1200
+#define HTTP_PARTING_MS	400
 
 int http_new(struct http **out, const struct http_options *, struct err *);
 void http_free(struct http *);		/* nobody uses it; NULL is fine */
@@ -68,7 +70,9 @@ struct http_request {
 	size_t headers;
 	struct http_body body;			/* PUT and POST */
 	bool direct;				/* by no proxy */
+	bool parting;				/* it takes leave: see hurry */
 	unsigned connect_ms;			/* 0: as in the options */
+	unsigned stall_s;			/* likewise */
 	unsigned total_s;			/* likewise */
 	void *dst;
 	size_t cap;
@@ -80,6 +84,8 @@ struct http_request {
 	bool resent;			/* libcurl sent the body again by
 					 * itself: the first may have arrived */
 	bool hopeless;			/* when it failed: so will the next */
+	uint64_t took_ms;		/* without the wait for its turn */
+	uint64_t still_ms;		/* at its end: since it made progress */
 	struct buf head;		/* the answer's header lines */
 	struct buf text;
 };

@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ["VITRINE_TEST_STORE"] = "s3"
 from harness import Repo, compare, fail, mounts, path, passed, start_server, tmp, write  # noqa: E402
+from client import Client  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 SOON_S = 3.0 * {"": 1, "address": 2, "thread": 4}[os.environ.get("SAN", "")]
@@ -53,6 +54,7 @@ def ended(what, p, sig, status):
     if took > SOON_S:
         fail(f"{what}: took {took:.1f} s to end")
     passed(f"{what}: status {status} after {took:.1f} s")
+    return err
 
 
 OUT = path("out")
@@ -79,6 +81,47 @@ for name, args in COMMANDS.items():
             wait_for(what, lambda: proxy.hits() > 0)
             time.sleep(0.3)
             ended(what, p, sig, 130)
+
+# A bucket that is backed up or restored to: it has another client than the repository.
+client = Client.of_env(env)
+for name in ("from", "into"):
+    client.make_bucket(name)
+for i in range(40):
+    client.put("from", f"d{i % 4}/f{i}", os.urandom(20000))
+client.put("from", "dir/", b"", **{"x-amz-meta-a": "b"})
+client.put("from", "large", os.urandom(40 << 20))
+source = f"s3:{proxy.url}/from"
+taken = repo.run("--json", "backup", source.replace(proxy.url, env["VITRINE_TEST_S3_HTTP"]))
+taken = json.loads(taken.out.splitlines()[-1])["snapshot"] + ":/from"
+to = ["restore", taken, "--target", f"s3:{proxy.url}/into"]
+PART = {"method": "PUT", "query": "partNumber"}
+for n, (what, args, rule) in enumerate((
+        ("listing", ["backup", source], {"query": "list-type"}),
+        ("objects", ["backup", "--force", source], {"method": "GET", "key": ".+", "from": 4}),
+        ("markers", ["backup", "--force", source], {"method": "HEAD"}),
+        ("a piece", ["backup", "--force", source], {"method": "GET", "key": "large", "at": 3}),
+        ("looks", to, {"method": "HEAD", "from": 5}),
+        ("puts", to, {"method": "PUT", "key": "d.*", "from": 5}),
+        ("a beginning", to, {"method": "POST"}),
+        ("a part", to, dict(PART, at=2)),
+        ("parts, and all after", to, {"key": "large", "query": "uploadId"}))):
+    sig = (signal.SIGINT, signal.SIGTERM)[n % 2]
+    for key, *_ in client.list("into"):
+        client.remove("into", key)
+    proxy.plan(dict(rule, fault="hang"))
+    p = repo.start(*args)
+    name = f"{args[0]}, a bucket: {what}, {sig.name}"
+    wait_for(name, lambda: proxy.hits() > 0)
+    time.sleep(0.3)
+    err = ended(name, p, sig, 130)
+    uploads = client.call("GET", "into", query={"uploads": ""})[2]
+    if "all after" in what:
+        if "may be left" not in err:
+            fail(f"{name}: parts are left, and nobody said so:\n{err}")
+        upload = uploads.split(b"<UploadId>")[1].split(b"<")[0].decode()
+        client.call("DELETE", "into", "large", query={"uploadId": upload})
+    elif b"<UploadId>" in uploads:
+        fail(f"{name}: parts are left")
 
 # It goes on, slowly: a pause between two attempts is no time to wait out either.
 proxy.plan({"fault": "503", "from": 3, "seconds": 30})

@@ -68,7 +68,8 @@ cmd_bucket(struct cmd *c, const char *location, unsigned connections,
 		.connections = c->s3.connections,
 		.connect_s = c->s3.connect_s,
 		.stall_s = c->s3.stall_s,
-		.total_s = c->s3.total_s
+		.total_s = c->s3.total_s,
+		.hurry = c->s3.hurry
 	};
 
 	if (from_environment(&c->own, e) != 0 ||

@@ -10,7 +10,7 @@
  *	1. The contents of all jobs that are not taken back yet are no more than
  *	   `budget' bytes; one may always go on.
  *	2. An upload is ended when every part was put, else aborted, also when
- *	   all is interrupted.
+ *	   all is interrupted; if that can't be done it is said.
  *	3. What could not be put was said, and is counted in `failed'.
  */
 #include "tools/job/restore_bucket.h"
@@ -212,6 +212,18 @@ tell(struct restore *rs, const char *path, const struct entry *en,
 	(void)atomic_fetch_add(&rs->bytes, en->size);
 }
 
+static void
+upload_abort(struct restore *rs, struct upload *u)
+{
+	struct err why = ERR_INIT;
+
+	if (put_abort_parts(rs, &u->target, &u->id, &why) == 0)
+		return;
+	(void)err_wrap(&why, "parts of it may be left in the bucket, as an "
+	    "upload that was not ended");
+	restore_note(rs, EVENT_WARNING, shown(u->path), err_text(&why));
+}
+
 /* With the last reference the upload ends. */
 static int
 upload_unref(struct restore *rs, struct upload *u, struct err *e)
@@ -226,7 +238,7 @@ upload_unref(struct restore *rs, struct upload *u, struct err *e)
 		rc = put_end_parts(rs, &u->target, &u->id, u->tags, u->parts,
 		    u->en.size, &u->err);
 	if (u->begun && rc != 0)
-		put_abort_parts(rs, &u->target, &u->id);
+		upload_abort(rs, u);
 	if (rc < 0)
 		*e = u->err;
 	else if (rc > 0)

@@ -47,7 +47,7 @@ int put_part(struct restore *, const struct put_target *, const struct buf *id,
 int put_end_parts(struct restore *, const struct put_target *,
     const struct buf *id, const char *tags, unsigned parts, uint64_t size,
     struct err *);
-void put_abort_parts(struct restore *, const struct put_target *,
-    const struct buf *id);
+int put_abort_parts(struct restore *, const struct put_target *,
+    const struct buf *id, struct err *);
 
 #endif

@@ -324,20 +324,26 @@ put_part(struct restore *rs, const struct put_target *t, const struct buf *id,
 	return (rc);
 }
 
-void
+int
 put_abort_parts(struct restore *rs, const struct put_target *t,
-    const struct buf *id)
+    const struct buf *id, struct err *e)
 {
 	struct s3_call c = call_for(t, HTTP_DELETE);
-	struct err ignored = ERR_INIT;
 	struct buf query = BUF_INIT;
+	int rc = upload_query(&query, id, 0, e);
 
-	if (upload_query(&query, id, 0, &ignored) == 0) {
-		c.query = (const char *)query.data;
-		(void)s3_call(rs->env->bucket, &c, &ignored);
-	}
+	c.query = (const char *)query.data;
+	c.rq.parting = true;
+	if (rc == 0)
+		rc = s3_call(rs->env->bucket, &c, e);
+	/* An earlier attempt may have done it. */
+	if (rc == S3_REFUSED && s3_code_is(&c, "NoSuchUpload"))
+		rc = 0;
+	else if (rc == S3_REFUSED)
+		rc = s3_refusal(rs->env->bucket, &c, e);
 	s3_call_fini(&c);
 	buf_fini(&query);
+	return (rc);
 }
 
 static void
