@@ -3,13 +3,26 @@
  *
  * Asked again are requests that got no answer, one that makes no sense, or one
  * that says that it will pass (SlowDown, 500, 503 ...); with pauses that double
- * and a random part, or as long as the server's Retry-After says.  Before the
- * server has ever answered fewer attempts are made: then it is a wrong name
- * rather than an outage.  So it is after a call that was given up, until one
- * succeeds: else many calls in a row would each wait in vain as long as it did.
+ * and a random part, or as long as the server's Retry-After says.
+ *
+ * All attempts of a call share one limit (total_s), and one of how long the
+ * server may be out, counted from its last sign of life in this call: that
+ * long an outage is survived, as the last attempt begins when it is over, and
+ * all that follow the first are cut to what is left of it.  The limit is
+ *
+ *	OUTAGE_MS	as a rule
+ *	FAULTY_MS	where it answers 500 to who reads: it is this object
+ *			rather than the server
+ *	STRANGER_MS	before it has ever answered: a wrong name rather than
+ *			an outage
+ *	LOST_MS		after a call was given up, until one succeeds: else
+ *			many in a row would each wait in vain as long as it did
+ *
+ * The wait for a free connection is not counted.
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -17,8 +30,13 @@
 
 #include "engine/store/s3_int.h"
 
-#define TRIES		10
-#define TRIES_FIRST	4
+#define OUTAGE_MS	60000
+#define FAULTY_MS	20000
+#define STRANGER_MS	5000
+#define LOST_MS		2000
+#define LAST_STALL_S	15	/* so long without progress is too long for the
+				 * last attempt, */
+#define LOST_STALL_S	5	/* and so long when the server is lost */
 #define PAUSE_MS	200
 #define PAUSE_MAX_MS	15000
 #define STEP_MS		100
@@ -65,20 +83,92 @@ retry_after_s(const struct s3_call *c)
 /* Half of it sure, half of it random: clients that were refused together do not
  * come back together. */
 static uint64_t
-pause_ms(const struct s3_call *c, unsigned tries)
+pause_ms(unsigned tries)
 {
-	uint64_t ms = (uint64_t)PAUSE_MS << (tries - 1);
+	uint64_t ms = (uint64_t)PAUSE_MS << (tries < 8 ? tries - 1 : 7);
 	uint16_t random = 0;
-	uint64_t s = retry_after_s(c);
 
 	if (ms > PAUSE_MAX_MS)
 		ms = PAUSE_MAX_MS;
 	if (getentropy(&random, sizeof(random)) != 0)
 		random = UINT16_MAX / 2;
-	ms = ms / 2 + ms / 2 * random / UINT16_MAX;
-	if (ms < s * 1000)
-		ms = s * 1000 + ms / 4;
-	return (ms);
+	return (ms / 2 + ms / 2 * random / UINT16_MAX);
+}
+
+/* A call's attempts so far. */
+struct attempts {
+	unsigned n;
+	uint64_t spent_ms;		/* since the first began */
+	uint64_t out_ms;		/* since the last sign of life */
+	uint64_t began_out_ms;		/* that, when the last attempt began */
+};
+
+static uint64_t
+outage_limit_ms(const struct s3 *s, const struct s3_call *c)
+{
+	if (atomic_load(&s->lost))
+		return (LOST_MS);
+	if (!atomic_load(&s->answered))
+		return (STRANGER_MS);
+	if (c->rq.status == 500 && (c->method == HTTP_GET ||
+	    c->method == HTTP_HEAD))
+		return (FAULTY_MS);
+	return (OUTAGE_MS);
+}
+
+static uint64_t
+total_ms(const struct s3 *s)
+{
+	return ((uint64_t)s->o.total_s * 1000);
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return (a < b ? a : b);
+}
+
+/* What the next attempt is given. */
+static void
+set_times(const struct s3 *s, struct s3_call *c, const struct attempts *a)
+{
+	unsigned most_s = UINT_MAX;
+
+	if (atomic_load(&s->lost))
+		most_s = LOST_STALL_S;
+	else if (a->out_ms + LAST_STALL_S * 1000 >= OUTAGE_MS)
+		most_s = LAST_STALL_S;
+	else if (a->n > 0)
+		most_s = (unsigned)((OUTAGE_MS - a->out_ms) / 1000);
+	c->rq.stall_s = least(s->o.stall_s, most_s);
+	c->rq.connect_ms = least(s->o.connect_s, most_s) * 1000;
+	c->rq.total_s = (unsigned)((total_ms(s) - a->spent_ms + 999) / 1000);
+}
+
+/* One failed.  How long to wait before the next; false: that was the last. */
+static bool
+another(const struct s3 *s, const struct s3_call *c, struct attempts *a,
+    uint64_t *pause)
+{
+	uint64_t limit = outage_limit_ms(s, c), asked, left;
+
+	a->n++;
+	a->spent_ms += c->rq.took_ms;
+	a->out_ms += a->n == 1 ? c->rq.still_ms : c->rq.took_ms;
+	if (a->began_out_ms >= limit)
+		return (false);
+	left = limit > a->out_ms ? limit - a->out_ms : 0;
+	*pause = pause_ms(a->n);
+	/* The last one when the outage may just be over. */
+	if (*pause > left)
+		*pause = left > PAUSE_MS ? left : PAUSE_MS;
+	asked = retry_after_s(c) * 1000;
+	if (*pause < asked)
+		*pause = asked + *pause / 4;
+	a->out_ms += *pause;
+	a->began_out_ms = a->out_ms;
+	a->spent_ms += *pause;
+	return (a->spent_ms < total_ms(s));
 }
 
 enum verdict { GOOD, REFUSED, AGAIN, HOPELESS };
@@ -114,14 +204,17 @@ int
 s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 {
 	char access[S3_ACCESS_MAX];
+	struct attempts a = { .n = 0 };
 	struct err last = ERR_INIT;
 	bool renewed = false;
+	uint64_t pause;
 	int rc;
 
 	BUG_ON(c->rq.text_max < S3_TEXT_MIN);
 	c->again = false;
-	for (unsigned tries = 1;; tries++) {
+	for (;;) {
 		err_init(&last);
+		set_times(s, c, &a);
 		rc = s3_send(s, c, access, &last);
 		if (c->rq.resent)
 			c->again = true;
@@ -138,15 +231,14 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 		case AGAIN:
 			break;
 		}
-		if (tries >= (atomic_load(&s->answered) &&
-		    !atomic_load(&s->lost) ? TRIES : TRIES_FIRST)) {
+		if (!another(s, c, &a, &pause)) {
 			atomic_store(&s->lost, true);
 			*e = last;
 			return (err_wrap(e, "%s: given up after %u attempts",
-			    s->url.host, tries));
+			    s->url.host, a.n));
 		}
 		c->again = true;
-		sleep_ms(s, pause_ms(c, tries));
+		sleep_ms(s, pause);
 		if (is_hurried(s)) {
 			*e = last;
 			e->code = ERR_CANCELED;

@@ -47,7 +47,7 @@ const struct opt global_options[] = {
 	{ "stall-timeout", 0, OPT_COUNT, false, "SECONDS",
 	    "for a request without progress (default 60)" },
 	{ "request-timeout", 0, OPT_COUNT, false, "SECONDS",
-	    "for a whole request (default 1800)" },
+	    "for a request with all retries (default 1800)" },
 	{ "limit-upload", 0, OPT_SIZE, false, "SIZE",
 	    "bytes a second to it, at most" },
 	{ "limit-download", 0, OPT_SIZE, false, "SIZE",
