@@ -291,6 +291,17 @@ wants_color(void)
 	    term != NULL && *term != '\0' && strcmp(term, "dumb") != 0);
 }
 
+/* "12,000 objects listed" */
+static void
+listing_text(const struct event_progress *p, struct buf *b)
+{
+	char line[64], t[TEXT_BYTES];
+
+	(void)snprintf(line, sizeof(line), "%s listed", text_n(t, p->listed,
+	    "object", "objects"));
+	buf_bytes(b, line, strlen(line));
+}
+
 /* "12 / 400 files, 1.2 GiB, 85 MiB/s, 1:10 min left" */
 static void
 progress_text(struct ui *ui, const struct event_progress *p, struct buf *b)
@@ -357,7 +368,10 @@ progress(void *ctx, const struct event_progress *p)
 	size_t width = terminal_width(), cut;
 	struct buf b = BUF_INIT;
 
-	progress_text(ui, p, &b);
+	if (p->listing)
+		listing_text(p, &b);
+	else
+		progress_text(ui, p, &b);
 	if (p->path != NULL)
 		progress_path(&b, p->path, width);
 	if (!b.failed) {
@@ -393,6 +407,8 @@ json_progress(void *ctx, const struct event_progress *p)
 	json_u64(&j, "bytes_new", p->bytes_new);
 	json_u64(&j, "bytes_added", p->bytes_added);
 	json_u64(&j, "errors", p->errors);
+	if (p->listing)
+		json_u64(&j, "listed", p->listed);
 	if (p->path != NULL)
 		json_text(&j, "path", p->path);
 	put_object(ui, &j);

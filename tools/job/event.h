@@ -18,6 +18,8 @@ struct event_progress {
 	uint64_t bytes, bytes_total;
 	uint64_t bytes_new, bytes_added;
 	uint64_t errors;
+	bool listing;		/* of a bucket; then all above is 0 */
+	uint64_t listed;	/* objects so far */
 	const char *path;	/* what is being worked on; may be NULL */
 };
 enum event_kind {

@@ -16,6 +16,7 @@
 #define ROOT_INO	1
 #define LOST_MAX	8	/* calls without an answer: it is gone */
 #define NOWHERE_TOLD	20
+#define SHOW_MS		100
 
 static const struct source_ops bucket_ops;
 
@@ -306,7 +307,25 @@ struct listing {
 	const struct bucket_env *env;
 	struct bucket_counts *counts;
 	struct buf path;		/* "BUCKET/", then the object's place */
+	uint64_t shown_ms;
 };
+
+static void
+show(struct listing *l)
+{
+	const struct events *ev = l->env->events;
+	struct event_progress p = { .listing = true,
+	    .listed = l->counts->objects };
+	uint64_t now;
+
+	if (ev == NULL || ev->progress == NULL)
+		return;
+	now = clock_mono_ms();
+	if (now - l->shown_ms < SHOW_MS)
+		return;
+	l->shown_ms = now;
+	ev->progress(ev->ctx, &p);
+}
 
 static int
 take(void *ctx, const struct s3_object *o, struct err *e)
@@ -334,6 +353,7 @@ take(void *ctx, const struct s3_object *o, struct err *e)
 	(void)snprintf(object.class, sizeof(object.class), "%s",
 	    o->storage_class);
 	l->counts->objects++;
+	show(l);
 	return (bucket_table_add(l->b->table, (const char *)l->path.data,
 	    l->path.len, marker, &object, e));
 }
@@ -352,6 +372,7 @@ list(struct bucket *b, const struct bucket_env *env,
 	buf_reset(&l.path);
 	buf_bytes(&l.path, b->url->bucket, strlen(b->url->bucket));
 	buf_u8(&l.path, '/');
+	show(&l);
 	if (rc == 0)
 		rc = s3_list(b->s3, b->url->prefix, take, &l, e);
 	if (rc != 0) {
