@@ -9,7 +9,6 @@
  */
 #define PACK_HEADER_BYTES	200
 #define PACK_TRAILER_BYTES	24
-#define PACK_TARGET		(32U << 20)
 #define PACK_MAX		(256U << 20)
 #define PACK_FRAMES_MAX		65536
 
@@ -59,6 +58,9 @@ int packer_add(struct packer *, const struct frame *, struct frame_info *info,
  * order, before the close.  Another thread may do it while later ones are
  * added. */
 void packer_hash(struct packer *, const struct frame *);
+/* How much of a pack would be padding, were it closed with so many frames, of
+ * so many bytes and slots in all. */
+uint64_t pack_padding(uint64_t frame_bytes, uint64_t frames, uint64_t slots);
 /* Emits directory and trailer into out, padded (Padme); gives the id.  The
  * bytes hashed are all that were emitted or added, in order. */
 int packer_close(struct packer *, struct buf *out, struct pack_info *,

@@ -128,6 +128,15 @@ bare_size(uint64_t bytes, uint64_t directory)
 	return (bytes + directory + AEAD_TAG_BYTES + PACK_TRAILER_BYTES);
 }
 
+uint64_t
+pack_padding(uint64_t frame_bytes, uint64_t frames, uint64_t slots)
+{
+	uint64_t bare = bare_size(PACK_HEADER_BYTES + frame_bytes,
+	    frames * DIR_FRAME_BYTES + slots * DIR_SLOT_BYTES);
+
+	return (padme(bare) - bare);
+}
+
 int
 packer_add(struct packer *p, const struct frame *f, struct frame_info *info,
     struct err *e)

@@ -32,6 +32,13 @@
  * keeps them until then is its business (not in memory). */
 #define CLOSERS_REMOTE	16
 #define SPREAD_BYTES	(4U << 20)	/* in the first pack, before a second */
+/*
+ * A pack is closed within these bounds, as soon as little of it would be
+ * padding: that goes up by steps of 512 KiB to 1 MiB.
+ */
+#define PACK_LEAST	(28U << 20)
+#define PACK_MOST	(36U << 20)
+#define PADDING_SHIFT	8	/* little: 1/256 */
 /* A directory has 36 bytes a slot and 11 a frame: 5 MiB at most. */
 #define PACK_SLOTS_FULL	(1U << 17)
 #define PACK_FRAMES_FULL (1U << 14)
@@ -143,6 +150,17 @@ pack_begin(struct put *p, enum stream s, const struct frame *first,
 	return (0);
 }
 
+/* Should it get no more frames? */
+static bool
+is_full(const struct pack *pack)
+{
+	if (pack->slots >= PACK_SLOTS_FULL ||
+	    pack->assigned >= PACK_FRAMES_FULL || pack->bytes >= PACK_MOST)
+		return (true);
+	return (pack->bytes >= PACK_LEAST && pack_padding(pack->bytes,
+	    pack->assigned, pack->slots) <= pack->bytes >> PADDING_SHIFT);
+}
+
 int
 packs_choose(struct put *p, enum stream s, const struct frame *frame,
     size_t bytes, struct pack **out, uint32_t *no, struct err *e)
@@ -164,8 +182,7 @@ packs_choose(struct put *p, enum stream s, const struct frame *frame,
 	pack->slots += frame->nslots;
 	if (pack->bytes > SPREAD_BYTES && s == STREAM_DATA)
 		p->spread = true;
-	if (pack->bytes >= PACK_TARGET || pack->slots >= PACK_SLOTS_FULL ||
-	    pack->assigned >= PACK_FRAMES_FULL) {
+	if (is_full(pack)) {
 		pack->full = true;
 		pack->next = p->filled;
 		p->filled = pack;

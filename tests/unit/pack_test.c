@@ -415,6 +415,7 @@ make_pack(const struct keyring *k, unsigned frames, struct pack_info *info,
 	struct err e = ERR_INIT;
 	struct packer *p;
 	struct run_id run;
+	uint64_t bytes;
 
 	fix_run(&run);
 	assert_int_equal(packer_open(&p, &b, k, OBJECT_PACK_DATA, &run, 0,
@@ -435,8 +436,13 @@ make_pack(const struct keyring *k, unsigned frames, struct pack_info *info,
 		buf_bytes(&b, f->stored.data, f->stored.len);
 		frame_free(f);
 	}
+	bytes = b.len - PACK_HEADER_BYTES;
 	assert_int_equal(packer_close(p, &b, info, &e), 0);
 	assert_int_equal(packer_bytes(p), b.len);
+	/* A frame of two slots has 11 + 2 * 36 bytes in the directory. */
+	assert_int_equal(pack_padding(bytes, frames, 2 * frames), b.len -
+	    (PACK_HEADER_BYTES + bytes + frames * 83 + 16 +
+	    PACK_TRAILER_BYTES));
 	packer_free(p);
 	packer_free(NULL);
 	assert_int_equal(info->size_bytes, b.len);

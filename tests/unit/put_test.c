@@ -696,6 +696,63 @@ test_budget(void **state)
 	remove_dir(dir);
 }
 
+/* A full pack is of about 32 MiB, with hardly any padding in it. */
+static void
+test_full_packs(void **state)
+{
+	enum { CHUNKS = 240 };
+	static struct kept kept[CHUNKS];
+	struct put_log log = { 0 };
+	struct session *session;
+	struct put_env env;
+	struct repo *repo;
+	struct pool *pool;
+	struct put *put;
+	uint32_t open[DATA_PACKS_OPEN], full = 0;
+	char dir[64];
+
+	(void)state;
+	make_dir(dir);
+	make_repo(dir);
+	repo = open_repo(dir, NULL);
+	OK(pool_new(&pool, 2, E));
+	env = make_env(pool, &log);
+	OK(session_begin(&session, repo, E));
+	OK(put_open(&put, session, &env, E));
+	put_run(put, 0, CHUNKS, 1U << 20, kept);
+	OK(put_flush(put, OBJECT_PACK_DATA, E));
+	for (unsigned i = 0; i < DATA_PACKS_OPEN; i++)
+		open[i] = put->open_data[i] == NULL ? UINT32_MAX :
+		    put->open_data[i]->number;
+	OK(put_close(put, OBJECT_PACK_DATA, E));
+	for (uint32_t n = 0; n < log.npacks; n++) {
+		uint64_t bytes = 0, frames = 0, slots = 0, padding;
+
+		for (uint32_t i = 0; i < log.nframes; i++)
+			if (log.frames[i].pack == n) {
+				bytes += log.frames[i].info.stored;
+				frames++;
+			}
+		for (uint32_t i = 0; i < CHUNKS; i++)
+			slots += log.frames[kept[i].place.frame].pack == n;
+		if (n == open[0] || n == open[1])
+			continue;
+		full++;
+		assert_true(bytes >= 28U << 20);
+		padding = pack_padding(bytes, frames, slots);
+		assert_true(padding <= bytes / 256 || bytes >= 36U << 20);
+		assert_true(log.packs[n].info.size_bytes > bytes + padding);
+		assert_true(log.packs[n].info.size_bytes <= 38U << 20);
+	}
+	assert_true(full > 0);
+	put_free(put);
+	session_end(session);
+	pool_free(pool);
+	repo_close(repo);
+	log_fini(&log);
+	remove_dir(dir);
+}
+
 /* Look-ups from many threads while the coordinator puts. */
 struct looker {
 	struct job job;
@@ -787,6 +844,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_salvage),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_full_packs),
 		cmocka_unit_test(test_parallel_lookup),
 	};
 
