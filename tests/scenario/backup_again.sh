@@ -90,7 +90,8 @@ says ' 0 new, 0 changed, 0 removed'
 ok vitrine check --read-data
 
 step "what is too fresh is read again, even if its times say nothing"
+# However long it takes to come to it.
 echo one >"$S/fresh"
-ok vitrine backup "$S"
+VITRINE_TEST_TIME=$(stat -c %Z "$S/fresh") ok vitrine-test backup "$S"
 ok vitrine --json backup "$S"
 says '"bytes_read":[1-9]'

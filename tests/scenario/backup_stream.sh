@@ -70,17 +70,12 @@ step "interrupted: it stops, the command too, and there is no snapshot"
 vitrine backup --command -- sh -c 'echo $$ >"$0"; seq 1 100000; exec sleep 600' \
     "$T/pid" >"$T/log" 2>&1 &
 job=$!
-while [ ! -s "$T/pid" ]; do sleep 0.1; done
+in_time [ -s "$T/pid" ]
 sleep 0.5
-kill -INT $job 2>/dev/null || kill -TERM $job
-kill -TERM $job 2>/dev/null
+kill -TERM $job
 wait $job
 [ $? != 0 ] || die "not interrupted"
-for try in 1 2 3 4 5 6 7 8 9 10; do
-	kill -0 "$(cat "$T/pid")" 2>/dev/null || break
-	sleep 0.5
-done
-kill -0 "$(cat "$T/pid")" 2>/dev/null && die "the command goes on"
+in_time eval '! kill -0 "$(cat "$T/pid")" 2>/dev/null'
 is "$(count)" "$before"
 
 step "what doesn't go together"

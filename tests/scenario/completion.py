@@ -15,19 +15,19 @@ import time
 shell, scripts, cases = sys.argv[1:]
 SECONDS = {"": 30, "address": 90, "thread": 180}[os.environ.get("SAN", "")]
 CASES = [line.rstrip("\n").split("\t") for line in open(cases)]
-ENV = dict(os.environ, PS1="", PS2="", TERM="dumb", HISTFILE="")
+ENV = dict(os.environ, PS1="first> ", PS2="", TERM="dumb", HISTFILE="")
 
 
 class Shell:
-    """An interactive shell without a prompt, its output as it comes."""
+    """An interactive shell, after setup without a prompt; its output as it comes."""
 
     def __init__(self, argv, setup):
         self.seen = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execvpe(argv[0], argv, ENV)
-        time.sleep(0.5)
-        self.type(setup + "; stty -echo; echo rea''dy\n")
+        self.wait(b"first> ")
+        self.type("PS1=; " + setup + "; stty -echo; echo rea''dy\n")
         self.wait(b"ready\r\n")
 
     def type(self, text):
@@ -63,7 +63,7 @@ elif shell == "zsh":
     run = Shell(["zsh", "-f", "-i"],
                 "unsetopt beep prompt_sp zle_bracketed_paste 2>/dev/null; "
                 "bindkey -e; fpath=(%s $fpath); autoload -Uz compinit; "
-                "compinit -u -D; PS1=; %s" % (scripts, ARGS))
+                "compinit -u -D; %s" % (scripts, ARGS))
     become = run.completed
 else:
     def become(begun):

@@ -23,6 +23,8 @@
 #
 #	ok CMD ...		ends with 0
 #	fails STATUS CMD ...	ends with that status
+#	in_time CMD ...		ends with 0 sooner or later: tried again and again,
+#			for some minutes on a slow machine
 #	says PATTERN		the last command's output has it (grep -E)
 #	says_not PATTERN
 #	out			the last command's output, on stdout
@@ -131,6 +133,15 @@ fails() {
 	run "$@"
 	s=$?
 	[ $s = "$want" ] || die "status $s, not $want: $*"
+}
+
+in_time() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 1200 ] || die "not in time: $*"
+		sleep 0.1
+	done
 }
 
 out() {

@@ -11,12 +11,7 @@ ok vitrine init
 ok vitrine backup "$T/src"
 
 gone() {
-	i=0
-	while mountpoint -q "$T/mnt"; do
-		i=$((i + 1))
-		[ $i -lt 100 ] || die "still mounted"
-		sleep 0.1
-	done
+	in_time eval '! mountpoint -q "$T/mnt"'
 }
 
 step "refused before anything happens"
@@ -67,12 +62,7 @@ step "signals"
 for s in INT TERM; do
 	env --default-signal=INT vitrine mount -f "$T/mnt" &
 	pid=$!
-	i=0
-	until mountpoint -q "$T/mnt"; do
-		i=$((i + 1))
-		[ $i -lt 100 ] || die "does not mount"
-		sleep 0.1
-	done
+	in_time mountpoint -q "$T/mnt"
 	ls "$T/mnt/latest/" >/dev/null
 	kill -$s $pid
 	wait $pid || die "status $? after a signal"
@@ -82,8 +72,7 @@ done
 step "a daemon that was killed"
 vitrine mount -f "$T/mnt" &
 pid=$!
-i=0
-until mountpoint -q "$T/mnt" || [ $i = 100 ]; do i=$((i + 1)); sleep 0.1; done
+in_time mountpoint -q "$T/mnt"
 kill -9 $pid
 wait $pid 2>/dev/null
 ok vitrine umount "$T/mnt"
@@ -106,18 +95,12 @@ ok ls "$T/full/something"
 step "snapshots that come, by every name"
 ok vitrine mount "$T/mnt"
 first=$(readlink "$T/mnt/latest")
-stat -c %Y.%y "$T/mnt/by-id" >"$T/before"
 ok ls "$T/mnt/by-time"
 ino=$(stat -c %i "$T/mnt/latest/")
 sleep 1.1
 echo newer >"$T/src/letter.txt"
 ok vitrine backup "$T/src"
-i=0
-until [ "$(readlink "$T/mnt/latest")" != "$first" ]; do
-	i=$((i + 1))
-	[ $i -lt 30 ] || die "latest stays the old one"
-	sleep 0.1
-done
+in_time eval '[ "$(readlink "$T/mnt/latest")" != "$first" ]'
 is "$(cat "$T/mnt/latest$T/src/letter.txt")" newer
 is "$(cat "$T/mnt/$first$T/src/letter.txt")" "a letter"
 is "$(ls "$T/mnt/by-id" | wc -l)" 2

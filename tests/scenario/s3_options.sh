@@ -117,12 +117,7 @@ unset AWS_EC2_METADATA_DISABLED
 "$TOP/tests/scenario/metadata.py" "$T/port" "$access" "$secret" 3600 &
 service=$!
 trap 'kill $service; finish' EXIT
-n=0
-while [ ! -e "$T/port" ]; do
-	n=$((n + 1))
-	[ $n -lt 300 ] || die "no metadata service"
-	sleep 0.1
-done
+in_time [ -e "$T/port" ]
 at=http://127.0.0.1:$(cat "$T/port")
 AWS_EC2_METADATA_SERVICE_ENDPOINT=$at ok vitrine snapshots
 AWS_CONTAINER_CREDENTIALS_FULL_URI=$at/container \

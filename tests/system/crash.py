@@ -17,13 +17,23 @@ first = repo.backup(tree)
 repo.restore(first + ":" + tree, "first")
 compare(tree, path("first"))
 
-killed = finished = 0
-for turn in range(int(os.environ.get("CRASH_TURNS", "25"))):
+
+def more(turn):
     for i in range(6):
         write(os.path.join(tree, f"new-{turn}-{i}"), rnd.randbytes(rnd.randrange(1, 4 << 20)))
+
+
+# How long a run takes here and now: the moments are anywhere in that, and beyond.
+more("first")
+began = time.monotonic()
+repo.run("backup", tree)
+length = time.monotonic() - began
+killed = finished = 0
+for turn in range(int(os.environ.get("CRASH_TURNS", "25"))):
+    more(turn)
     before = repo.ids()
     p = repo.start("backup", tree)
-    time.sleep(rnd.random() * 0.6)
+    time.sleep(rnd.random() * 2 * length)
     p.send_signal(signal.SIGKILL)
     p.communicate()
     if p.returncode == 0:

@@ -375,7 +375,7 @@ test_ahead(void **state)
 	for (uint32_t i = 0; i < s.log.nframes; i++)
 		fetch_ahead(f, &s.log.packs[s.log.frames[i].pack].info,
 		    &s.log.frames[i].info);
-	for (unsigned i = 0; i < 500 &&
+	for (unsigned i = 0; i < 12000 &&
 	    atomic_load(&c->reads) < frames_of(&s); i++)
 		usleep(10000);
 	reads = atomic_load(&c->reads);

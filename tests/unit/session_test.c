@@ -254,7 +254,7 @@ test_renewal(void **state)
 	assert_int_equal(setenv("VITRINE_TEST_LEASE_MS", "5", 1), 0);
 	assert_int_equal(session_begin(&s, r, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/leases", dir);
-	for (int i = 0; i < 200 && !renewed; i++) {
+	for (int i = 0; i < 24000 && !renewed; i++) {
 		(void)usleep(5000);
 		d = opendir(path);
 		while ((de = readdir(d)) != NULL)
