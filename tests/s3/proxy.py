@@ -210,14 +210,15 @@ class Proxy:
         self.server.shutdown()
         self.server.server_close()
 
-    def plan(self, *rules, latency=0):
-        """Begin anew: these rules, no counts, an empty log."""
+    def plan(self, *rules, latency=0, before=None):
+        """Begin anew: these rules, no counts, an empty log.  `before' is called with each request's
+        entry in the log, and what it does is done when that request is passed on."""
         for r in rules:
             if r["fault"] not in FAULTS and r["fault"] != "answer":
                 raise ValueError(r["fault"])
         with self.lock:
             self.rules = [dict(r, seen=0, hits=0) for r in rules]
-            self.latency = latency
+            self.latency, self.before = latency, before
             self.log = []
             self.began = time.monotonic()
 
@@ -288,6 +289,8 @@ class Exchange:
         fault = rule["fault"] if rule else None
         if latency:
             time.sleep(latency)
+        if self.proxy.before:
+            self.proxy.before(entry)
         if fault == "reset-before":
             self.client.reset()
             return False

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # run: timeout=600
 """A server that does not answer, and somebody who is in a hurry: SIGINT or SIGTERM end every
-command within two or three seconds, whatever it waits for, and the repository is clean."""
+command within two or three seconds (a slow machine's are more), whatever it waits for, and the repository is clean."""
 import json
 import os
 import signal
@@ -15,7 +15,7 @@ from harness import Repo, compare, fail, mounts, path, passed, start_server, tmp
 from client import Client  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
-SOON_S = 3.0 * {"": 1, "address": 2, "thread": 4}[os.environ.get("SAN", "")]
+SOON_S = 8.0 * {"": 1, "address": 2, "thread": 4}[os.environ.get("SAN", "")]
 
 env = start_server(name="server")[1]
 os.environ.update(env)
@@ -32,7 +32,7 @@ repo.restore(first + ":" + tree, "first")
 
 
 def wait_for(what, ready):
-    for _ in range(3000):
+    for _ in range(12000):
         if ready():
             return
         time.sleep(0.01)
@@ -134,7 +134,7 @@ ended("check, told to come back later", p, signal.SIGINT, 130)
 # What answers is used to the end: the next run finds what this one stored.
 proxy.plan()
 write(f"{tree}/f0", os.urandom(96 << 20))
-p = repo.start("backup", "--limit-rate", "24M", tree, env=through)
+p = repo.start("backup", "--limit-rate", "12M", tree, env=through)
 wait_for("a pack", lambda: proxy.count("PUT") > 2)
 ended("backup, the server is well", p, signal.SIGTERM, 130)
 r = repo.run("--json", "backup", tree)

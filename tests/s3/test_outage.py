@@ -67,17 +67,17 @@ whole(f"{refused} genuine 503s", r)
 
 
 def pausing(what, seconds, done=None):
-    """Stops it as soon as a few requests have passed: for so long, or until `done'."""
+    """Stops it amid the requests of a run, at the sixth: for so long, or until `done'."""
     def run():
-        for _ in range(3000):
-            if proxy.count() >= 6:
-                break
-            time.sleep(0.005)
-        server("pause", what)
         (done or threading.Event()).wait(seconds)
         server("resume", what)
     t = threading.Thread(target=run)
-    t.start()
+
+    def before(entry):
+        if entry["n"] == 6:
+            server("pause", what)
+            t.start()
+    proxy.plan(before=before)
     return t
 
 
@@ -87,7 +87,6 @@ for what in ("gateway", "osd"):
         more()
         subprocess.run(["rm", "-rf", path("out")])
         repo.forget("cache")
-        proxy.plan()
         t = pausing(what, 3)
         r = repo.run(*args, env=through)
         t.join()
@@ -116,7 +115,6 @@ for what in ("gateway", "osd"):
 
 # Longer than anybody's patience.
 more()
-proxy.plan()
 over = threading.Event()
 t = pausing("gateway", 400, over)
 began = time.monotonic()

@@ -177,27 +177,22 @@ passed("objects that can't be read: told, and read by the next run")
 
 
 def meanwhile(key, new):
-    """Change (or, without new, remove) an object as soon as the listing is through."""
-    def run():
-        for _ in range(6000):
-            if any("list-type" in e["query"] and e["status"] == 200 for e in proxy.requests()):
-                break
-            time.sleep(0.001)
-        if new is None:
-            client.remove("many", key)
-        else:
-            client.put("many", key, new)
-    t = threading.Thread(target=run)
-    t.start()
-    return t
+    """Changes (or, without new, removes) an object between its listing and its reading."""
+    def before(entry):
+        if entry["key"] != key:
+            return
+        with lock:
+            if new is None:
+                client.remove("many", key)
+            elif client.get("many", key) != new:
+                client.put("many", key, new)
+    return before
 
 
 for key, old, new in (("z/small", b"old", b"new and longer"), ("z/vanishes", b"x", None)):
     put("many", key, old)
-    proxy.plan(latency=0.2)
-    t = meanwhile(key, new)
+    proxy.plan(before=meanwhile(key, new))
     r = repo.run("backup", many, env=KEYS)
-    t.join()
     del objects[key]
     if new is not None:
         objects[key] = new
@@ -207,22 +202,24 @@ for key, old, new in (("z/small", b"old", b"new and longer"), ("z/vanishes", b"x
 for size, times in ((12 << 20, 1), (11 << 20, 1), (0, 1), (12 << 20, 2)):
     put("many", "z/large", os.urandom(12 << 20))
     news = [os.urandom(size) for _ in range(times)]
-    proxy.plan(latency=0.05)
+    parts = [0, 0]      # asked for, before and after the HEAD
 
-    def change():
-        for i, new in enumerate(news):
-            for _ in range(5000):
-                if count("GET", "object") < 4 or count("HEAD") < i:
-                    time.sleep(0.002)
+    def change(entry):
+        """At the fifth part of the first reading, and of the second."""
+        if entry["key"] != "z/large" or entry["method"] != "GET":
+            return
+        with lock:
+            again = count("HEAD")
+            parts[again] += 1
+            if parts[again] != 5 or again >= len(news):
+                return
             if size:
-                put("many", "z/large", new)
+                put("many", "z/large", news[again])
             else:
                 client.remove("many", "z/large")
                 del objects["z/large"]
-    t = threading.Thread(target=change)
-    t.start()
+    proxy.plan(before=change)
     r = repo.run("backup", "--read-concurrency", "1", many, env=KEYS)
-    t.join()
     need("read again alone", count("HEAD"), 1)
     if times == 2:
         need("changed", "changed while" in r.text, True)
