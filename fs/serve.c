@@ -310,8 +310,8 @@ serve(struct mount *m, struct repo *repo, struct err *err)
 static void
 take_down(struct mount *m)
 {
-	/* It may be telling the kernel, through what unmounting closes.  It can't
-	 * wait for a request there: those are pages of listings. */
+	/* It may be telling the kernel, through what unmounting closes.  It
+	 * can't wait for a request there: those are pages of listings. */
 	leans_free(m->fs.leans);
 	if (m->mounted)
 		fuse_session_unmount(m->session);
