@@ -36,7 +36,7 @@ while True:
 PY
 /usr/bin/python3 "$T/churn.py" "$S/churn" &
 churn=$!
-trap 'kill $churn; finish' EXIT
+at_end 'kill $churn'
 for i in 1 2 3 4 5; do
 	run vitrine backup "$S"
 	s=$?
@@ -47,7 +47,7 @@ for i in 1 2 3 4 5; do
 done
 kill $churn
 wait $churn 2>/dev/null
-trap finish EXIT
+at_end ''
 ok vitrine check --read-data
 
 step "once it stands still, all is as it is"

@@ -11,7 +11,7 @@ export VITRINE_TEST_SEED VITRINE_TEST_TIME
 # Not below /tmp: the directories above the source are backed up as well, and
 # /tmp is everybody's.
 Q=$(mktemp -d /dev/shm/vitrine-same.XXXXXX) || skip "no /dev/shm"
-trap 'rm -rf "$Q"; finish' EXIT
+at_end 'rm -rf "$Q"'
 S=$Q/src
 make_tree "$S"
 mkdir "$S/small"

@@ -32,6 +32,8 @@
 #	same DIR DIR		two trees are equal in everything that a backup keeps
 #	mounted MOUNTPOINT	something is mounted there
 #	step TEXT		says in the log where we are
+#	at_end COMMAND		what is to be done at the end, whatever that is;
+#			instead of what was there before; '': nothing
 #	die TEXT		ends the test as failed
 #	skip TEXT		ends the test as skipped
 #	need_root, need_fuse	skip where these are not to be had
@@ -65,12 +67,14 @@ unmount_all() {
 finish() {
 	status=$?
 	trap - EXIT HUP INT TERM
+	eval "$AT_END"
 	unmount_all
 	[ "$STORE" = dir ] || "$TOP/tests/s3/objects.py" rm "$REPO"
 	chmod -R u+rwX "$T" 2>/dev/null
 	rm -rf --one-file-system "$T"
 	exit $status
 }
+AT_END=
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -110,6 +114,10 @@ die() {
 skip() {
 	echo "$*" >&2
 	exit 77
+}
+
+at_end() {
+	AT_END=$1
 }
 
 step() {

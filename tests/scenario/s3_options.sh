@@ -116,7 +116,7 @@ step "roles"
 unset AWS_EC2_METADATA_DISABLED
 "$TOP/tests/scenario/metadata.py" "$T/port" "$access" "$secret" 3600 &
 service=$!
-trap 'kill $service; finish' EXIT
+at_end 'kill $service'
 in_time [ -e "$T/port" ]
 at=http://127.0.0.1:$(cat "$T/port")
 AWS_EC2_METADATA_SERVICE_ENDPOINT=$at ok vitrine snapshots
