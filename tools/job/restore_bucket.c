@@ -1,8 +1,8 @@
 /*
  * Restore into a bucket: one walk, in which files become jobs.
  *
- * A file that fits into a part is one job: what is there is looked at, the
- * content read and put.  A larger one is a job for each part, all of the same
+ * A file that fits into a part is one job: what is there is looked at, if need
+ * be, the content read and put.  A larger one is a job for each part, all of the same
  * upload, which is begun by the walk and ended when the last of them is taken
  * back.  A directory is an object only if it was one: a marker.
  *
@@ -132,6 +132,7 @@ run_whole(struct put_job *j)
 	struct restore *rs = j->rs;
 	struct put_target t;
 	uint8_t *bytes = NULL;
+	bool looked;
 
 	j->rc = put_target_make(&t, rs, j->path, strlen(j->path), &j->en,
 	    &j->err);
@@ -139,14 +140,15 @@ run_whole(struct put_job *j)
 	/* A directory that was no object; the marker of a whole bucket. */
 	j->done = j->en.kind == ENTRY_FILE || (j->rc != 0 || (t.is_object &&
 	    t.key.len > 0));
-	if (j->rc == 0 && j->done)
+	looked = !put_is_safe(rs, &j->en, &j->how);
+	if (j->rc == 0 && j->done && looked)
 		j->rc = put_look(rs, &t, &j->en, &j->how, &j->err);
 	if (j->rc == 0 && j->done && !rs->env->dry_run &&
 	    j->how != PUT_KEEP && j->how != PUT_REFUSE) {
 		bytes = read_content(j, &j->rc, &j->err);
 		if (bytes != NULL)
-			j->rc = put_whole(rs, &t, j->how, bytes, j->len,
-			    &j->err);
+			j->rc = put_whole(rs, &t, looked, &j->how, bytes,
+			    j->len, &j->err);
 	}
 	free(bytes);
 	put_target_fini(&t);

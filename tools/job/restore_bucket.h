@@ -13,7 +13,8 @@
 int restore_bucket(struct restore *, const struct entry *top,
     const char *name, struct err *);
 
-/* Within. */
+/* Within.  What the server was seen to do with If-None-Match. */
+enum put_rule { RULE_UNKNOWN, RULE_ASKED, RULE_CREATES, RULE_REPLACES };
 #define PUT_FAILED	1		/* this one alone; the error says why */
 #define PUT_PARTS_MAX	10000
 
@@ -35,9 +36,12 @@ void put_target_fini(struct put_target *);
 enum put_how { PUT_MAKE, PUT_REPLACE, PUT_KEEP, PUT_REFUSE };
 int put_look(struct restore *, const struct put_target *, const struct entry *,
     enum put_how *, struct err *);
-/* A whole object.  All of these: PUT_FAILED. */
-int put_whole(struct restore *, const struct put_target *, enum put_how,
-    const void *, size_t len, struct err *);
+/* Or needs nobody to look, before that object is put whole? */
+bool put_is_safe(const struct restore *, const struct entry *, enum put_how *);
+/* A whole object; `looked': at what was there.  If not, *how may become
+ * PUT_REFUSE.  All of these: PUT_FAILED. */
+int put_whole(struct restore *, const struct put_target *, bool looked,
+    enum put_how *how, const void *, size_t len, struct err *);
 /* One of parts: begin, each part (number from 1 on; tag has room for
  * S3_TEXT_MAX), then either end or abort. */
 int put_begin_parts(struct restore *, const struct put_target *, struct buf *id,

@@ -3,7 +3,9 @@
  *
  * Nothing is overwritten unasked: a key is looked at first, and where nothing
  * was, the server is asked to make it only if that is still so (what a server
- * that can't do refuses, and then it is put without).
+ * that can't do refuses, and then it is put without).  That saves the look with
+ * a server that was seen to do it: the first small object that is made is put a
+ * second time, which it must refuse.  Some don't, and replace it with the same.
  */
 #include <string.h>
 
@@ -15,6 +17,7 @@
 
 #define HEADERS_MAX	(S3_CALL_HEADERS - 8)
 #define HEADER_NAME_MAX	280
+#define PROBE_MAX	((uint64_t)256 << 10)
 
 /* Of a value: what a header can hold. */
 static bool
@@ -213,38 +216,87 @@ is_ours(struct restore *rs, const struct put_target *t,
 	return (ours);
 }
 
-int
-put_whole(struct restore *rs, const struct put_target *t, enum put_how how,
-    const void *bytes, size_t len, struct err *e)
+bool
+put_is_safe(const struct restore *rs, const struct entry *en,
+    enum put_how *how)
 {
-	struct http_body body = { .bytes = len > 0 ? bytes : "", .len = len };
-	struct s3_call c = call_for(t, HTTP_PUT);
-	bool only = how == PUT_MAKE;
+	*how = PUT_MAKE;
+	if (rs->env->dry_run)
+		return (false);
+	if (rs->env->overwrite == OVERWRITE_ALWAYS) {
+		*how = PUT_REPLACE;
+		return (true);
+	}
+	/* That libcurl sent it again by itself shows by its body, if it has
+	 * one: without, a refusal could be of our own. */
+	return (rs->env->overwrite == OVERWRITE_REFUSE && en->size > 0 &&
+	    atomic_load(&rs->put_rule) == RULE_CREATES);
+}
+
+/* One request; the call is the caller's to end. */
+static int
+send_put(struct restore *rs, const struct put_target *t, bool only,
+    const struct http_body *body, struct s3_call *c, struct err *e)
+{
+	*c = call_for(t, HTTP_PUT);
+	c->body = *body;
+	if (only)
+		s3_call_header(c, "if-none-match", "*");
+	add_headers(c, t);
+	return (s3_call(rs->env->bucket, c, e));
+}
+
+/* It was made; would the server make it a second time?  Asked once. */
+static void
+probe(struct restore *rs, const struct put_target *t,
+    const struct http_body *body)
+{
+	unsigned rule = RULE_UNKNOWN;
+	struct err ignored = ERR_INIT;
+	struct s3_call c;
 	int rc;
 
-	for (;;) {
-		c.body = body;
-		if (only)
-			s3_call_header(&c, "if-none-match", "*");
-		add_headers(&c, t);
-		rc = s3_call(rs->env->bucket, &c, e);
-		if (!only || rc != S3_REFUSED || (c.rq.status != 501 &&
-		    !s3_code_is(&c, "NotImplemented")))
-			break;
+	if (body->len > PROBE_MAX || rs->env->overwrite != OVERWRITE_REFUSE ||
+	    !atomic_compare_exchange_strong(&rs->put_rule, &rule, RULE_ASKED))
+		return;
+	rc = send_put(rs, t, true, body, &c, &ignored);
+	if (rc == 0)
+		atomic_store(&rs->put_rule, RULE_REPLACES);
+	else if (rc == S3_REFUSED && c.rq.status == 412)
+		atomic_store(&rs->put_rule, RULE_CREATES);
+	s3_call_fini(&c);
+}
+
+int
+put_whole(struct restore *rs, const struct put_target *t, bool looked,
+    enum put_how *how, const void *bytes, size_t len, struct err *e)
+{
+	struct http_body body = { .bytes = len > 0 ? bytes : "", .len = len };
+	bool only = *how == PUT_MAKE;
+	struct s3_call c;
+	int rc;
+
+	rc = send_put(rs, t, only, &body, &c, e);
+	if (only && looked && rc == S3_REFUSED && (c.rq.status == 501 ||
+	    s3_code_is(&c, "NotImplemented"))) {
 		only = false;
 		s3_call_fini(&c);
-		c = call_for(t, HTTP_PUT);
+		rc = send_put(rs, t, false, &body, &c, e);
 	}
 	if (rc == S3_REFUSED && only && c.rq.status == 412) {
-		rc = 0;
-		/* That libcurl sent it again by itself shows by its body, if it
-		 * has one. */
-		if ((!c.again && len > 0) || !is_ours(rs, t, &body)) {
+		if ((c.again || len == 0) && is_ours(rs, t, &body)) {
+			rc = 0;
+		} else if (!looked) {
+			*how = PUT_REFUSE;
+			rc = 0;
+		} else {
 			(void)err_set(e, ERR_EXISTS, "an object of this key "
 			    "has come meanwhile");
 			rc = PUT_FAILED;
 		}
 	} else {
+		if (rc == 0 && only && looked)
+			probe(rs, t, &body);
 		rc = result_of(rs, &c, rc, e);
 	}
 	s3_call_fini(&c);

@@ -53,6 +53,8 @@ struct restore {
 	atomic_uint_least64_t xattrs;	/* the same */
 	atomic_bool stop;		/* a worker's failure ends all */
 
+	_Atomic unsigned put_rule;	/* enum put_rule */
+
 	struct filter *filter;		/* the walker's */
 	struct owners *users, *groups;	/* NULL: as they are */
 	atomic_uint_least64_t kept, deleted, verified, there;
