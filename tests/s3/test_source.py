@@ -224,6 +224,11 @@ for size, times in ((12 << 20, 1), (11 << 20, 1), (0, 1), (12 << 20, 2)):
     if times == 2:
         need("changed", "changed while" in r.text, True)
         repo.run("backup", many, env=KEYS)
+    elif size:
+        proxy.plan()
+        r = repo.run("backup", "--skip-if-unchanged", many, env=KEYS)
+        need("nothing changed", "Nothing changed" in r.text, True)
+        need("reads", count("GET", "object"), 0)
     m = repo.mount()
     check_tree(m + "/latest/many", objects)
     repo.umount(m)

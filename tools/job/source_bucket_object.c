@@ -149,6 +149,35 @@ ask_why(struct object *o)
 	return (error != 0 ? error : ESTALE);
 }
 
+static int
+take_time(void *ctx, const struct s3_object *x, struct err *e)
+{
+	struct object *o = ctx;
+
+	if (x->key_len == o->key_len && memcmp(x->key, o->key, o->key_len) ==
+	    0 && x->size_bytes == o->listed.size &&
+	    strcmp(x->etag, o->listed.etag) == 0)
+		o->listed.mtime = (struct stamp){ .s = x->mtime_s,
+		    .ns = x->mtime_ns };
+	return (1);		/* of those that begin with it, it is first */
+}
+
+/* HEAD's time is one of whole seconds.  With that the next run would take the
+ * object to have changed, so its listing is asked. */
+static void
+find_time(struct object *o)
+{
+	struct err ignored = ERR_INIT;
+	char *key = malloc(o->key_len + 1);
+
+	if (key == NULL)
+		return;
+	memcpy(key, o->key, o->key_len);
+	key[o->key_len] = '\0';
+	(void)s3_list(o->b->s3, key, take_time, o, &ignored);
+	free(key);
+}
+
 /* What the object is now. */
 static int
 look(struct object *o)
@@ -168,12 +197,12 @@ look(struct object *o)
 	error = error_of(o->b, &c, rc, &why);
 	if (rc == S3_REFUSED && c.rq.status == 404)
 		error = ask_why(o);
-	/* The listing has finer times. */
 	if (error == 0 && (is_other(o, &c) || size != l->size)) {
 		l->size = size;
 		l->mtime.s = s3_last_modified(&c);
 		l->mtime.ns = 0;
 		s3_etag(&c, l->etag);
+		find_time(o);
 	}
 	if (error == 0) {
 		o->head = c.rq.head;
