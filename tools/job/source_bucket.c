@@ -60,6 +60,12 @@ bucket_dir_ino(const char *path)
 	return (ino);
 }
 
+bool
+bucket_is_gone(const struct bucket *b)
+{
+	return (atomic_load(&b->lost) >= LOST_MAX);
+}
+
 int
 bucket_broken(struct bucket *b, const struct err *why)
 {
@@ -77,7 +83,7 @@ bucket_check(struct source *s, struct err *e)
 {
 	struct bucket *b = (struct bucket *)s;
 
-	if (atomic_load(&b->lost) >= LOST_MAX)
+	if (bucket_is_gone(b))
 		return (err_set(e, ERR_NET, "%s does not answer any more",
 		    b->url->host));
 	if (!atomic_load(&b->broken))

@@ -41,6 +41,8 @@ struct object {
 };
 
 /* source_bucket.c */
+/* So many calls had no answer that the run ends. */
+bool bucket_is_gone(const struct bucket *);
 /* The table failed: an errno, and the run ends. */
 int bucket_broken(struct bucket *, const struct err *);
 void bucket_stat_object(const struct bucket *, const struct listed *,

@@ -56,7 +56,9 @@ error_of(struct bucket *b, const struct s3_call *c, int rc,
     const struct err *why)
 {
 	if (rc < 0) {
-		(void)atomic_fetch_add(&b->lost, 1);
+		/* One that fails each time says nothing of the others. */
+		if (c->rq.status != 500)
+			(void)atomic_fetch_add(&b->lost, 1);
 		return (word(b, err_text(why)));
 	}
 	atomic_store(&b->lost, 0);
@@ -115,6 +117,8 @@ get(struct getting *g, void *dst, size_t cap)
 	char range[64];
 	int rc, error;
 
+	if (bucket_is_gone(o->b))
+		return (EIO);
 	(void)snprintf(range, sizeof(range), "bytes=%llu-%llu",
 	    (unsigned long long)g->off,
 	    (unsigned long long)(g->off + g->len - 1));
@@ -191,6 +195,8 @@ look(struct object *o)
 	uint64_t size = 0;
 	int rc, error;
 
+	if (bucket_is_gone(o->b))
+		return (EIO);
 	rc = s3_call(o->b->s3, &c, &why);
 	if (rc == 0 && !s3_content_length(&c, &size))
 		rc = err_set(&why, ERR_REMOTE, "the server tells no size");
