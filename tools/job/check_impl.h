@@ -84,7 +84,8 @@ int packlist_save(struct packlist *, const struct pack_row *, struct err *);
 /* Up to max rows of present packs after one (NULL: from the first), by id. */
 int packlist_next(struct packlist *, const struct pack_id *after,
     struct pack_row *rows, size_t max, size_t *n, struct err *);
-/* Present packs, those first that were not read for longest: begin, then next
+/* Present packs, those first that were not read for longest, of these the
+ * largest (so that no thread is left with one at the end): begin, then next
  * until PACKLIST_NONE.  What is saved meanwhile doesn't change the order. */
 int packlist_oldest(struct packlist *, struct err *);
 int packlist_oldest_next(struct packlist *, struct pack_row *, struct err *);
