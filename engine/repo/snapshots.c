@@ -393,6 +393,7 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 	struct ids present = { 0 }, fresh = { 0 };
 	struct snapshot *v;
 	int cache = -1, ret = -1;
+	bool all;
 
 	if (ids_list(&present, repo->store, "snapshots", repo->env.log,
 	    e) != 0 || keep_present(l, &present, &fresh, e) != 0)
@@ -403,10 +404,12 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 		goto out;
 	}
 	l->v = v;
+	all = fresh.n == present.n;
 	cache = objcache_open(repo, "manifests");
-	if (add_fresh(repo, cache, l, &fresh, fresh.n == present.n, e) != 0)
+	if (add_fresh(repo, cache, l, &fresh, all, e) != 0)
 		goto out;
-	objcache_sweep(cache, &present);
+	if (all)
+		objcache_sweep(cache, &present);
 	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
 	ret = 0;
 out:

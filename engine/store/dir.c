@@ -139,6 +139,24 @@ struct listing {
 static int list_dir(struct listing *, int fd, size_t len, unsigned depth,
     struct err *);
 
+static int
+list_below(struct listing *l, int dirfd, const char *entry, size_t len,
+    unsigned depth, struct err *e)
+{
+	int fd;
+
+	if (depth == LIST_DEPTH_MAX)
+		return (err_set(e, ERR_CORRUPT, "directories too deep"));
+	fd = openat(dirfd, entry,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return (0);	/* removed since */
+		return (err_sys(e, errno, "open"));
+	}
+	return (list_dir(l, fd, len, depth + 1, e));
+}
+
 /* What stands at l->name, an entry of the directory `dirfd'. */
 static int
 list_entry(struct listing *l, int dirfd, const struct dirent *de, size_t len,
@@ -147,10 +165,11 @@ list_entry(struct listing *l, int dirfd, const struct dirent *de, size_t len,
 	struct store_stat out = { 0 };
 	const char *entry = de->d_name;
 	struct stat st;
-	int fd;
 
 	if (l->names_only && de->d_type == DT_REG)
 		return (l->fn(l->ctx, l->name, &out, e));
+	if (de->d_type == DT_DIR)
+		return (list_below(l, dirfd, entry, len, depth, e));
 	if (fstatat(dirfd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (errno == ENOENT)
 			return (0);	/* removed since */
@@ -163,16 +182,7 @@ list_entry(struct listing *l, int dirfd, const struct dirent *de, size_t len,
 	}
 	if (!S_ISDIR(st.st_mode))
 		return (err_set(e, ERR_CORRUPT, "not a regular file"));
-	if (depth == LIST_DEPTH_MAX)
-		return (err_set(e, ERR_CORRUPT, "directories too deep"));
-	fd = openat(dirfd, entry,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return (0);
-		return (err_sys(e, errno, "open"));
-	}
-	return (list_dir(l, fd, len, depth + 1, e));
+	return (list_below(l, dirfd, entry, len, depth, e));
 }
 
 /* Takes fd; the first len bytes of l->name name the directory. */
