@@ -35,12 +35,13 @@ put_fail(struct put *p, const struct err *e)
 }
 
 static int
-check(const struct put *p, struct err *e)
+check(struct put *p, struct err *e)
 {
-	if (!p->failed)
-		return (0);
-	*e = p->err;
-	return (-1);
+	if (p->failed) {
+		*e = p->err;
+		return (-1);
+	}
+	return (known_check(p->known, e) != 0 ? put_fail(p, e) : 0);
 }
 
 int
@@ -64,7 +65,7 @@ put_open(struct put **out, struct session *session, const struct put_env *env,
 	}
 	if (keyring_domain_id_key(p->keyring, p->domain, p->id_key, e) != 0 ||
 	    pipe_open(p, e) != 0 || packs_open(p, e) != 0 ||
-	    known_open(&p->known, session, e) != 0)
+	    known_new(&p->known, session, e) != 0)
 		goto fail;
 	*out = p;
 	return (0);
@@ -81,7 +82,7 @@ put_free(struct put *p)
 	atomic_store(&p->cancel, true);
 	pipe_close(p);
 	packs_close(p);
-	known_close(p->known);
+	known_free(p->known);
 	seen_fini(&p->seen);
 	sodium_free(p->id_key);
 	free(p);
@@ -175,6 +176,7 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 	char name[sizeof("index/") + ID_HEX] = "index/";
 	struct object_id id;
 	struct store_stat st;
+	struct map *map;
 	int rc;
 
 	if (v == NULL)
@@ -190,7 +192,9 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 	    0, e);
 	free(v);
 	if (rc == 0)
-		rc = map_add(known_map(p->known), &id, e);
+		rc = known_map(p->known, &map, e);
+	if (rc == 0)
+		rc = map_add(map, &id, e);
 	if (rc == 0) {
 		hex_emit(name + strlen(name), id.b, ID_BYTES);
 		rc = store_stat(p->store, name, &st, e);
@@ -334,10 +338,12 @@ static void
 merge(struct put *p)
 {
 	struct err e = ERR_INIT;
+	struct map *map;
 
 	if (p->entries == 0)
 		return;
-	if (map_merge(known_map(p->known), session_run(p->session),
+	if (known_map(p->known, &map, &e) != 0 ||
+	    map_merge(map, session_run(p->session),
 	    session_counter(p->session), p->entries, NULL, &e) != 0)
 		log_say(repo_log(session_repo(p->session)), LOG_WARNING,
 		    "tables were not merged: %s", err_text(&e));

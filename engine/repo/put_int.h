@@ -22,12 +22,15 @@
 
 /* put_known.c */
 struct known;
-int known_open(struct known **out, struct session *, struct err *);
-void known_close(struct known *);
-struct map *known_map(struct known *);
-/* Thread-safe.  0 and the place; MAP_UNKNOWN. */
+int known_new(struct known **out, const struct session *, struct err *);
+void known_free(struct known *);	/* NULL is fine */
+/* The rest is thread-safe.  These open the map at need. */
+int known_map(struct known *, struct map **, struct err *);
+/* 0 and the place; MAP_UNKNOWN. */
 int known_find(struct known *, const struct chunk_id *, struct map_hit *,
     struct err *);
+/* < 0 when the map could not be opened. */
+int known_check(struct known *, struct err *);
 
 /* put_seen.c: confined to the coordinator. */
 struct seen {

@@ -6,6 +6,9 @@
  *
  * Packs of this very run need no look: a table names them when they are
  * durable.
+ *
+ * The map is opened by the first who asks: a run that finds all unchanged never
+ * does.
  */
 #include <stdlib.h>
 
@@ -15,16 +18,17 @@
 #define MAP_CACHE_SHARE	16	/* of the memory that the job may use */
 
 struct known {
-	struct map *map;		/* owned */
 	const struct session *session;	/* borrowed */
+	pthread_mutex_t lock;		/* over the opening: all wait for it */
+	_Atomic(struct map *) map;	/* owned; NULL until it is needed */
+	atomic_bool failed;		/* to open it: once is enough */
+	struct err err;			/* lock */
 };
 
 static int
 exclude(void *ctx, const struct pack_id *id, struct err *e)
 {
-	struct known *k = ctx;
-
-	return (map_exclude(k->map, id, e));
+	return (map_exclude(ctx, id, e));
 }
 
 static size_t
@@ -36,38 +40,73 @@ map_cache(const struct repo *repo)
 }
 
 int
-known_open(struct known **out, struct session *session, struct err *e)
+known_new(struct known **out, const struct session *session, struct err *e)
 {
-	struct repo *repo = session_repo(session);
 	struct known *k = calloc(1, sizeof(*k));
 
 	if (k == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory"));
 	k->session = session;
-	if (map_open(&k->map, repo_store(repo), repo_keyring(repo),
-	    keyring_domain(repo_keyring(repo)), map_cache(repo),
-	    repo_log(repo), e) != 0 ||
-	    session_each_banned(session, exclude, k, e) != 0) {
-		known_close(k);
-		return (-1);
-	}
+	(void)pthread_mutex_init(&k->lock, NULL);
 	*out = k;
 	return (0);
 }
 
 void
-known_close(struct known *k)
+known_free(struct known *k)
 {
 	if (k == NULL)
 		return;
-	map_close(k->map);
+	map_close(atomic_load(&k->map));
+	(void)pthread_mutex_destroy(&k->lock);
 	free(k);
 }
 
-struct map *
-known_map(struct known *k)
+static int
+open_map(struct map **out, const struct session *session, struct err *e)
 {
-	return (k->map);
+	struct repo *repo = session_repo(session);
+	struct map *map;
+
+	if (map_open(&map, repo_store(repo), repo_keyring(repo),
+	    keyring_domain(repo_keyring(repo)), map_cache(repo),
+	    repo_log(repo), e) != 0)
+		return (-1);
+	if (session_each_banned(session, exclude, map, e) != 0) {
+		map_close(map);
+		return (-1);
+	}
+	*out = map;
+	return (0);
+}
+
+int
+known_map(struct known *k, struct map **out, struct err *e)
+{
+	*out = atomic_load(&k->map);
+	if (*out != NULL)
+		return (0);
+	(void)pthread_mutex_lock(&k->lock);
+	*out = atomic_load(&k->map);
+	if (*out == NULL && !atomic_load(&k->failed)) {
+		if (open_map(out, k->session, &k->err) == 0)
+			atomic_store(&k->map, *out);
+		else
+			atomic_store(&k->failed, true);
+	}
+	(void)pthread_mutex_unlock(&k->lock);
+	return (known_check(k, e));
+}
+
+int
+known_check(struct known *k, struct err *e)
+{
+	if (!atomic_load(&k->failed))
+		return (0);
+	(void)pthread_mutex_lock(&k->lock);
+	*e = k->err;
+	(void)pthread_mutex_unlock(&k->lock);
+	return (-1);
 }
 
 static bool
@@ -83,8 +122,11 @@ int
 known_find(struct known *k, const struct chunk_id *id, struct map_hit *hit,
     struct err *e)
 {
-	int rc = map_find(k->map, id, hit, e);
+	struct map *map;
+	int rc = known_map(k, &map, e);
 
+	if (rc == 0)
+		rc = map_find(map, id, hit, e);
 	if (rc == 0 && !is_there(k, &hit->pack))
 		return (MAP_UNKNOWN);
 	return (rc);

@@ -2,6 +2,7 @@
  * nothing half when the store fails at any call. */
 #include "tests/unit/put_fixture.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "engine/repo/put_int.h"
@@ -472,6 +473,46 @@ test_banned(void **state)
 	remove_dir(dir);
 }
 
+/* Tables are looked at when a chunk is; if that fails, so does all after. */
+static void
+test_tables_at_need(void **state)
+{
+	static const uint8_t content[] = "the tree";
+	struct err e = ERR_INIT, again = ERR_INIT;
+	struct put_log log = { 0 };
+	struct session *session;
+	struct place place[2];
+	struct chunk_id id;
+	struct put_env env;
+	struct kept kept;
+	struct pool *pool;
+	struct repo *repo;
+	struct put *put;
+	char dir[64], path[160];
+
+	(void)state;
+	make_dir(dir);
+	make_repo(dir);
+	repo = open_repo(dir, NULL);
+	OK(pool_new(&pool, 1, E));
+	env = make_env(pool, &log);
+	OK(session_begin(&session, repo, E));
+	(void)snprintf(path, sizeof(path), "%s/repo/index", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	OK(put_open(&put, session, &env, E));
+	OK(put_meta(put, content, sizeof(content), true, &id, place, E));
+	OK(put_close(put, OBJECT_PACK_META, E));
+	assert_true(put_one(put, 1, CHUNK, &kept, &e) < 0);
+	assert_true(put_flush(put, OBJECT_PACK_META, &again) < 0);
+	assert_string_equal(err_text(&again), err_text(&e));
+	put_free(put);
+	session_end(session);
+	pool_free(pool);
+	repo_close(repo);
+	log_fini(&log);
+	remove_dir(dir);
+}
+
 /* A small run over a store that fails: 0, or -1 and the error. */
 static int
 faulty_run(struct repo *repo, struct pool *pool, struct err *e)
@@ -841,6 +882,7 @@ main(void)
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_banned),
+		cmocka_unit_test(test_tables_at_need),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_salvage),
 		cmocka_unit_test(test_budget),
