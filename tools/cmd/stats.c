@@ -124,36 +124,85 @@ put_totals(struct cmd *c, const struct snapshots *some, const struct totals *t)
 	}
 }
 
+/* By lineage, then in its order: so each comes after the one before it. */
+static int
+compare(const void *va, const void *vb)
+{
+	const struct snapshot *const *a = va, *const *b = vb;
+	int c = memcmp((*a)->lineage.b, (*b)->lineage.b, ID_BYTES);
+
+	if (c != 0)
+		return (c);
+	return ((*a)->sequence < (*b)->sequence ? -1 :
+	    (*a)->sequence > (*b)->sequence);
+}
+
+static int
+add(struct cmd *c, struct stats *st, struct reader *was, struct reader *now,
+    struct err *e)
+{
+	/* The same catalog again has nothing more. */
+	if (was->catalog != NULL && id_equal(was->manifest.catalog.map.hash.b,
+	    now->manifest.catalog.map.hash.b))
+		return (STATS_ALONE);
+	return (stats_add(st, now->catalog, was->catalog, &c->ui.events, e));
+}
+
+static int
+add_all(struct cmd *c, struct repo *repo, struct stats *st,
+    const struct snapshot *const *order, size_t n, struct err *e)
+{
+	struct reader was = { .borrowed = true }, now;
+	struct chosen chosen;
+	int got = 0;
+
+	for (size_t i = 0; i < n && got >= 0; i++) {
+		memset(&chosen, 0, sizeof(chosen));
+		chosen.id = order[i]->id;
+		(void)short_id(chosen.name, chosen.id.b, SHORT_ID);
+		if ((got = reader_begin(&now, c, repo, &chosen, 2, e)) != 0)
+			continue;
+		if (i > 0 && !id_equal(order[i]->lineage.b,
+		    order[i - 1]->lineage.b)) {
+			reader_close(&was);
+			was.borrowed = true;
+		}
+		got = add(c, st, &was, &now, e);
+		if (got < 0)
+			(void)err_wrap(e, "snapshot %s", chosen.name);
+		if (got != 0) {
+			reader_close(&now);
+			continue;
+		}
+		reader_close(&was);
+		was = now;
+	}
+	reader_close(&was);
+	return (got < 0 ? -1 : 0);
+}
+
 /* The chunks of all of them together. */
 static int
 count(struct cmd *c, struct repo *repo, const struct snapshots *some,
     struct stats_sum *sum, struct err *e)
 {
+	const struct snapshot **order = calloc(some->n + 1, sizeof(*order));
 	struct stats *st;
-	struct reader r;
-	struct chosen chosen;
-	struct mref last = { 0 };
-	int got = 0;
+	int got;
 
-	if (stats_new(&st, e) < 0)
-		return (-1);
-	for (size_t i = 0; i < some->n && got >= 0; i++) {
-		memset(&chosen, 0, sizeof(chosen));
-		chosen.id = some->v[i].id;
-		(void)short_id(chosen.name, chosen.id.b, SHORT_ID);
-		if ((got = reader_begin(&r, c, repo, &chosen, 2, e)) != 0)
-			continue;
-		/* The same catalog again has nothing more. */
-		if (!id_equal(last.hash.b, r.manifest.catalog.map.hash.b))
-			got = stats_add(st, r.catalog, &c->ui.events, e);
-		last = r.manifest.catalog.map;
-		reader_close(&r);
-		if (got < 0)
-			(void)err_wrap(e, "snapshot %s", chosen.name);
+	if (order == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (size_t i = 0; i < some->n; i++)
+		order[i] = &some->v[i];
+	qsort(order, some->n, sizeof(*order), compare);
+	got = stats_new(&st, c->env.memory_bytes / 4, e);
+	if (got == 0) {
+		got = add_all(c, repo, st, order, some->n, e);
+		stats_get(st, sum);
+		stats_free(st);
 	}
-	stats_get(st, sum);
-	stats_free(st);
-	return (got < 0 ? -1 : 0);
+	free(order);
+	return (got);
 }
 
 /* The snapshots that are named; where none is, all that the filters leave. */

@@ -1,5 +1,8 @@
 /*
- * Counting what snapshots take.  A chunk is told by the first 8 bytes of its
+ * Counting what snapshots take: each distinct page of their catalogs once, by
+ * way of the proof that a check makes (index/prove.h); a catalog that can't be
+ * proven is read row by row.  What is met again counts once, so it doesn't
+ * matter how often that is.  A chunk is told by the first 8 bytes of its
  * id: among 10^9 chunks the chance that two share them is 3 %, and then one
  * chunk is missing in a sum.
  */
@@ -8,17 +11,26 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "index/prove.h"
+
 #define CACHE_KIB	"32768"
 
 struct stats {
 	sqlite3 *db;
 	sqlite3_stmt *chunk, *frame;
 	struct stats_sum sum;
+	struct prove *prove;
 	/* While a catalog is added. */
 	struct catalog *catalog;
 	const struct events *ev;
-	uint32_t last_frame;
+	struct pack_id last_pack;
+	uint32_t last_frame, last_number;
 };
+
+static int add_place(void *, const struct pack_info *,
+    const struct frame_info *, const struct extent *, struct err *);
+static int no_pack(void *, const struct pack_info *, struct err *);
+static int going(void *, struct err *);
 
 static int
 failed(const struct stats *s, struct err *e)
@@ -32,6 +44,7 @@ stats_free(struct stats *s)
 {
 	if (s == NULL)
 		return;
+	prove_free(s->prove);
 	(void)sqlite3_finalize(s->chunk);
 	(void)sqlite3_finalize(s->frame);
 	(void)sqlite3_close(s->db);
@@ -39,8 +52,9 @@ stats_free(struct stats *s)
 }
 
 int
-stats_new(struct stats **out, struct err *e)
+stats_new(struct stats **out, size_t budget_bytes, struct err *e)
 {
+	static const struct prove_ops ops = { no_pack, add_place, going };
 	struct stats *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
@@ -57,6 +71,10 @@ stats_new(struct stats **out, struct err *e)
 	    sqlite3_prepare_v2(s->db, "INSERT OR IGNORE INTO frame "
 	    "VALUES (?1, ?2)", -1, &s->frame, NULL) != SQLITE_OK) {
 		(void)failed(s, e);
+		stats_free(s);
+		return (-1);
+	}
+	if (prove_new(&s->prove, budget_bytes, &ops, s, e) < 0) {
 		stats_free(s);
 		return (-1);
 	}
@@ -86,63 +104,116 @@ first_bytes(const uint8_t *id)
 }
 
 static int
-add_frame(struct stats *s, uint32_t no, struct err *e)
+add_chunk(struct stats *s, const struct chunk_id *id, uint64_t len,
+    struct err *e)
 {
-	struct pack_info pack;
-	struct frame_info frame;
 	int r;
 
-	if (catalog_frame(s->catalog, no, &pack, &frame, e) < 0)
-		return (-1);
-	(void)sqlite3_bind_int64(s->frame, 1, first_bytes(pack.id.b));
-	(void)sqlite3_bind_int64(s->frame, 2, frame.no);
-	if ((r = insert(s, s->frame, e)) < 0)
-		return (-1);
-	if (r == 1) {
-		s->sum.frames++;
-		s->sum.compressed_bytes += frame.stored;
-	}
-	return (0);
-}
-
-/* "id, length, frame" of the view. */
-static int
-add_chunk(void *ctx, int columns, const char *const *names,
-    const char *const *values, const size_t *lens, struct err *e)
-{
-	struct stats *s = ctx;
-	uint8_t id[ID_BYTES];
-	uint32_t frame;
-	int r;
-
-	if (events_canceled(s->ev))
-		return (err_set(e, ERR_CANCELED, "interrupted"));
-	if (values[0] == NULL || values[1] == NULL || values[2] == NULL ||
-	    hex_parse(id, ID_BYTES, values[0]) < 0)
-		return (err_set(e, ERR_CORRUPT, "a chunk without id"));
-	(void)sqlite3_bind_int64(s->chunk, 1, first_bytes(id));
+	(void)sqlite3_bind_int64(s->chunk, 1, first_bytes(id->b));
 	if ((r = insert(s, s->chunk, e)) < 0)
 		return (-1);
 	if (r == 1) {
 		s->sum.chunks++;
-		s->sum.unique_bytes += strtoull(values[1], NULL, 10);
+		s->sum.unique_bytes += len;
 	}
-	frame = (uint32_t)strtoul(values[2], NULL, 10);
-	if (frame == s->last_frame)
+	return (0);
+}
+
+static int
+add_frame(struct stats *s, const struct pack_info *pack,
+    const struct frame_info *frame, struct err *e)
+{
+	int r;
+
+	if (frame->no == s->last_frame &&
+	    id_equal(pack->id.b, s->last_pack.b))
 		return (0);
-	s->last_frame = frame;
-	return (add_frame(s, frame, e));
+	s->last_pack = pack->id;
+	s->last_frame = frame->no;
+	(void)sqlite3_bind_int64(s->frame, 1, first_bytes(pack->id.b));
+	(void)sqlite3_bind_int64(s->frame, 2, frame->no);
+	if ((r = insert(s, s->frame, e)) < 0)
+		return (-1);
+	if (r == 1) {
+		s->sum.frames++;
+		s->sum.compressed_bytes += frame->stored;
+	}
+	return (0);
+}
+
+/*
+ * By pages.
+ */
+static int
+going(void *ctx, struct err *e)
+{
+	struct stats *s = ctx;
+
+	if (events_canceled(s->ev))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	return (0);
+}
+
+static int
+no_pack(void *ctx, const struct pack_info *pack, struct err *e)
+{
+	return (0);
+}
+
+static int
+add_place(void *ctx, const struct pack_info *pack,
+    const struct frame_info *frame, const struct extent *x, struct err *e)
+{
+	struct stats *s = ctx;
+
+	if (add_chunk(s, &x->id, x->len, e) < 0)
+		return (-1);
+	return (add_frame(s, pack, frame, e));
+}
+
+/*
+ * By rows: "id, length, frame" of the view.
+ */
+static int
+add_row(void *ctx, int columns, const char *const *names,
+    const char *const *values, const size_t *lens, struct err *e)
+{
+	struct stats *s = ctx;
+	struct frame_info frame;
+	struct pack_info pack;
+	struct chunk_id id;
+	uint32_t no;
+
+	if (going(s, e) < 0)
+		return (-1);
+	if (values[0] == NULL || values[1] == NULL || values[2] == NULL ||
+	    hex_parse(id.b, ID_BYTES, values[0]) < 0)
+		return (err_set(e, ERR_CORRUPT, "a chunk without id"));
+	if (add_chunk(s, &id, strtoull(values[1], NULL, 10), e) < 0)
+		return (-1);
+	no = (uint32_t)strtoul(values[2], NULL, 10);
+	if (no == s->last_number)
+		return (0);
+	s->last_number = no;
+	if (catalog_frame(s->catalog, no, &pack, &frame, e) < 0)
+		return (-1);
+	return (add_frame(s, &pack, &frame, e));
 }
 
 int
-stats_add(struct stats *s, struct catalog *catalog, const struct events *ev,
-    struct err *e)
+stats_add(struct stats *s, struct catalog *catalog, struct catalog *before,
+    const struct events *ev, struct err *e)
 {
+	int r;
+
 	s->catalog = catalog;
 	s->ev = ev;
-	s->last_frame = 0;
+	s->last_number = 0;
+	r = prove_catalog(s->prove, catalog, before, e);
+	if (r != PROVE_UNPROVEN)
+		return (r);
 	return (catalog_sql(catalog, "SELECT id, length, frame FROM chunks "
-	    "WHERE id IS NOT NULL", add_chunk, s, e) < 0 ? -1 : 0);
+	    "WHERE id IS NOT NULL", add_row, s, e) < 0 ? -1 : STATS_ALONE);
 }
 
 void

@@ -14,10 +14,17 @@ struct stats_sum {
 	uint64_t chunks, unique_bytes;	/* distinct chunks */
 	uint64_t frames, compressed_bytes; /* the frames that hold them */
 };
-int stats_new(struct stats **, struct err *);
+/* Of the memory, budget_bytes are for what is known of a catalog. */
+int stats_new(struct stats **, size_t budget_bytes, struct err *);
 void stats_free(struct stats *);	/* NULL is fine */
-int stats_add(struct stats *, struct catalog *, const struct events *,
-    struct err *);
+/*
+ * Of a catalog that follows `before' only the pages that differ are read.  0:
+ * it may be the next one's `before'; STATS_ALONE: all was counted, but the next
+ * one's is the same as this one's was.  NULL: none.
+ */
+#define STATS_ALONE	1
+int stats_add(struct stats *, struct catalog *, struct catalog *before,
+    const struct events *, struct err *);
 void stats_get(const struct stats *, struct stats_sum *);
 
 /* Bytes of the objects in a store, by what they are. */
