@@ -1,0 +1,345 @@
+/*
+ * What the store in a bucket does beside requests: listing ahead, and what is
+ * remembered of servers.  No server: s3_list() is ours.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/buf.h"
+#include "engine/store/s3_impl.h"
+
+#define WHERE	"s3:http://127.0.0.1:1/bucket/repo"
+
+/* The server. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned calls, inside, together;	/* lock */
+static unsigned wait_for;	/* so many are let in before any goes on */
+static unsigned fail_next;	/* lock: calls that will fail */
+static unsigned objects;	/* of each prefix */
+static char dir[64];
+
+static bool
+is_told_to_fail(void)
+{
+	bool fail;
+
+	(void)pthread_mutex_lock(&lock);
+	calls++;
+	inside++;
+	if (inside > together)
+		together = inside;
+	(void)pthread_cond_broadcast(&changed);
+	while (together < wait_for)
+		(void)pthread_cond_wait(&changed, &lock);
+	inside--;
+	fail = fail_next > 0;
+	if (fail)
+		fail_next--;
+	(void)pthread_mutex_unlock(&lock);
+	return (fail);
+}
+
+int
+s3_list(struct s3 *s, const char *prefix, s3_object_fn *fn, void *ctx,
+    struct err *e)
+{
+	char key[256];
+	struct s3_object o;
+	int rc = 0;
+
+	if (is_told_to_fail())
+		return (err_set(e, ERR_NET, "told to fail"));
+	for (unsigned i = 0; rc == 0 && i < objects; i++) {
+		memset(&o, 0, sizeof(o));
+		(void)snprintf(key, sizeof(key), "%sobject%u", prefix, i);
+		o.key = key;
+		o.key_len = strlen(key);
+		o.size_bytes = 1000 + i;
+		o.mtime_s = 5000 + i;
+		rc = fn(ctx, &o, e);
+	}
+	return (rc);
+}
+
+static struct store *
+open_at(const char *where)
+{
+	struct s3_options o = { .anonymous = true, .memory_dir = dir };
+	struct err e = ERR_INIT;
+	struct store *s;
+
+	assert_int_equal(store_s3_open(&s, where, false, &o, &e), 0);
+	return (s);
+}
+
+static struct store *
+begin(unsigned n)
+{
+	calls = inside = together = wait_for = fail_next = 0;
+	objects = n;
+	return (open_at(WHERE));
+}
+
+/* The names of a listing, checked as they come. */
+struct seen {
+	const char *prefix;
+	unsigned n, stop_at;
+};
+
+static int
+see(void *ctx, const char *name, const struct store_stat *st, struct err *e)
+{
+	struct seen *seen = ctx;
+	char want[128];
+
+	(void)snprintf(want, sizeof(want), "%s/object%u", seen->prefix,
+	    seen->n);
+	assert_string_equal(name, want);
+	assert_int_equal(st->size_bytes, 1000 + seen->n);
+	assert_int_equal(st->mtime_s, 5000 + seen->n);
+	return (++seen->n == seen->stop_at ? STORE_STOP : 0);
+}
+
+static void
+expect(struct store *s, const char *prefix, unsigned n)
+{
+	struct seen seen = { .prefix = prefix };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(store_list(s, prefix, see, &seen, &e), 0);
+	assert_int_equal(seen.n, n);
+}
+
+static const char *const three[] = { "packs", "keys", "snapshots" };
+
+static void
+test_ahead(void **state)
+{
+	struct store *s = begin(7);
+
+	/* None goes on before all have come: they are side by side. */
+	wait_for = 3;
+	store_list_ahead(s, three, 3);
+	for (unsigned i = 0; i < 3; i++)
+		expect(s, three[i], 7);
+	assert_int_equal(together, 3);
+	assert_int_equal(calls, 3);
+	/* Once: what comes next is of then. */
+	objects = 9;
+	expect(s, "keys", 9);
+	assert_int_equal(calls, 4);
+	/* Others were not asked for. */
+	expect(s, "leases", 9);
+	assert_int_equal(calls, 5);
+	store_close(s);
+}
+
+static void
+test_ahead_stops(void **state)
+{
+	struct store *s = begin(7);
+	struct seen seen = { .prefix = "keys", .stop_at = 3 };
+	struct err e = ERR_INIT;
+
+	store_list_ahead(s, three, 3);
+	assert_int_equal(store_list(s, "keys", see, &seen, &e), 0);
+	assert_int_equal(seen.n, 3);
+	store_close(s);
+	assert_int_equal(calls, 3);
+}
+
+static void
+test_ahead_fails(void **state)
+{
+	struct store *s = begin(7);
+	struct err e = ERR_INIT;
+	struct seen seen = { .prefix = "packs" };
+
+	/* It is asked for again, and that counts. */
+	fail_next = 1;
+	store_list_ahead(s, three, 1);
+	expect(s, "packs", 7);
+	assert_int_equal(calls, 2);
+	fail_next = 2;
+	store_list_ahead(s, three, 1);
+	assert_int_equal(store_list(s, "packs", see, &seen, &e), -1);
+	assert_int_equal(e.code, ERR_NET);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(calls, 4);
+	store_close(s);
+}
+
+static void
+test_ahead_long(void **state)
+{
+	struct store *s = begin(20000);
+
+	store_list_ahead(s, three, 1);
+	expect(s, "packs", 20000);
+	assert_int_equal(calls, 2);
+	store_close(s);
+}
+
+static void
+test_ahead_forgotten(void **state)
+{
+	struct store *s = begin(7);
+
+	store_list_ahead(s, three, 3);
+	store_list_ahead(s, NULL, 0);
+	assert_int_equal(calls, 3);
+	objects = 8;
+	expect(s, "packs", 8);
+	assert_int_equal(calls, 4);
+	store_list_ahead(s, three, 3);
+	/* Nobody asks: closing waits for them. */
+	store_close(s);
+	assert_int_equal(calls, 7);
+}
+
+static enum create_only
+known_of(const char *where)
+{
+	struct store *s = open_at(where);
+	enum create_only known = atomic_load(&((struct s3_store *)s)->
+	    create_only);
+
+	store_close(s);
+	return (known);
+}
+
+static void
+learn(const char *where, enum create_only what)
+{
+	struct store *s = open_at(where);
+
+	s3_learn((struct s3_store *)s, what);
+	store_close(s);
+}
+
+static void
+test_learn(void **state)
+{
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	learn(WHERE, CREATE_ONLY);
+	assert_int_equal(known_of(WHERE), CREATE_ONLY);
+	/* Of the server and the bucket, whatever the prefix. */
+	assert_int_equal(known_of("s3:http://127.0.0.1:1/bucket/other"),
+	    CREATE_ONLY);
+	assert_int_equal(known_of("s3:http://127.0.0.1:1/bucket2"),
+	    CREATE_UNKNOWN);
+	assert_int_equal(known_of("s3:http://127.0.0.1:2/bucket"),
+	    CREATE_UNKNOWN);
+	learn(WHERE, CREATE_REPLACES);
+	assert_int_equal(known_of(WHERE), CREATE_REPLACES);
+}
+
+/* The only file that is there. */
+static void
+learned_file(char path[256])
+{
+	char line[256];
+	FILE *p;
+
+	(void)snprintf(line, sizeof(line), "ls -d %s/servers/*", dir);
+	p = popen(line, "r");
+	assert_non_null(p);
+	assert_non_null(fgets(path, 256, p));
+	path[strcspn(path, "\n")] = '\0';
+	assert_int_equal(pclose(p), 0);
+}
+
+static void
+write_file(const char *path, const char *text, int flags)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | flags, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+test_learned_file(void **state)
+{
+	struct timespec old[2] = { { .tv_sec = time(NULL) - 31 * 86400 } };
+	char path[256], other[300];
+
+	learn(WHERE, CREATE_ONLY);
+	learned_file(path);
+	old[1] = old[0];
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	/* Learned again, it counts again. */
+	learn(WHERE, CREATE_ONLY);
+	assert_int_equal(known_of(WHERE), CREATE_ONLY);
+	write_file(path, "create-only", 0);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	write_file(path, "replaces\nand a lot more of it", 0);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	write_file(path, "", 0);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	/* Nobody's file but ours is read. */
+	(void)snprintf(other, sizeof(other), "%s.other", path);
+	write_file(other, "replaces\n", O_CREAT);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(other, path), 0);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(other), 0);
+}
+
+/* Where nothing can be kept it is asked each time. */
+static void
+test_learn_nowhere(void **state)
+{
+	char servers[128];
+
+	(void)snprintf(servers, sizeof(servers), "%s/servers", dir);
+	assert_int_equal(rmdir(servers), 0);
+	write_file(servers, "", O_CREAT);
+	learn(WHERE, CREATE_ONLY);
+	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
+	assert_int_equal(unlink(servers), 0);
+}
+
+static int
+make_dir(void **state)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/s3-store-XXXXXX");
+	return (mkdtemp(dir) == NULL);
+}
+
+static int
+remove_dir(void **state)
+{
+	return (rmdir(dir));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_ahead_stops),
+		cmocka_unit_test(test_ahead_fails),
+		cmocka_unit_test(test_ahead_long),
+		cmocka_unit_test(test_ahead_forgotten),
+		cmocka_unit_test(test_learn),
+		cmocka_unit_test(test_learned_file),
+		cmocka_unit_test(test_learn_nowhere)
+	};
+
+	return (cmocka_run_group_tests(tests, make_dir, remove_dir));
+}
