@@ -15,6 +15,8 @@
  */
 #include "tools/job/restore_bucket.h"
 
+#include <sys/mman.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +91,24 @@ take_content(void *ctx, uint64_t off, const uint8_t *data, uint64_t len,
 	return (p->got == p->len);
 }
 
+/* Not from the heap: a thread's part of it keeps what was freed, and of bodies
+ * that would be one for each thread besides the budget. */
+static uint8_t *
+body_new(size_t len)
+{
+	void *p = mmap(NULL, len + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	    MAP_ANONYMOUS, -1, 0);
+
+	return (p != MAP_FAILED ? p : NULL);
+}
+
+static void
+body_free(uint8_t *p, size_t len)
+{
+	if (p != NULL)
+		(void)munmap(p, len + 1);
+}
+
 /* NULL and the error; damage is this file's alone (*rc). */
 static uint8_t *
 read_content(struct put_job *j, int *rc, struct err *e)
@@ -96,7 +116,7 @@ read_content(struct put_job *j, int *rc, struct err *e)
 	struct piece p = { .off = j->off, .len = j->len };
 	int r = 0;
 
-	p.dst = malloc(j->len + 1);
+	p.dst = body_new(j->len);
 	if (p.dst == NULL) {
 		*rc = err_set(e, ERR_NOMEM, "out of memory");
 		return (NULL);
@@ -109,7 +129,7 @@ read_content(struct put_job *j, int *rc, struct err *e)
 	if (r >= 0)
 		r = err_set(e, ERR_CORRUPT, "the catalog lacks its end");
 	*rc = e->code == ERR_CORRUPT ? PUT_FAILED : r;
-	free(p.dst);
+	body_free(p.dst, j->len);
 	return (NULL);
 }
 
@@ -123,7 +143,7 @@ run_part(struct put_job *j)
 		return;
 	j->rc = put_part(j->rs, &u->target, &u->id, j->number, bytes, j->len,
 	    u->tags + (size_t)(j->number - 1) * S3_TEXT_MAX, &j->err);
-	free(bytes);
+	body_free(bytes, j->len);
 }
 
 static void
@@ -150,7 +170,7 @@ run_whole(struct put_job *j)
 			j->rc = put_whole(rs, &t, looked, &j->how, bytes,
 			    j->len, &j->err);
 	}
-	free(bytes);
+	body_free(bytes, j->len);
 	put_target_fini(&t);
 }
 
