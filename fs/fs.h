@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "fs/cookie.h"
+#include "fs/feed.h"
 #include "fs/layout.h"
 #include "fs/lean.h"
 #include "fs/mount.h"
@@ -28,6 +29,7 @@ struct fs {
 	struct cookies *cookies;
 	struct tracks *tracks;
 	struct leans *leans;
+	struct feed *feed;
 	_Atomic uint32_t last_frame;	/* that a small file was read from */
 	struct roll *roll;		/* NULL for a single snapshot */
 	struct snapshot_id snapshot;	/* single */

@@ -35,8 +35,10 @@ struct held {
 struct reader {
 	struct fs *fs;
 	struct catalog *catalog;
-	uint64_t ino;
+	struct node node;
+	uint64_t number;	/* of the node */
 	uint64_t off, end;	/* what is to be read */
+	bool whole;		/* that is all of the file */
 	struct extent x[EXTENTS];	/* from off on */
 	size_t n;
 	bool located;		/* neighbours mostly lie in one frame */
@@ -105,7 +107,7 @@ extents_at(struct reader *r, uint64_t off, struct extent *x, size_t max,
     size_t *n, struct err *err)
 {
 	*n = 0;
-	if (catalog_extents(r->catalog, r->ino, off, x, max, n, err) < 0)
+	if (catalog_extents(r->catalog, r->node.ino, off, x, max, n, err) < 0)
 		return (-1);
 	return (check_extents(x, *n, off, err));
 }
@@ -201,6 +203,9 @@ reply_held(fuse_req_t req, struct reader *r, size_t n, struct err *err)
 			break;
 		}
 	}
+	if (rc == 0 && r->whole && n == 1)
+		feed_after(r->fs->feed, r->fs, r->catalog, &r->node,
+		    r->number);
 	if (rc == 0)
 		(void)fuse_reply_iov(req, iov, (int)n);
 	while (held > 0)
@@ -273,8 +278,8 @@ open_content(struct reader *r, uint64_t *size, struct err *err)
 	uint8_t flags = 0;
 	int rc;
 
-	rc = catalog_content(r->catalog, r->ino, r->off, r->x, EXTENTS, &r->n,
-	    size, &flags, err);
+	rc = catalog_content(r->catalog, r->node.ino, r->off, r->x, EXTENTS,
+	    &r->n, size, &flags, err);
 	if (rc != 0)
 		return (rc < 0 ? -1 : FS_STALE);
 	if (*size == 0 && (flags & ENTRY_UNREAD) != 0)
@@ -286,7 +291,7 @@ open_content(struct reader *r, uint64_t *size, struct err *err)
 }
 
 static int
-read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
+read_node(fuse_req_t req, struct reader *r, struct err *err)
 {
 	uint64_t size = 0, from, to, began;
 	int rc;
@@ -298,19 +303,20 @@ read_node(fuse_req_t req, struct reader *r, uint64_t node, struct err *err)
 		(void)fuse_reply_buf(req, NULL, 0);
 		return (0);
 	}
-	if (r->off == 0 && r->end == size) {
+	r->whole = r->off == 0 && r->end == size;
+	if (r->whole) {
 		rc = reply_range(req, r, err);
 		if (rc == 0)
 			next_frames(r);
 		return (rc);
 	}
-	if (track_read(r->fs->tracks, node, size, r->off, r->end - r->off,
+	if (track_read(r->fs->tracks, r->number, size, r->off, r->end - r->off,
 	    &from, &to))
 		prefetch(r, from, to);
 	began = clock_mono_ms();
 	rc = reply_range(req, r, err);
 	if (rc == 0 && clock_mono_ms() - began >= WAIT_MS)
-		track_waited(r->fs->tracks, node);
+		track_waited(r->fs->tracks, r->number);
 	return (rc);
 }
 
@@ -319,23 +325,21 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
-	struct reader r = { .fs = fs };
+	struct reader r = { .fs = fs, .number = ino };
 	struct err err = ERR_INIT;
-	struct node n;
 	int rc;
 
-	layout_node(&fs->layout, ino, &n);
-	if (n.kind != NODE_ENTRY || off < 0) {
-		(void)fuse_reply_err(req, n.kind == NODE_ENTRY ? EINVAL :
+	layout_node(&fs->layout, ino, &r.node);
+	if (r.node.kind != NODE_ENTRY || off < 0) {
+		(void)fuse_reply_err(req, r.node.kind == NODE_ENTRY ? EINVAL :
 		    EISDIR);
 		return;
 	}
-	rc = fs_catalog(fs, &n, &r.catalog, &err);
+	rc = fs_catalog(fs, &r.node, &r.catalog, &err);
 	if (rc == 0) {
-		r.ino = n.ino;
 		r.off = (uint64_t)off;
 		r.end = r.off + (size > READ_MAX ? READ_MAX : size);
-		rc = read_node(req, &r, ino, &err);
+		rc = read_node(req, &r, &err);
 	}
 	if (rc < 0)
 		(void)fuse_reply_err(req, fs_fail(fs, &err, "reading", ino));
@@ -377,7 +381,7 @@ seek_node(struct reader *r, uint64_t off, int whence, uint64_t *out,
 	uint64_t size;
 	int rc;
 
-	rc = catalog_get(r->catalog, r->ino, &e, err);
+	rc = catalog_get(r->catalog, r->node.ino, &e, err);
 	if (rc < 0)
 		return (-1);
 	if (rc > 0)
@@ -401,21 +405,19 @@ op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
     struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
-	struct reader r = { .fs = fs };
+	struct reader r = { .fs = fs, .number = ino };
 	struct err err = ERR_INIT;
-	struct node n;
 	uint64_t out = 0;
 	int rc;
 
-	layout_node(&fs->layout, ino, &n);
-	if (n.kind != NODE_ENTRY || off < 0 ||
+	layout_node(&fs->layout, ino, &r.node);
+	if (r.node.kind != NODE_ENTRY || off < 0 ||
 	    (whence != SEEK_HOLE && whence != SEEK_DATA)) {
 		(void)fuse_reply_err(req, off < 0 ? ENXIO : EINVAL);
 		return;
 	}
-	rc = fs_catalog(fs, &n, &r.catalog, &err);
+	rc = fs_catalog(fs, &r.node, &r.catalog, &err);
 	if (rc == 0) {
-		r.ino = n.ino;
 		rc = seek_node(&r, (uint64_t)off, whence, &out, &err);
 	}
 	if (rc < 0)

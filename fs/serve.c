@@ -156,6 +156,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	    cookies_new(&fs->cookies, COOKIES, err) < 0 ||
 	    tracks_new(&fs->tracks, far_bytes(repo, memory), err) < 0 ||
 	    leans_new(&fs->leans, err) < 0 ||
+	    feed_new(&fs->feed, thread_count(env), err) < 0 ||
 	    complaints_new(&fs->complaints, err) < 0)
 		return (-1);
 	if (env->snapshot != NULL) {
@@ -174,6 +175,7 @@ close_fs(struct fs *fs)
 	fetch_free(fs->fetch);
 	cookies_free(fs->cookies);
 	tracks_free(fs->tracks);
+	feed_free(fs->feed);
 	complaints_free(fs->complaints);
 	roll_free(fs->roll);
 	refresh_free(fs->refresh);
@@ -228,6 +230,7 @@ open_session(struct mount *m, struct err *err)
 	if (m->session == NULL)
 		return (fuse_failed("FUSE", err));
 	leans_begin(m->fs.leans, m->session);
+	feed_begin(m->fs.feed, m->session);
 	ending_session(m->session);
 	if (fuse_session_mount(m->session, m->path) < 0)
 		return (fuse_failed(m->path, err));

@@ -54,6 +54,12 @@ struct extent {
 	uint32_t slot;
 };
 
+/* A file of one chunk. */
+struct small_file {
+	uint64_t ino;
+	struct extent x;		/* all of it */
+};
+
 struct catalog;
 struct catalog_env {
 	size_t cache_bytes;		/* for decoded blocks */
@@ -101,6 +107,11 @@ int catalog_extents(struct catalog *, uint64_t ino, uint64_t off,
 int catalog_content(struct catalog *, uint64_t ino, uint64_t off,
     struct extent *, size_t max, size_t *n, uint64_t *size, uint8_t *flags,
     struct err *);
+/* Of the nodes that come after that number, the first max are looked at: which
+ * are files of one chunk, of at most max_bytes, by rising numbers.  *last is
+ * the last that was looked at, `after' when there is none. */
+int catalog_small_files(struct catalog *, uint64_t after, uint64_t max_bytes,
+    struct small_file *, size_t max, size_t *n, uint64_t *last, struct err *);
 /* Where a frame of an extent lies. */
 int catalog_frame(struct catalog *, uint32_t frame, struct pack_info *,
     struct frame_info *, struct err *);

@@ -24,6 +24,8 @@ static const char *const sql[STMT_COUNT] = {
 	    "WHERE d.parent=?1 AND d.name>?2 ORDER BY d.name LIMIT ?3",
 	[STMT_BLOB] = "SELECT kind, size, target, chunks, flags FROM node "
 	    "WHERE ino=?1",
+	[STMT_SMALL] = "SELECT ino, kind, size, chunks FROM node "
+	    "WHERE ino>?1 ORDER BY ino LIMIT ?2",
 	[STMT_SEGMENT] = "SELECT off, chunks FROM segment "
 	    "WHERE ino=?1 AND off<=?2 ORDER BY off DESC LIMIT 1",
 	[STMT_SEGMENT_AT] = "SELECT off, chunks FROM segment "

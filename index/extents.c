@@ -182,6 +182,69 @@ catalog_extents(struct catalog *c, uint64_t ino, uint64_t off,
 	return (r);
 }
 
+/* The row that st stands on: 1 when it is a small file, 0 when not, -1 for one
+ * that can't be. */
+static int
+small_row(sqlite3_stmt *st, uint64_t max_bytes, uint64_t *ino,
+    struct extent *x)
+{
+	struct extent v[EXTENTS_INLINE];
+	const void *p;
+	size_t len, n = 0;
+	uint64_t size, end = 0;
+	bool bad = false;
+
+	*ino = col_u64(st, 0, INT64_MAX, &bad);
+	size = col_u64(st, 2, FILE_SIZE_MAX, &bad);
+	if (bad)
+		return (-1);
+	if (sqlite3_column_int64(st, 1) != ENTRY_FILE || size == 0 ||
+	    size > max_bytes || sqlite3_column_type(st, 3) == SQLITE_NULL)
+		return (0);
+	p = col_blob(st, 3, EXTENTS_INLINE * EXTENT_DATA_BYTES, &len, &bad);
+	if (bad || !extents_parse(v, EXTENTS_INLINE, &n, p, len, 0, &end) ||
+	    end != size)
+		return (-1);
+	*x = v[0];
+	return (n == 1 && !v[0].hole);
+}
+
+int
+catalog_small_files(struct catalog *c, uint64_t after, uint64_t max_bytes,
+    struct small_file *v, size_t max, size_t *n, uint64_t *last,
+    struct err *e)
+{
+	sqlite3_stmt *st;
+	struct conn *conn;
+	int r, small;
+
+	*n = 0;
+	*last = after;
+	if (after > INT64_MAX)
+		return (0);
+	if (conn_get(c, &conn, e) != 0)
+		return (-1);
+	r = conn_stmt(conn, STMT_SMALL, &st, e);
+	if (r == 0) {
+		(void)sqlite3_bind_int64(st, 1, (int64_t)after);
+		(void)sqlite3_bind_int64(st, 2, (int64_t)max);
+		while ((r = conn_step(conn, st, e)) == 1) {
+			struct small_file *f = &v[*n];
+
+			small = small_row(st, max_bytes, &f->ino, &f->x);
+			if (small < 0 || f->ino <= *last || *n == max) {
+				r = catalog_corrupt(e, "a row that can't be");
+				break;
+			}
+			*last = f->ino;
+			*n += small > 0;
+		}
+		(void)sqlite3_reset(st);
+	}
+	conn_put(c, conn);
+	return (r);
+}
+
 bool
 pack_columns(struct pack_info *p, sqlite3_stmt *st, int c, uint32_t domain)
 {

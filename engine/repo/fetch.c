@@ -354,6 +354,13 @@ fetch_ahead(struct fetch *f, const struct pack_info *pack,
 	ahead_ask(f->ahead, pack, frame);
 }
 
+bool
+fetch_is_ready(struct fetch *f, const struct pack_info *pack,
+    const struct frame_info *frame)
+{
+	return (frame_cache_is_ready(f->cache, pack, frame->no));
+}
+
 struct repo *
 fetch_repo(struct fetch *f)
 {

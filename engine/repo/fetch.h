@@ -38,6 +38,9 @@ void fetch_put(struct fetch *, struct fetched *);	/* NULL is fine */
  * the one who asks for it. */
 void fetch_ahead(struct fetch *, const struct pack_info *,
     const struct frame_info *);
+/* Is a frame in the cache, so that its chunks are had without waiting? */
+bool fetch_is_ready(struct fetch *, const struct pack_info *,
+    const struct frame_info *);
 
 /*
  * Reading in the order of the store: a run is n > 0 frames of one pack, by

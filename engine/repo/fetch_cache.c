@@ -348,6 +348,22 @@ frame_cache_has(struct frame_cache *c, const struct pack_info *pack,
 	return (has);
 }
 
+bool
+frame_cache_is_ready(struct frame_cache *c, const struct pack_info *pack,
+    uint32_t no)
+{
+	uint64_t hash = key_hash(&pack->id, no);
+	struct shard *s = shard_of(c, hash);
+	const struct fetched *x;
+	bool ready;
+
+	pthread_mutex_lock(&s->lock);
+	x = find(s, hash, pack, no);
+	ready = x != NULL && x->state == FETCHED_READY;
+	pthread_mutex_unlock(&s->lock);
+	return (ready);
+}
+
 void
 frame_cache_usage(struct frame_cache *c, size_t *now, size_t *peak)
 {

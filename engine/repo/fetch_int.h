@@ -63,7 +63,10 @@ void frame_cache_free(struct frame_cache *);
 int frame_cache_get(struct frame_cache *, const struct pack_info *,
     const struct frame_info *, struct fetched **, struct err *);
 void frame_cache_put(struct frame_cache *, struct fetched *);
+/* Loaded, or being loaded; and loaded. */
 bool frame_cache_has(struct frame_cache *, const struct pack_info *,
+    uint32_t no);
+bool frame_cache_is_ready(struct frame_cache *, const struct pack_info *,
     uint32_t no);
 /* Bytes held now, and the most that ever were. */
 void frame_cache_usage(struct frame_cache *, size_t *now, size_t *peak);

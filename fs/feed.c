@@ -1,0 +1,316 @@
+/*
+ * Feeding small files to the kernel's page cache.
+ *
+ * Who copies a tree asks for each small file in a request of its own, and most
+ * of what that takes is waking each other.  Nodes are numbered in the order in
+ * which trees are read (index/), so what comes after a file is known: when one
+ * is asked for, those behind it go to the kernel as well (FUSE_NOTIFY_STORE),
+ * as far as it knows their inodes and their frames are at hand.  The reader
+ * waits meanwhile, so that it doesn't ask for the same.
+ *
+ *	OFF --RUN files in a row were read--> ON
+ *	ON --UNASKED files that were left out were not read--> OFF
+ *
+ * In each PROBE_EVERY-th window the first file is left out: without that
+ * nothing would tell whether anybody reads what is fed.
+ *
+ * Storing waits for a page that somebody else is reading, thus for another
+ * request's thread, so:
+ * 1. One thread feeds at a time (`busy'), and none where it would be the only
+ *    one that there is.
+ * 2. It holds no lock and no connection meanwhile.
+ */
+#include "fs/feed.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "fs/fs.h"
+
+#define STREAMS		4	/* readers at a time */
+#define NEAR		64	/* numbers apart, and yet in a row */
+#define RUN		8
+#define PROBE_EVERY	4
+#define UNASKED		8
+#define WINDOW_FILES	64
+#define WINDOW_BYTES	(1U << 20)
+#define FILE_BYTES	(128U << 10)
+#define ROWS		192
+#define ROWS_MIN	96	/* looked ahead at */
+#define UNKNOWN		4	/* in a row: its directory ends here */
+
+/* A reader's place: nodes from `from' to `to' were read or fed. */
+struct stream {
+	uint64_t from, to;
+	uint64_t probe;		/* the node that was left out, or 0 */
+	uint64_t used;
+};
+
+/* Files behind a place, the feeding thread's. */
+struct rows {
+	uint32_t snapshot;
+	uint64_t after, last;	/* the nodes looked at: after < ino <= last */
+	uint64_t asked;		/* frames were asked for up to this node */
+	size_t n;
+	struct small_file v[ROWS];
+	bool located;
+	uint32_t no;		/* located: the catalog's number of it */
+	struct pack_info pack;
+	struct frame_info frame;
+};
+
+struct feed {
+	struct fuse_session *session;	/* borrowed */
+	pthread_mutex_t lock;		/* of what follows, but for rows */
+	bool off;			/* for ever */
+	bool on;
+	bool busy;
+	unsigned run;
+	unsigned windows;
+	unsigned unasked;		/* probes in a row */
+	uint64_t tick;
+	struct stream streams[STREAMS];
+	struct rows rows;		/* of the thread that set `busy' */
+};
+
+int
+feed_new(struct feed **out, unsigned threads, struct err *err)
+{
+	struct feed *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return (err_set(err, ERR_NOMEM, "no memory"));
+	(void)pthread_mutex_init(&f->lock, NULL);
+	f->off = threads < 2;
+	*out = f;
+	return (0);
+}
+
+void
+feed_begin(struct feed *f, struct fuse_session *session)
+{
+	f->session = session;
+}
+
+void
+feed_free(struct feed *f)
+{
+	if (f == NULL)
+		return;
+	(void)pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* From here to is_due(): under the lock.  The stream that goes on with that
+ * node; else the one that was longest idle, begun anew there. */
+static struct stream *
+find(struct feed *f, uint64_t number)
+{
+	struct stream *idle = &f->streams[0];
+
+	for (size_t i = 0; i < STREAMS; i++) {
+		struct stream *s = &f->streams[i];
+
+		if (s->from <= number && number <= s->to + NEAR) {
+			f->run++;
+			s->used = ++f->tick;
+			return (s);
+		}
+		if (s->used < idle->used)
+			idle = s;
+	}
+	f->run = 0;
+	*idle = (struct stream){ .from = number, .used = ++f->tick };
+	return (idle);
+}
+
+static void
+count_probe(struct feed *f, struct stream *s, uint64_t number)
+{
+	if (s->probe == 0)
+		return;
+	if (s->probe == number)
+		f->unasked = 0;
+	else if (++f->unasked >= UNASKED)
+		f->on = false;
+	s->probe = 0;
+}
+
+/* Is it time to feed? Then it is the caller who does. */
+static bool
+is_due(struct feed *f, uint64_t number, struct stream **out)
+{
+	struct stream *s = find(f, number);
+
+	count_probe(f, s, number);
+	if (number <= s->to)
+		return (false);
+	s->to = number;
+	if (!f->on && f->run >= RUN) {
+		f->on = true;
+		f->unasked = f->run = 0;
+	}
+	if (!f->on || f->busy || f->off)
+		return (false);
+	f->busy = true;
+	*out = s;
+	return (true);
+}
+
+/* Have ROWS_MIN rows behind ino, where there are so many; *at is the first. */
+static int
+fill(struct rows *r, struct catalog *c, const struct node *n, size_t *at,
+    struct err *err)
+{
+	size_t i = 0;
+
+	if (r->snapshot == n->snapshot && r->after <= n->ino &&
+	    n->ino <= r->last) {
+		while (i < r->n && r->v[i].ino <= n->ino)
+			i++;
+		if (r->n - i >= ROWS_MIN) {
+			*at = i;
+			return (0);
+		}
+	} else {
+		r->located = false;
+		r->asked = 0;
+	}
+	*at = 0;
+	r->snapshot = n->snapshot;
+	r->after = n->ino;
+	r->n = 0;
+	return (catalog_small_files(c, n->ino, FILE_BYTES, r->v, ROWS, &r->n,
+	    &r->last, err));
+}
+
+static int
+locate(struct rows *r, struct catalog *c, uint32_t no, struct err *err)
+{
+	int rc;
+
+	if (r->located && r->no == no)
+		return (0);
+	r->located = false;
+	rc = catalog_frame(c, no, &r->pack, &r->frame, err);
+	if (rc != 0)
+		return (-1);
+	r->located = true;
+	r->no = no;
+	return (0);
+}
+
+/* Ask for the frames of the next rows, those that were not asked for. */
+static int
+look_ahead(struct rows *r, struct fs *fs, struct catalog *c, size_t at,
+    struct err *err)
+{
+	size_t end = at + ROWS_MIN < r->n ? at + ROWS_MIN : r->n;
+	uint32_t no = 0;
+
+	for (; at < end; at++) {
+		const struct small_file *v = &r->v[at];
+
+		if (v->ino <= r->asked || v->x.frame == no)
+			continue;
+		no = v->x.frame;
+		if (locate(r, c, no, err) < 0)
+			return (-1);
+		fetch_ahead(fs->fetch, &r->pack, &r->frame);
+		r->asked = v->ino;
+	}
+	return (0);
+}
+
+/* Store a file that lies in r's frame: 0, an errno, or -1. */
+static int
+store(struct feed *f, struct fs *fs, const struct rows *r,
+    const struct small_file *v, uint64_t number, struct err *err)
+{
+	struct fuse_bufvec b = FUSE_BUFVEC_INIT((size_t)v->x.len);
+	struct fetched *ref;
+	const uint8_t *data;
+	int rc;
+
+	if (fetch_chunk(fs->fetch, &r->pack, &r->frame, v->x.slot, &v->x.id,
+	    (uint32_t)v->x.len, &ref, &data, err) != 0)
+		return (-1);
+	b.buf[0].mem = (void *)(uintptr_t)data;
+	rc = fuse_lowlevel_notify_store(f->session, number, 0, &b,
+	    FUSE_BUF_NO_SPLICE);
+	fetch_put(fs->fetch, ref);
+	return (-rc);
+}
+
+/* What a window came to. */
+struct fed {
+	uint64_t to;		/* the last that is done with */
+	uint64_t probe;		/* left out, or 0 */
+};
+
+/* Feed the files behind n, but for the first where there is to be a probe. */
+static void
+feed_window(struct feed *f, struct fs *fs, struct catalog *c,
+    const struct node *n, bool probe, struct fed *fed)
+{
+	struct rows *r = &f->rows;
+	struct err ignored = ERR_INIT;
+	unsigned unknown = 0;
+	uint64_t bytes = 0, number;
+	size_t at, end;
+	int rc;
+
+	if (fill(r, c, n, &at, &ignored) != 0 ||
+	    look_ahead(r, fs, c, at, &ignored) != 0)
+		return;
+	end = at + WINDOW_FILES < r->n ? at + WINDOW_FILES : r->n;
+	for (; at < end && bytes < WINDOW_BYTES && unknown < UNKNOWN &&
+	    !fuse_session_exited(f->session); at++) {
+		const struct small_file *v = &r->v[at];
+
+		if (fs_number(fs, n, v->ino, &number, &ignored) < 0 ||
+		    locate(r, c, v->x.frame, &ignored) < 0)
+			return;
+		if (probe && fed->probe == 0) {
+			fed->probe = number;
+			continue;
+		}
+		if (!fetch_is_ready(fs->fetch, &r->pack, &r->frame))
+			continue;
+		rc = store(f, fs, r, v, number, &ignored);
+		if (rc != 0 && rc != ENOENT)
+			return;
+		unknown = rc == 0 ? 0 : unknown + 1;
+		bytes += v->x.len;
+		if (rc == 0)
+			fed->to = number;
+	}
+}
+
+void
+feed_after(struct feed *f, struct fs *fs, struct catalog *c,
+    const struct node *n, uint64_t number)
+{
+	struct fed fed = { .to = number };
+	struct stream *s = NULL;
+	bool due, probe = false;
+
+	(void)pthread_mutex_lock(&f->lock);
+	due = is_due(f, number, &s);
+	if (due)
+		probe = ++f->windows % PROBE_EVERY == 0;
+	(void)pthread_mutex_unlock(&f->lock);
+	if (!due)
+		return;
+	feed_window(f, fs, c, n, probe, &fed);
+	(void)pthread_mutex_lock(&f->lock);
+	/* Unless the stream became another one's meanwhile. */
+	if (s->from <= number && number <= s->to) {
+		s->to = fed.to;
+		/* The directory's last file is no probe. */
+		s->probe = fed.probe < fed.to ? fed.probe : 0;
+	}
+	f->busy = false;
+	(void)pthread_mutex_unlock(&f->lock);
+}
