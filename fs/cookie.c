@@ -11,6 +11,7 @@ struct key {
 	uint64_t node, off;
 };
 struct name {
+	bool last;
 	uint8_t len;
 	char b[CATALOG_NAME_MAX];
 };
@@ -54,7 +55,7 @@ cookies_free(struct cookies *c)
 
 void
 cookies_note(struct cookies *c, uint64_t node, uint64_t off,
-    const char *name, size_t len)
+    const char *name, size_t len, bool last)
 {
 	size_t i;
 
@@ -70,16 +71,18 @@ cookies_note(struct cookies *c, uint64_t node, uint64_t off,
 	}
 	c->keys[i].node = node;
 	c->keys[i].off = off;
+	c->names[i].last = last;
 	c->names[i].len = (uint8_t)len;
 	memcpy(c->names[i].b, name, len);
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
-void
+bool
 cookies_find(struct cookies *c, uint64_t node, uint64_t off,
     uint64_t *found, char name[CATALOG_NAME_MAX + 1], size_t *len)
 {
 	size_t best = SIZE_MAX;
+	bool end = false;
 
 	*found = 0;
 	*len = 0;
@@ -91,8 +94,10 @@ cookies_find(struct cookies *c, uint64_t node, uint64_t off,
 	if (best != SIZE_MAX) {
 		*found = c->keys[best].off;
 		*len = c->names[best].len;
+		end = *found == off && c->names[best].last;
 		memcpy(name, c->names[best].b, *len);
 	}
 	name[*len] = '\0';
 	(void)pthread_mutex_unlock(&c->lock);
+	return (end);
 }

@@ -19,12 +19,13 @@ struct cookies;
 
 int cookies_new(struct cookies **out, size_t n, struct err *);
 void cookies_free(struct cookies *);	/* NULL is fine */
-/* The entry before position `off' of directory `node' is called so. */
+/* The entry before position `off' of directory `node' is called so, and is
+ * the last, as far as that is known. */
 void cookies_note(struct cookies *, uint64_t node, uint64_t off,
-    const char *name, size_t len);
+    const char *name, size_t len, bool last);
 /* The nearest known position at or before `off': *found and the name before it.
- * 0 and no name when none is known. */
-void cookies_find(struct cookies *, uint64_t node, uint64_t off,
+ * 0 and no name when none is known.  true: it is `off', and nothing follows. */
+bool cookies_find(struct cookies *, uint64_t node, uint64_t off,
     uint64_t *found, char name[CATALOG_NAME_MAX + 1], size_t *len);
 
 #endif

@@ -19,6 +19,7 @@ struct reading {
 	fuse_req_t req;
 	struct node dir;
 	uint64_t number;	/* of the directory */
+	uint64_t parent;	/* of a NODE_ENTRY, in its snapshot */
 	struct catalog *catalog;
 	bool plus;
 	enum listing how;	/* plus: attributes of which entries */
@@ -66,8 +67,6 @@ emit(struct reading *r, const char *name, const struct stat *st,
 static int
 parent_number(struct reading *r, uint64_t *out, struct err *err)
 {
-	struct entry e;
-
 	*out = 1;
 	if (r->dir.kind == NODE_TOP) {
 		*out = layout_number(&r->fs->layout,
@@ -76,9 +75,7 @@ parent_number(struct reading *r, uint64_t *out, struct err *err)
 	}
 	if (r->dir.kind != NODE_ENTRY || r->number == 1)
 		return (0);
-	if (catalog_get(r->catalog, r->dir.ino, &e, err) != 0)
-		return (err_set(err, ERR_CORRUPT, "no such directory"));
-	return (fs_number(r->fs, &r->dir, e.parent, out, err));
+	return (fs_number(r->fs, &r->dir, r->parent, out, err));
 }
 
 static int
@@ -171,33 +168,38 @@ read_entries(struct reading *r, struct err *err)
 	struct entry e;
 	uint64_t off = r->pos, found;
 	size_t len;
+	bool unread, end;
 	int rc;
 
+	end = cookies_find(r->fs->cookies, r->number, off, &found, after, &len);
+	if (end && off >= DOTS)
+		return (0);
 	rc = catalog_get(r->catalog, r->dir.ino, &e, err);
 	if (rc < 0)
 		return (-1);
 	if (rc > 0 || e.kind != ENTRY_DIR)
 		return (err_set(err, ERR_CORRUPT, "no directory"));
+	unread = (e.flags & ENTRY_UNREAD) != 0;
+	r->parent = e.parent;
 	if (off < DOTS && emit_dots(r, err) < 0)
 		return (-1);
 	off = r->pos;
 	if (r->full)
 		return (0);
-	cookies_find(r->fs->cookies, r->number, off, &found, after, &len);
 	if (found < DOTS)
 		found = DOTS;
 	r->skip = off - found;
 	r->pos = found;
 	rc = catalog_readdir(r->catalog, r->dir.ino, len > 0 ? after : NULL,
 	    len, emit_entry, r, err);
+	end = rc == 0 && !unread;
 	if (rc == CATALOG_STOP)
 		rc = 0;
 	if (r->last_len > 0)
 		cookies_note(r->fs->cookies, r->number, r->pos, r->last,
-		    r->last_len);
+		    r->last_len, end);
 	/* What else was in it was not seen: that is no proof of absence. */
-	if (rc == 0 && !r->full && r->used == 0 &&
-	    (e.flags & ENTRY_UNREAD) != 0)
+	if (rc == 0 && !r->full && r->used == 0 && unread)
 		rc = err_set(err, ERR_CORRUPT,
 		    "the backup could not read this directory");
 	return (rc);

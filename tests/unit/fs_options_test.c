@@ -69,9 +69,12 @@ positions(void **state)
 	assert_int_equal(cookies_new(&c, 8, &err), 0);
 	cookies_find(c, 5, 100, &found, name, &len);
 	assert_true(found == 0 && len == 0);
-	cookies_note(c, 5, 10, "ten", 3);
-	cookies_note(c, 5, 20, "twenty", 6);
-	cookies_note(c, 6, 15, "other", 5);
+	cookies_note(c, 5, 10, "ten", 3, false);
+	cookies_note(c, 5, 20, "twenty", 6, true);
+	cookies_note(c, 6, 15, "other", 5, true);
+	assert_false(cookies_find(c, 5, 10, &found, name, &len));
+	assert_true(cookies_find(c, 5, 20, &found, name, &len));
+	assert_false(cookies_find(c, 5, 21, &found, name, &len));
 	cookies_find(c, 5, 9, &found, name, &len);
 	assert_true(found == 0 && len == 0);
 	cookies_find(c, 5, 10, &found, name, &len);
@@ -83,7 +86,7 @@ positions(void **state)
 	/* Bounded: the oldest is forgotten, the newest is not. */
 	for (uint64_t i = 0; i < 100; i++) {
 		(void)snprintf(text, sizeof(text), "n%u", (unsigned)i);
-		cookies_note(c, 7, i + 2, text, strlen(text));
+		cookies_note(c, 7, i + 2, text, strlen(text), false);
 	}
 	cookies_find(c, 5, 1000, &found, name, &len);
 	assert_true(found == 0);
@@ -92,7 +95,7 @@ positions(void **state)
 	assert_string_equal(name, "n99");
 	/* The same position again takes no second place. */
 	for (unsigned i = 0; i < 100; i++)
-		cookies_note(c, 7, 101, "n99", 3);
+		cookies_note(c, 7, 101, "n99", 3, false);
 	cookies_find(c, 7, 96, &found, name, &len);
 	assert_true(found == 96);
 	cookies_free(c);
