@@ -14,12 +14,14 @@
 #define BATCH	128
 #define CATALOG_CACHE_MAX	(8U << 20)
 #define FAULTS_SAID	100	/* places that don't hold, a snapshot */
+#define RECENT		4096	/* packs whose rows need no second look */
 
 struct one {
 	struct check *c;
 	char id[ID_HEX];
 	struct catalog *catalog;
 	uint64_t wrong;			/* places */
+	uint8_t (*recent)[HASH_BYTES];	/* records of packs; NULL: none */
 	struct buf path;		/* of the file, with a NUL */
 	/* The frame that was looked at last. */
 	bool have_frame;
@@ -67,6 +69,24 @@ fault(void *ctx, const char *path, const char *text)
 	check_damage(o->c, path, "snapshot %s: %s", o->id, text);
 }
 
+/* Was this very record the last one met of its place in the table?  Notes it:
+ * snapshot after snapshot names the same packs. */
+static bool
+is_recent(struct one *o, const struct pack_id *id,
+    const uint8_t digest[HASH_BYTES])
+{
+	uint32_t at;
+
+	if (o->recent == NULL)
+		return (false);
+	memcpy(&at, id->b, sizeof(at));
+	at %= RECENT;
+	if (memcmp(o->recent[at], digest, HASH_BYTES) == 0)
+		return (true);
+	memcpy(o->recent[at], digest, HASH_BYTES);
+	return (false);
+}
+
 static int
 pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 {
@@ -79,6 +99,9 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 
 	if (check_going(c, e) < 0)
 		return (-1);
+	record_digest(digest, info);
+	if (is_recent(o, &info->id, digest))
+		return (0);
 	if ((r = packlist_find(c->packs, &info->id, &row, e)) < 0)
 		return (-1);
 	if (r == PACKLIST_NONE) {
@@ -86,7 +109,6 @@ pack_needed(void *ctx, const struct pack_info *info, struct err *e)
 		row.id = info->id;
 	}
 	(void)check_id(hex, info->id.b);
-	record_digest(digest, info);
 	/* What a data pack held may have been moved: that shows chunk by
 	 * chunk. */
 	if (!row.present && info->kind == OBJECT_PACK_META &&
@@ -394,8 +416,12 @@ check_catalogs(struct check *c, struct err *e)
 	int r;
 
 	t.order = calloc(n + 1, sizeof(*t.order));
-	if (t.order == NULL)
+	t.one.recent = calloc(RECENT, sizeof(*t.one.recent));
+	if (t.order == NULL || t.one.recent == NULL) {
+		free(t.order);
+		free(t.one.recent);
 		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
 	for (size_t i = 0; i < n; i++)
 		t.order[i] = i;
 	qsort_r(t.order, n, sizeof(*t.order), by_lineage, c);
@@ -408,5 +434,6 @@ check_catalogs(struct check *c, struct err *e)
 	prove_free(t.prove);
 	free(t.roots);
 	free(t.order);
+	free(t.one.recent);
 	return (r);
 }
