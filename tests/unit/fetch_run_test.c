@@ -1,42 +1,8 @@
 /* Frames in the order of the store, and a chunk that lies in several places of
  * which one holds. */
-#include "tests/unit/put_fixture.h"
+#include "tests/unit/stored_fixture.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#define CHUNK	20000
 #define N	400
-
-struct stored {
-	char dir[64];
-	struct put_log log;
-	struct kept kept[N];
-};
-
-/* The same chunks again, or for the first time. */
-static void
-put_all(struct stored *s)
-{
-	struct session *session;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-
-	repo = open_repo(s->dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &s->log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	for (uint32_t i = 0; i < N; i++)
-		OK(put_one(put, i, CHUNK, &s->kept[i], E));
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-}
 
 static void
 shell(const struct stored *s, const char *what)
@@ -52,43 +18,13 @@ flip_frames(const struct stored *s, const struct put_log *l)
 {
 	for (uint32_t i = 0; i < l->nframes; i++) {
 		const struct frame_info *fr = &l->frames[i].info;
-		char name[PACK_NAME_BYTES], path[256];
-		uint8_t b;
-		int fd;
+		char path[256];
 
 		if (!l->frames[i].set)
 			continue;
-		(void)snprintf(path, sizeof(path), "%s/repo/%s", s->dir,
-		    pack_name(name, &l->packs[l->frames[i].pack].info.id));
-		assert_int_equal(chmod(path, 0600), 0);
-		fd = open(path, O_RDWR);
-		assert_true(fd >= 0);
-		assert_int_equal(pread(fd, &b, 1, fr->off + 40), 1);
-		b ^= 1;
-		assert_int_equal(pwrite(fd, &b, 1, fr->off + 40), 1);
-		(void)close(fd);
+		pack_path(path, s, &l->packs[l->frames[i].pack].info);
+		flip(path, fr->off + 40);
 	}
-}
-
-static uint32_t
-try_all(const struct stored *s)
-{
-	struct repo *repo = open_repo(s->dir, NULL);
-	struct fetch *f;
-	uint32_t got = 0;
-
-	OK(fetch_new(&f, repo, 8U << 20, true, E));
-	for (uint32_t i = 0; i < N; i++) {
-		struct err e = ERR_INIT;
-
-		if (fetch_kept(f, &s->log, &s->kept[i], CHUNK, &e) == 0)
-			got++;
-		else
-			assert_int_equal(e.code, ERR_CORRUPT);
-	}
-	fetch_free(f);
-	repo_close(repo);
-	return (got);
 }
 
 /* Stored three times by three tables: any one of them will do, whatever the
@@ -99,14 +35,10 @@ test_copies(void **state)
 	struct stored s[3];
 
 	(void)state;
-	memset(s, 0, sizeof(s));
-	make_dir(s[0].dir);
-	make_repo(s[0].dir);
-	put_all(&s[0]);
+	store_chunks(&s[0], N, CHUNK);
 	for (unsigned i = 1; i < 3; i++) {
-		memcpy(s[i].dir, s[0].dir, sizeof(s[i].dir));
 		shell(s, "mkdir -p kept && mv repo/index/* kept/");
-		put_all(&s[i]);
+		store_more(&s[i], &s[0]);
 	}
 	shell(s, "mv kept/* repo/index/");
 	for (unsigned good = 0; good < 3; good++) {
@@ -114,16 +46,15 @@ test_copies(void **state)
 			if (i != good)
 				flip_frames(s, &s[i].log);
 		for (unsigned i = 0; i < 3; i++)
-			assert_int_equal(try_all(&s[i]), N);
+			assert_int_equal(try_all(&s[i], true), N);
 		flip_frames(s, &s[good].log);
 		for (unsigned i = 0; i < 3; i++)
-			assert_int_equal(try_all(&s[i]), 0);
+			assert_int_equal(try_all(&s[i], true), 0);
 		for (unsigned i = 0; i < 3; i++)
 			flip_frames(s, &s[i].log);
 	}
-	remove_dir(s[0].dir);
 	for (unsigned i = 0; i < 3; i++)
-		log_fini(&s[i].log);
+		stored_fini(&s[i]);
 }
 
 struct seen {
@@ -176,14 +107,12 @@ test_run(void **state)
 	struct buf scratch = BUF_INIT;
 	struct pack_info pack;
 	uint32_t no[64], n = 0;
-	struct stored s = { 0 };
+	struct stored s;
 	struct seen seen;
 	struct repo *repo;
 
 	(void)state;
-	make_dir(s.dir);
-	make_repo(s.dir);
-	put_all(&s);
+	store_chunks(&s, N, CHUNK);
 	assert_int_equal(s.log.npacks, 1);
 	pack = s.log.packs[0].info;
 	/* By place. */
@@ -248,8 +177,7 @@ test_run(void **state)
 	buf_fini(&scratch);
 	fetch_free(seen.f);
 	repo_close(repo);
-	remove_dir(s.dir);
-	log_fini(&s.log);
+	stored_fini(&s);
 }
 
 int

@@ -50,7 +50,7 @@ make_dir(char dst[64])
 static inline void
 remove_dir(const char *path)
 {
-	char cmd[320];
+	char cmd[512];
 
 	(void)snprintf(cmd, sizeof(cmd), "rm -rf '%s'", path);
 	assert_int_equal(system(cmd), 0);
