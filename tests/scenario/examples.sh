@@ -1,8 +1,8 @@
 #!/bin/sh
 # run: timeout=240 store=dir
-# The examples of the manual pages are real commands: each page's are run in
-# order, with a small home directory and a repository of their own; s3.example.org
-# is a server here.
+# The examples of the manual pages and of README are real commands: each page's are
+# run in order, with a small home directory and a repository of their own;
+# s3.example.org is a server here.
 . "$(dirname "$0")/lib.sh"
 need_fuse
 
@@ -14,7 +14,7 @@ PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tests/s3 python3 - <<-END || die "no b
 	import os
 	from client import Client
 	c = Client.of_env(os.environ)
-	for bucket in "photos", "copy":
+	for bucket in "photos", "copy", "my-bucket", "bucket":
 	    c.make_bucket(bucket)
 	c.put("photos", "2026/beach.jpg", b"sand")
 END
@@ -45,3 +45,22 @@ for page in "$TOP"/tools/vitrine.1 "$TOP"/tools/cmd/vitrine-*.1 \
 	done <"$T/commands"
 	unmount_all
 done
+
+step README
+rm -rf "$T/home"
+mkdir -p "$T/home/ana/src" "$T/etc" "$T/tmp"
+echo "Dear Ana" >"$T/home/ana/letter.txt"
+echo "int x;" >"$T/home/ana/src/x.c"
+echo "root" >"$T/etc/passwd"
+# Its places are ours.
+sed -n '/^Thirty seconds/,/^find, diff/s/^    //p' "$TOP/README" | sed \
+    -e 's,latest/,latest@,; s,\([ =:>]\)/\(srv\|home\|etc\|mnt\|tmp\),\1@\2,g' -e "s,@,$T/,g" \
+    -e "s,https://s3\.example\.org,http://$server," >"$T/readme"
+mkdir -p "$HOME/.config/vitrine"
+sed -n '/^# ~\/\.config/,/^argument/p' "$T/readme" >"$HOME/.config/vitrine/config"
+sed -i '/^# ~\/\.config/,/^argument/d' "$T/readme"
+unset VITRINE_REPOSITORY VITRINE_PASSWORD
+# The profile's repository, as well, has to be made.
+sed -i '/^vitrine -p/i vitrine -p laptop init' "$T/readme"
+ok sh -exc "$(cat "$T/readme")"
+out
