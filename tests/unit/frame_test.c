@@ -157,6 +157,74 @@ test_levels(void **state)
 	}
 }
 
+/* Records of a few numbers: neither text nor uniform. */
+static void
+add_records(struct frame *f, size_t len, unsigned seed)
+{
+	uint32_t *p = malloc(len);
+
+	assert_non_null(p);
+	srand(seed);
+	for (size_t i = 0; i < len / sizeof(*p); i++)
+		p[i] = (uint32_t)(rand() % 500);
+	add(f, p, len);
+	free(p);
+}
+
+static void
+fill(struct frame *f, unsigned kind)
+{
+	frame_reset(f);
+	switch (kind) {
+	case 0:
+		add_text(f, 1 << 20, 1);
+		break;
+	case 1:
+		add_records(f, 1 << 20, 2);
+		break;
+	case 2:
+		add_text(f, 100 << 10, 3);
+		break;
+	case 3:
+		add_records(f, 4 << 20, 4);
+		break;
+	default:
+		add_noise(f, 1 << 20);
+	}
+}
+
+/* What a squeezer did before leaves no trace in what it does: any thread's
+ * gives the same bytes. */
+static void
+test_squeezer_forgets(void **state)
+{
+	static const int levels[] = { 0, 1, 3 };
+	enum { KINDS = 5 };
+	struct frame *f = new_frame(), *g = new_frame();
+	struct squeezer *used, *fresh;
+	struct err e = ERR_INIT;
+
+	for (size_t l = 0; l < sizeof(levels) / sizeof(*levels); l++) {
+		assert_int_equal(squeezer_new(&used, levels[l], &e), 0);
+		for (unsigned i = 0; i < KINDS * KINDS; i++) {
+			fill(f, i % 2 == 0 ? i / 2 % KINDS : i / KINDS);
+			frame_reset(g);
+			add(g, f->raw.data, f->raw.len);
+			assert_int_equal(squeezer_new(&fresh, levels[l], &e),
+			    0);
+			assert_int_equal(frame_squeeze(f, used, true, &e), 0);
+			assert_int_equal(frame_squeeze(g, fresh, true, &e), 0);
+			assert_int_equal(f->plain.len, g->plain.len);
+			assert_memory_equal(f->plain.data, g->plain.data,
+			    f->plain.len);
+			squeezer_free(fresh);
+		}
+		squeezer_free(used);
+	}
+	frame_free(f);
+	frame_free(g);
+}
+
 /* Seal any bytes as a frame: what an enemy with the key could do. */
 static int
 open_plain(const void *plain, size_t len, struct opened_frame *o,
@@ -373,6 +441,7 @@ main(void)
 		cmocka_unit_test(test_frame_round_trips),
 		cmocka_unit_test(test_frame_limits),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_squeezer_forgets),
 		cmocka_unit_test(test_hostile_plain),
 		cmocka_unit_test(test_frame_flips),
 		cmocka_unit_test(test_threads),
