@@ -198,8 +198,8 @@ end_of_object(struct reading *r)
 {
 	struct s3_object *o = &r->object;
 
-	if (!r->has_key || !r->has_size) {
-		fail(r, "has an object without key or size");
+	if (!r->has_key) {
+		fail(r, "has an object without key");
 		return;
 	}
 	if (buf_ok(&r->key, r->e) != 0 || buf_ok(&r->etag, r->e) != 0 ||
@@ -212,6 +212,11 @@ end_of_object(struct reading *r)
 	o->key_len = r->key.len - 1;
 	if (r->encoded && s3_decode((char *)r->key.data, &o->key_len) != 0) {
 		fail(r, "has a key that is not what it says it is");
+		return;
+	}
+	/* Servers over file systems tell no size of a directory's marker. */
+	if (!r->has_size && (o->key_len == 0 || o->key[o->key_len - 1] != '/')) {
+		fail(r, "has an object without size");
 		return;
 	}
 	o->etag = r->etag.len > 0 ? (const char *)r->etag.data : "";

@@ -314,6 +314,12 @@ test_listing(void **state)
 	    OBJECT("a%20b+")), &p, &s, &e), 0);
 	assert_false(p.truncated);
 	assert_string_equal(s.keys, "|a%20b+");
+	/* s3proxy's directories. */
+	assert_int_equal(page(PAGE("<IsTruncated>false</IsTruncated>"
+	    OBJECT("a") "<Contents><Key>d/</Key></Contents>"), &p, &s, &e), 0);
+	assert_string_equal(s.keys, "|a|d/");
+	assert_int_equal(s.last.size_bytes, 0);
+	assert_int_equal(s.last.mtime_s, 0);
 	s.stop_at = 1;
 	assert_int_equal(page(PAGE("<IsTruncated>false</IsTruncated>"
 	    OBJECT("a") OBJECT("b")), &p, &s, &e), 7);
