@@ -8,6 +8,9 @@ and is clean, what was there before restores, a next run succeeds; nothing wrong
 error.  The faults are those of proxy.py.
 
     test_faults.py [OPERATION ...] [FAULT ...]      all by default
+
+Of many readings of one kind some stand for all, and of the others a third, another one each
+day (SEED says which); with ALL=1 it is every request.
 """
 import collections
 import concurrent.futures
@@ -24,6 +27,8 @@ from harness import Repo, compare, fail, path, passed, start_server, write  # no
 from proxy import FAULTS, Proxy  # noqa: E402
 
 WORKERS = 8
+SEED = int(os.environ.get("SEED", time.time() // 86400))
+PARTS = 3
 # Once is nothing: asked again, they go away.
 PASSING = {"reset-before", "reset-during", "truncate", "lost", "garbage", "500", "503",
            "503-after", "close-late", "hang", "stall", "short"}
@@ -236,15 +241,17 @@ def requests(operation):
     return seen or w.proxy.requests()
 
 
-def chosen(operation, log):
-    """At which requests: each, but of many readings of one kind (with ALL=1 of those too) the
-    first, the last and one between."""
+def chosen(operation, log, turn):
+    """At which requests: each, but of many readings of one kind (without ALL=1) the first,
+    the last, one between, and those whose turn it is."""
     if operation == "backup" or "ALL" in os.environ:
         return range(1, len(log) + 1)
     kinds = collections.defaultdict(list)
     for n, e in enumerate(log, 1):
         kinds[e["method"], e["key"].removeprefix(PREFIX).split("/")[0], bool(e["query"])].append(n)
-    return sorted({n for k in kinds.values() for n in (k[0], k[len(k) // 2], k[-1])})
+    some = {n for k in kinds.values() for n in (k[0], k[len(k) // 2], k[-1])}
+    rest = [n for n in range(1, len(log) + 1) if n not in some]
+    return sorted(some | set(rest[turn % PARTS::PARTS]))
 
 
 def main():
@@ -257,9 +264,9 @@ def main():
         log = requests(operation)
         ways = collections.Counter(e["method"] for e in log)
         passed(f"{operation}: {len(log)} requests without a fault: " +
-               ", ".join(f"{n} {m}" for m, n in sorted(ways.items())))
+               ", ".join(f"{n} {m}" for m, n in sorted(ways.items())) + f"; SEED={SEED}")
         for fault in faults:
-            for n in chosen(operation, log):
+            for n in chosen(operation, log, SEED + list(FAULTS).index(fault)):
                 jobs.append((operation, {"fault": fault, "at": n,
                                          "seconds": SECONDS.get(fault, 0)}))
             # A server that stays broken from some point on.
