@@ -32,17 +32,21 @@ def fresh(base, work, source):
 
 
 def threads(base, work, scale, say):
-    """A first backup with one thread and with two, in turns."""
+    """First backup, restore and check of all data with one thread and with two,
+    in turns."""
     got = {}
     for which in "SL":
         top = apart(corpus.corpus, base, which, scale, say)
         edit.undo(top)
-        runs = {1: [], 2: []}
+        runs = {s: {"1": [], "2": []} for s in ("first backup", "restore", "check, all data")}
         for _ in range(3):
-            for n in runs:
+            for n in "12":
                 v = fresh(base, work, top)
-                runs[n].append(v.backup(0, "--threads", str(n)))
-        got[which] = {str(n): runs[n] for n in runs}
+                many = ("--threads", n)
+                runs["first backup"][n].append(v.backup(0, *many))
+                runs["restore"][n].append(v.restore(v.dir + "/restored", *many))
+                runs["check, all data"][n].append(v.check(*many))
+        got[which] = runs
     return got
 
 
@@ -63,42 +67,68 @@ def files(base, work, scale, say):
     return got
 
 
-def pieces(v, tree, rounds):
-    """Each step some times in a repository; the last file changes each time."""
-    got = {s: [] for s in ("unchanged", "edited", "snapshots", "ls", "restore", "mount")}
-    for i in range(rounds):
-        got["unchanged"].append(v.backup(1))
-        with open(os.path.join(tree, "changing"), "w") as f:
-            f.write(f"{i}\n")
-        got["edited"].append(v.backup(2))
-        got["snapshots"].append(v.run("snapshots"))
-        got["ls"].append(v.run("ls", "latest:" + tree))
-        got["restore"].append(v.restore(f"{v.dir}/restored{len(os.listdir(v.dir))}"))
-        m = v.mount()
-        m.close()
-        got["mount"].append(m.ready)
-    return got
+def change(tree, text):
+    with open(os.path.join(tree, "changing"), "w") as f:
+        f.write(text)
+
+
+def filled(base, work, tree, count):
+    """A repository with so many snapshots, one file changed between them."""
+    v = fresh(base, work, tree)
+    for i in range(count):
+        change(tree, f"s{i}\n")
+        subprocess.run([v.program, "backup", "-q", tree], env=v.env, stdout=subprocess.DEVNULL,
+                       check=True)
+    return v
+
+
+def mounted(v):
+    m = v.mount()
+    m.close()
+    return m.ready
+
+
+def steps(v, tree, n):
+    """What is measured with few and with many snapshots: the first ones look at
+    one of them, those after None at all."""
+    changing = os.path.join(tree, "changing")
+
+    def tiny():
+        change(tree, f"{n}\n")
+        return v.backup(1)
+    return {"unchanged": lambda: v.backup(1), "one file changed": tiny,
+            "ls": lambda: v.run("ls", "latest:" + tree),
+            "find in one": lambda: v.run("find", "--snapshot", "latest", "nothing"),
+            "diff --live": lambda: v.run("diff", "--live", "latest", tree),
+            "restore": lambda: v.restore(f"{v.dir}/restored{n}"),
+            "mount to ls": lambda: mounted(v),
+            "snapshots *": lambda: v.run("snapshots"),
+            "find *": lambda: v.run("find", "nothing"),
+            "history *": lambda: v.run("history", changing),
+            "stats *": lambda: v.run("stats"),
+            "check *": lambda: v.run("check", "-q"),
+            "check, all data *": lambda: v.check()}
 
 
 def snapshots(base, work, scale, say):
-    """The same steps with few snapshots in the repository, then with many."""
+    """Each step in a repository with few snapshots and in one with many, in
+    turns."""
     top = apart(corpus.corpus, base, "S", scale / 10, say)
     edit.undo(top)
     tree = os.path.join(base, "changing")
     aside(base, tree)
     subprocess.run(["cp", "-a", top, tree], check=True)
-    v = fresh(base, work, tree)
-    got, have = {}, 0
-    for target in (FEW, SNAPSHOTS):
-        say(f"growth: {target} snapshots")
-        while have < target:
-            with open(os.path.join(tree, "changing"), "w") as f:
-                f.write(f"s{have}\n")
-            v.backup(0)
-            have += 1
-        got[str(target)] = pieces(v, tree, 7)
-    aside(base, tree)
-    aside(base, work)
+    say(f"growth: {SNAPSHOTS} snapshots")
+    of = {str(n): filled(base, f"{work}-{n}", tree, n) for n in (FEW, SNAPSHOTS)}
+    got = {n: {} for n in of}
+    for i in range(5):
+        for step in steps(of[str(FEW)], tree, i):
+            if i > 0 and step.endswith("*") and step != "snapshots *":
+                continue        # they take their time
+            for n, v in of.items():
+                got[n].setdefault(step, []).append(steps(v, tree, i)[step]())
+    for path in (tree, *(f"{work}-{n}" for n in of)):
+        aside(base, path)
     return got
 
 
@@ -113,12 +143,15 @@ def run(base, work, scale, say):
 
 def report(got):
     rows = []
-    for which, runs in got["threads"].items():
-        one, two = median(runs["1"]), median(runs["2"])
-        busy = median(runs["2"], "others_cpu") + median(runs["2"], "stolen")
-        rows.append([f"first backup of {which}", f"{one:.2f}", f"{two:.2f}", f"{one / two:.2f}",
-                     f"{busy:.1f}", "1.8"])
-    text = [layout.lay_out(["threads", "1", "2", "faster by", "others' CPU s", "target"], rows)]
+    for which, steps_of in got["threads"].items():
+        for step, runs in steps_of.items():
+            one, two = median(runs["1"]), median(runs["2"])
+            cpu = [median(runs[n], "cpu") / median(runs[n]) for n in "12"]
+            others = median(runs["2"], "others_cpu") + median(runs["2"], "stolen")
+            rows.append([f"{step} of {which}", f"{one:.2f}", f"{two:.2f}", f"{one / two:.2f}",
+                         f"{cpu[0]:.2f}", f"{cpu[1]:.2f}", f"{others:.1f}"])
+    text = [layout.lay_out(["threads", "1", "2", "faster by", "CPUs used by 1", "by 2",
+                            "others' CPU s"], rows)]
     (small, a), (large, b) = got["files"].items()
     rows = [[step, f"{a[step]['wall']:.2f}", f"{b[step]['wall']:.2f}",
              f"{b[step]['wall'] / a[step]['wall']:.1f}",

@@ -157,11 +157,11 @@ class Vitrine(Tool):
     def backup(self, nth, *options):
         return self.run("backup", "-q", *options, self.source)
 
-    def restore(self, target):
-        return self.run("restore", "-q", "latest:" + self.source, "--target", target)
+    def restore(self, target, *options):
+        return self.run("restore", "-q", *options, "latest:" + self.source, "--target", target)
 
-    def check(self):
-        return self.run("check", "-q", "--read-data")
+    def check(self, *options):
+        return self.run("check", "-q", "--read-data", *options)
 
     def mount(self):
         point = self.dir + "/mnt"
