@@ -262,4 +262,70 @@ fetch_kept(struct fetch *f, const struct put_log *l, const struct kept *k,
 	return (0);
 }
 
+static inline void
+put_run(struct put *put, uint64_t first, uint32_t n, size_t max,
+    struct kept *kept)
+{
+	for (uint32_t i = 0; i < n; i++)
+		OK(put_one(put, first + i, max, &kept[i], E));
+}
+
+static inline void
+fetch_all(struct repo *repo, const struct put_log *l, const struct kept *kept,
+    uint32_t n, size_t max)
+{
+	struct fetch *f;
+
+	OK(fetch_new(&f, repo, 8U << 20, true, E));
+	for (uint32_t i = 0; i < n; i++)
+		OK(fetch_kept(f, l, &kept[i], max, E));
+	fetch_free(f);
+}
+
+static inline unsigned
+count(struct repo *repo, const char *prefix)
+{
+	char cmd[640];
+	FILE *p;
+	unsigned n = 0;
+
+	(void)snprintf(cmd, sizeof(cmd), "find '%s/%s' -type f 2>&- | wc -l",
+	    repo_store(repo)->where, prefix);
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	assert_int_equal(fscanf(p, "%u", &n), 1);
+	pclose(p);
+	return (n);
+}
+
+/* Every object under packs/ and index/ is whole: its name is its hash. */
+static inline int
+check_object(void *ctx, const char *name, const struct store_stat *st,
+    struct err *e)
+{
+	struct buf b = BUF_INIT;
+	uint8_t hash[HASH_BYTES];
+	char hex[ID_HEX];
+
+	(void)e;
+	OK(store_load(ctx, name, &b, PACK_MAX, E));
+	assert_int_equal(b.len, st->size_bytes);
+	hash_bytes(hash, b.data, b.len);
+	hex_emit(hex, hash, sizeof(hash));
+	assert_string_equal(hex, strrchr(name, '/') + 1);
+	if (strncmp(name, "packs/", 6) == 0)
+		assert_int_equal(padme(b.len), b.len);
+	buf_fini(&b);
+	return (0);
+}
+
+static inline void
+check_whole(struct repo *repo)
+{
+	OK(store_list(repo_store(repo), "packs", check_object,
+	    repo_store(repo), E));
+	OK(store_list(repo_store(repo), "index", check_object,
+	    repo_store(repo), E));
+}
+
 #endif

@@ -1,5 +1,4 @@
-/* What put stores: all of it, once, in the same bytes whatever the threads, and
- * nothing half when the store fails at any call. */
+/* What put stores: all of it, once, in the same bytes whatever the threads. */
 #include "tests/unit/put_fixture.h"
 
 #include <sys/stat.h>
@@ -9,72 +8,6 @@
 #include "engine/repo/records.h"
 
 #define CHUNK	20000
-
-static void
-put_run(struct put *put, uint64_t first, uint32_t n, size_t max,
-    struct kept *kept)
-{
-	for (uint32_t i = 0; i < n; i++)
-		OK(put_one(put, first + i, max, &kept[i], E));
-}
-
-static void
-fetch_all(struct repo *repo, const struct put_log *l, const struct kept *kept,
-    uint32_t n, size_t max)
-{
-	struct fetch *f;
-
-	OK(fetch_new(&f, repo, 8U << 20, true, E));
-	for (uint32_t i = 0; i < n; i++)
-		OK(fetch_kept(f, l, &kept[i], max, E));
-	fetch_free(f);
-}
-
-static unsigned
-count(struct repo *repo, const char *prefix)
-{
-	char cmd[640];
-	FILE *p;
-	unsigned n = 0;
-
-	(void)snprintf(cmd, sizeof(cmd), "find '%s/%s' -type f 2>&- | wc -l",
-	    repo_store(repo)->where, prefix);
-	p = popen(cmd, "r");
-	assert_non_null(p);
-	assert_int_equal(fscanf(p, "%u", &n), 1);
-	pclose(p);
-	return (n);
-}
-
-/* Every object under packs/ and index/ is whole: its name is its hash. */
-static int
-check_object(void *ctx, const char *name, const struct store_stat *st,
-    struct err *e)
-{
-	struct buf b = BUF_INIT;
-	uint8_t hash[HASH_BYTES];
-	char hex[ID_HEX];
-
-	(void)e;
-	OK(store_load(ctx, name, &b, PACK_MAX, E));
-	assert_int_equal(b.len, st->size_bytes);
-	hash_bytes(hash, b.data, b.len);
-	hex_emit(hex, hash, sizeof(hash));
-	assert_string_equal(hex, strrchr(name, '/') + 1);
-	if (strncmp(name, "packs/", 6) == 0)
-		assert_int_equal(padme(b.len), b.len);
-	buf_fini(&b);
-	return (0);
-}
-
-static void
-check_whole(struct repo *repo)
-{
-	OK(store_list(repo_store(repo), "packs", check_object,
-	    repo_store(repo), E));
-	OK(store_list(repo_store(repo), "index", check_object,
-	    repo_store(repo), E));
-}
 
 /* Put, fetch all; put again in a new session: nothing new. */
 static void
@@ -513,120 +446,6 @@ test_tables_at_need(void **state)
 	remove_dir(dir);
 }
 
-/* A small run over a store that fails: 0, or -1 and the error. */
-static int
-faulty_run(struct repo *repo, struct pool *pool, struct err *e)
-{
-	enum { N = 330 };
-	struct put_log log = { 0 };
-	struct put_env env = make_env(pool, &log);
-	struct kept kept[N];
-	struct session *session;
-	struct put *put = NULL;
-	struct chunk_id id;
-	struct place at[2];
-	int rc;
-
-	rc = session_begin(&session, repo, e);
-	if (rc != 0)
-		return (rc);
-	rc = put_open(&put, session, &env, e);
-	for (unsigned i = 0; i < N && rc == 0; i++) {
-		rc = put_one(put, 2 * i + 1, CHUNK, &kept[i], e);
-		if (rc == 0 && i % 20 == 0)
-			rc = put_meta(put, &i, sizeof(i), true, &id, at, e);
-	}
-	if (rc == 0)
-		rc = put_close(put, OBJECT_PACK_DATA, e);
-	if (rc == 0)
-		rc = put_close(put, OBJECT_PACK_META, e);
-	if (rc < 0 && put != NULL) {
-		struct err again = ERR_INIT;
-
-		assert_true(put_one(put, 3, CHUNK, &kept[0], &again) < 0 ||
-		    !kept[0].place.fresh);
-		assert_true(put_flush(put, OBJECT_PACK_DATA, &again) < 0);
-		assert_true(put_close(put, OBJECT_PACK_DATA, &again) < 0);
-		assert_string_equal(err_text(&again), err_text(e));
-	}
-	put_free(put);
-	session_end(session);
-	log_fini(&log);
-	return (rc);
-}
-
-static void
-faults_of(const char *op, const char *what, unsigned threads, unsigned step)
-{
-	unsigned failed = 0;
-
-	for (unsigned n = 1;; n += step) {
-		struct err e = ERR_INIT;
-		struct pool *pool;
-		struct repo *repo;
-		char dir[64], plan[96];
-		int rc;
-
-		make_dir(dir);
-		make_repo(dir);
-		(void)snprintf(plan, sizeof(plan), "%s@%u+=%s", op, n, what);
-		OK(pool_new(&pool, threads, E));
-		repo = NULL;
-		{
-			const struct repo_env renv = {
-				.memory_bytes = 64U << 20, .threads = 1
-			};
-			struct secret secret;
-			struct store *store;
-			char path[320];
-
-			(void)snprintf(path, sizeof(path), "%s/repo", dir);
-			make_secret(&secret);
-			OK(store_open(&store, path, false, E));
-			OK(store_fault_open(&store, store, plan, E));
-			rc = repo_open(&repo, store, SLOT_KEY_FILE, &secret,
-			    &renv, &e);
-			secret_fini(&secret);
-		}
-		if (rc == 0)
-			rc = faulty_run(repo, pool, &e);
-		if (rc != 0) {
-			assert_true(rc < 0 && e.code != ERR_NONE);
-			assert_true(*err_text(&e) != '\0');
-			failed++;
-		}
-		repo_close(repo);
-		/* Nothing half; and a run without faults goes on. */
-		repo = open_repo(dir, NULL);
-		check_whole(repo);
-		assert_int_equal(count(repo, "tmp"), 0);
-		OK(faulty_run(repo, pool, E));
-		check_whole(repo);
-		repo_close(repo);
-		pool_free(pool);
-		remove_dir(dir);
-		if (rc == 0)
-			break;
-		assert_true(n < 1000);
-	}
-	if (failed == 0)
-		fail_msg("no fault of %s was met", op);
-}
-
-static void
-test_faults(void **state)
-{
-	(void)state;
-	faults_of("append", "enospc", 0, 1);
-	faults_of("append", "enospc", 2, 3);
-	faults_of("begin", "eio", 2, 1);
-	faults_of("commit", "eio", 2, 1);
-	faults_of("commit", "lost", 2, 1);
-	faults_of("put", "enospc", 0, 1);
-	faults_of("list", "eio", 0, 1);
-	faults_of("read", "eio", 1, 1);
-}
-
 /* What a terminated run stored is known to the next. */
 static void
 test_salvage(void **state)
@@ -883,7 +702,6 @@ main(void)
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_banned),
 		cmocka_unit_test(test_tables_at_need),
-		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_salvage),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_full_packs),
