@@ -52,7 +52,8 @@ create(struct packlist *p, struct err *e)
 	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE id > ?1 AND "
 	    "present ORDER BY id LIMIT ?2", -1, &p->next, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE present "
-	    "ORDER BY verified, size DESC, id", -1, &p->oldest, NULL) != SQLITE_OK ||
+	    "ORDER BY verified, size DESC, id", -1, &p->oldest, NULL) !=
+	    SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "UPDATE pack SET verified = ?2 "
 	    "WHERE id = ?1", -1, &p->verified, NULL) != SQLITE_OK)
 		return (failed(p, e));

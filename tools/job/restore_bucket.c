@@ -2,9 +2,9 @@
  * Restore into a bucket: one walk, in which files become jobs.
  *
  * A file that fits into a part is one job: what is there is looked at, if need
- * be, the content read and put.  A larger one is a job for each part, all of the same
- * upload, which is begun by the walk and ended when the last of them is taken
- * back.  A directory is an object only if it was one: a marker.
+ * be, the content read and put.  A larger one is a job for each part, all of
+ * the same upload, which is begun by the walk and ended when the last of them
+ * is taken back.  A directory is an object only if it was one: a marker.
  *
  * Invariants:
  *	1. The contents of all jobs that are not taken back yet are no more than
