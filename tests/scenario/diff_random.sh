@@ -8,7 +8,7 @@ VITRINE_KEY_FILE=$T/key
 export VITRINE_KEY_FILE
 unset VITRINE_PASSWORD
 R1=$TOP/tests/scenario/diff_random.py
-seed=${SEED:-$(date +%s)}
+seed=${SEED:-1}	# SEED=$(date +%s) for others
 step "seed $seed"
 ok vitrine init
 for i in 1 2 3; do
