@@ -16,8 +16,8 @@
  *
  * Storing waits for a page that somebody else is reading, thus for another
  * request's thread, so:
- * 1. One thread feeds at a time (`busy'), and none where it would be the only
- *    one that there is.
+ * 1. One thread feeds at a time (`busy'), and none before another one has
+ *    served something: threads stay, once they are there (fs/serve.c).
  * 2. It holds no lock and no connection meanwhile.
  */
 #include "fs/feed.h"
@@ -63,7 +63,7 @@ struct rows {
 struct feed {
 	struct fuse_session *session;	/* borrowed */
 	pthread_mutex_t lock;		/* of what follows, but for rows */
-	bool off;			/* for ever */
+	unsigned servers;		/* threads that came by */
 	bool on;
 	bool busy;
 	unsigned run;
@@ -74,15 +74,17 @@ struct feed {
 	struct rows rows;		/* of the thread that set `busy' */
 };
 
+/* This thread is one of `servers'. */
+static _Thread_local bool counted;
+
 int
-feed_new(struct feed **out, unsigned threads, struct err *err)
+feed_new(struct feed **out, struct err *err)
 {
 	struct feed *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return (err_set(err, ERR_NOMEM, "no memory"));
 	(void)pthread_mutex_init(&f->lock, NULL);
-	f->off = threads < 2;
 	*out = f;
 	return (0);
 }
@@ -151,7 +153,7 @@ is_due(struct feed *f, uint64_t number, struct stream **out)
 		f->on = true;
 		f->unasked = f->run = 0;
 	}
-	if (!f->on || f->busy || f->off)
+	if (!f->on || f->busy || f->servers < 2)
 		return (false);
 	f->busy = true;
 	*out = s;
@@ -297,6 +299,8 @@ feed_after(struct feed *f, struct fs *fs, struct catalog *c,
 	bool due, probe = false;
 
 	(void)pthread_mutex_lock(&f->lock);
+	f->servers += !counted;
+	counted = true;
 	due = is_due(f, number, &s);
 	if (due)
 		probe = ++f->windows % PROBE_EVERY == 0;

@@ -17,8 +17,7 @@ struct node;
  */
 struct feed;
 
-/* Of a mount with that many threads: with one alone nothing is fed. */
-int feed_new(struct feed **out, unsigned threads, struct err *);
+int feed_new(struct feed **out, struct err *);
 /* Before anything is served; the session is borrowed until feed_free(). */
 void feed_begin(struct feed *, struct fuse_session *);
 void feed_free(struct feed *);	/* NULL is fine */
