@@ -215,7 +215,8 @@ end_of_object(struct reading *r)
 		return;
 	}
 	/* Servers over file systems tell no size of a directory's marker. */
-	if (!r->has_size && (o->key_len == 0 || o->key[o->key_len - 1] != '/')) {
+	if (!r->has_size &&
+	    (o->key_len == 0 || o->key[o->key_len - 1] != '/')) {
 		fail(r, "has an object without size");
 		return;
 	}
