@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
@@ -44,6 +45,7 @@ class Listings(http.server.BaseHTTPRequestHandler):
         key = KINDS[u.path.strip("/")]
         first = int(urllib.parse.parse_qs(u.query).get("continuation-token", "0")[0])
         end = min(first + 1000, OBJECTS)
+        time.sleep(0.03)        # so that it can't be over before it is shown
         body = (PAGE % ("true" if end < OBJECTS else "false", end, "".join(
             OBJECT % (key(i), i) for i in range(first, end)))).encode()
         self.send_response(200)
