@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# run: timeout=1800
+# run: timeout=3000
 """Each fault of an S3 server at each request of a small backup, restore, check and mount.
 
 Every run ends in the right data or in an honest error; the repository opens afterwards
@@ -8,9 +8,6 @@ and is clean, what was there before restores, a next run succeeds; nothing wrong
 error.  The faults are those of proxy.py.
 
     test_faults.py [OPERATION ...] [FAULT ...]      all by default
-
-Of many readings of one kind some stand for all, and of the others a third (SEED=0, 1 or 2 says
-which); with ALL=1 it is every request.
 """
 import collections
 import concurrent.futures
@@ -27,8 +24,6 @@ from harness import Repo, compare, fail, path, passed, start_server, write  # no
 from proxy import FAULTS, Proxy  # noqa: E402
 
 WORKERS = 8
-SEED = int(os.environ.get("SEED", 0))
-PARTS = 3
 # Once is nothing: asked again, they go away.
 PASSING = {"reset-before", "reset-during", "truncate", "lost", "garbage", "500", "503",
            "503-after", "close-late", "hang", "stall", "short"}
@@ -57,9 +52,6 @@ shutil.copytree(tree, path("first-tree"), symlinks=True)
 base.save("as-it-was")
 write(f"{tree}/d0/more", os.urandom(200000))
 write(f"{tree}/d1/f1", os.urandom(5000))
-
-
-PREFIX = base.where.split("/", 4)[4].removesuffix("base")
 
 
 def contents(d):
@@ -241,19 +233,6 @@ def requests(operation):
     return seen or w.proxy.requests()
 
 
-def chosen(operation, log, turn):
-    """At which requests: each, but of many readings of one kind (without ALL=1) the first,
-    the last, one between, and those whose turn it is."""
-    if operation == "backup" or "ALL" in os.environ:
-        return range(1, len(log) + 1)
-    kinds = collections.defaultdict(list)
-    for n, e in enumerate(log, 1):
-        kinds[e["method"], e["key"].removeprefix(PREFIX).split("/")[0], bool(e["query"])].append(n)
-    some = {n for k in kinds.values() for n in (k[0], k[len(k) // 2], k[-1])}
-    rest = [n for n in range(1, len(log) + 1) if n not in some]
-    return sorted(some | set(rest[turn % PARTS::PARTS]))
-
-
 def main():
     operations = [a for a in sys.argv[1:] if a in OPERATIONS] or OPERATIONS
     faults = [a for a in sys.argv[1:] if a in FAULTS] or list(FAULTS)
@@ -264,9 +243,9 @@ def main():
         log = requests(operation)
         ways = collections.Counter(e["method"] for e in log)
         passed(f"{operation}: {len(log)} requests without a fault: " +
-               ", ".join(f"{n} {m}" for m, n in sorted(ways.items())) + f"; SEED={SEED}")
+               ", ".join(f"{n} {m}" for m, n in sorted(ways.items())))
         for fault in faults:
-            for n in chosen(operation, log, SEED + list(FAULTS).index(fault)):
+            for n in range(1, len(log) + 1):
                 jobs.append((operation, {"fault": fault, "at": n,
                                          "seconds": SECONDS.get(fault, 0)}))
             # A server that stays broken from some point on.
