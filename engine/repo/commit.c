@@ -180,18 +180,6 @@ fill_sequence(struct session *s, struct manifest *m, struct err *e)
 	return (0);
 }
 
-static int
-sequence_compare(const void *va, const void *vb)
-{
-	const struct snapshot *const *a = va, *const *b = vb;
-	int c = memcmp((*a)->lineage.b, (*b)->lineage.b, ID_BYTES);
-
-	if (c != 0)
-		return (c);
-	return ((*a)->sequence < (*b)->sequence ? -1 :
-	    (*a)->sequence > (*b)->sequence);
-}
-
 /* The newest snapshot of each other lineage; sorted by lineage. */
 static int
 fill_heads(struct session *s, struct manifest *m, struct err *e)
@@ -213,7 +201,7 @@ fill_heads(struct session *s, struct manifest *m, struct err *e)
 	}
 	for (size_t i = 0; i < n; i++)
 		v[i] = &s->snaps.v[i];
-	qsort(v, n, sizeof(*v), sequence_compare);
+	qsort(v, n, sizeof(*v), snapshot_by_lineage);
 	for (size_t i = 0; i < n && m->nheads < MANIFEST_HEADS_MAX; i++) {
 		if (i + 1 < n && id_equal(v[i]->lineage.b,
 		    v[i + 1]->lineage.b))

@@ -94,6 +94,8 @@ struct snapshots {
  * that does not verify is left out, counted and said: the rest is served. */
 int repo_snapshots(struct repo *, struct snapshots *, struct err *);
 void snapshots_fini(struct snapshots *);
+/* For qsort(3), of pointers to snapshots: by lineage, then in its order. */
+int snapshot_by_lineage(const void *, const void *);
 /* Find by "latest" or a hex prefix.  0 and the index; ERR_ABSENT; ERR_USAGE
  * with the candidates' list when the prefix fits several. */
 int snapshots_find(const struct snapshots *, const char *name, size_t *index,

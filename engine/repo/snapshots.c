@@ -349,6 +349,18 @@ snapshot_compare(const void *va, const void *vb)
 	return (memcmp(a->id.b, b->id.b, ID_BYTES));
 }
 
+int
+snapshot_by_lineage(const void *va, const void *vb)
+{
+	const struct snapshot *const *a = va, *const *b = vb;
+	int c = memcmp((*a)->lineage.b, (*b)->lineage.b, ID_BYTES);
+
+	if (c != 0)
+		return (c);
+	return ((*a)->sequence < (*b)->sequence ? -1 :
+	    (*a)->sequence > (*b)->sequence);
+}
+
 /* Leave in `present' what `l' does not hold, and in `l' what is present. */
 static int
 keep_present(struct snapshots *l, struct ids *present, struct ids *fresh,

@@ -124,19 +124,6 @@ put_totals(struct cmd *c, const struct snapshots *some, const struct totals *t)
 	}
 }
 
-/* By lineage, then in its order: so each comes after the one before it. */
-static int
-compare(const void *va, const void *vb)
-{
-	const struct snapshot *const *a = va, *const *b = vb;
-	int c = memcmp((*a)->lineage.b, (*b)->lineage.b, ID_BYTES);
-
-	if (c != 0)
-		return (c);
-	return ((*a)->sequence < (*b)->sequence ? -1 :
-	    (*a)->sequence > (*b)->sequence);
-}
-
 static int
 add(struct cmd *c, struct stats *st, struct reader *was, struct reader *now,
     struct err *e)
@@ -194,7 +181,8 @@ count(struct cmd *c, struct repo *repo, const struct snapshots *some,
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	for (size_t i = 0; i < some->n; i++)
 		order[i] = &some->v[i];
-	qsort(order, some->n, sizeof(*order), compare);
+	/* So each comes after the one before it. */
+	qsort(order, some->n, sizeof(*order), snapshot_by_lineage);
 	got = stats_new(&st, c->env.memory_bytes / 4, e);
 	if (got == 0) {
 		got = add_all(c, repo, st, order, some->n, e);
