@@ -98,7 +98,7 @@ find_leaf(struct prove *p, enum tree tree, int64_t rowid, struct bpage *b,
 bool
 prove_columns(enum tree tree, const struct bval *v)
 {
-	static const enum bval_type types[] = {
+	static const enum bval_type types['t' + 1] = {
 		['n'] = BVAL_NULL, ['i'] = BVAL_INT, ['b'] = BVAL_BLOB,
 		['B'] = BVAL_BLOB, ['t'] = BVAL_TEXT
 	};

@@ -7,6 +7,8 @@
 #include "engine/crypto/rnd.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"

@@ -306,7 +306,7 @@ begin(struct walk *w, struct err *e)
 	const char *path = *env->path != '\0' ? env->path : "/";
 	const char *name = strrchr(path, '/') + 1;
 	struct level *first;
-	struct entry en[2];
+	struct entry en[2] = { { 0 } };
 	bool there[2];
 	int r;
 

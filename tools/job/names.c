@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/err.h"
+
 #define LIST_BYTES	32768
 
 void
@@ -130,6 +132,7 @@ halve(struct names *ns)
 		names_fini(&half);
 		return (error);
 	}
+	BUG_ON(half.n == 0);	/* there were two at least */
 	half.more = true;
 	names_fini(ns);
 	*ns = half;

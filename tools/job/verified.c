@@ -157,17 +157,19 @@ verified_load(struct repo *repo, struct verified *k, struct err *e)
 	const char *dir = repo_env(repo)->state_dir;
 	struct buf b = BUF_INIT;
 	struct err why = ERR_INIT;
-	int at, fd = -1, r;
+	int at, fd = -1, r, error;
 
 	memset(k, 0, sizeof(*k));
 	if (dir == NULL)
 		return (0);
-	if ((at = open_dir(repo)) >= 0) {
+	at = open_dir(repo);
+	if (at >= 0)
 		fd = openat(at, file_name(name, repo), O_RDONLY | O_CLOEXEC);
+	error = errno;
+	if (at >= 0)
 		(void)close(at);
-	}
 	if (fd < 0)
-		return (errno == ENOENT ? 0 : err_sys(e, errno, "%s", dir));
+		return (error == ENOENT ? 0 : err_sys(e, error, "%s", dir));
 	r = io_slurp(fd, &b, FILE_MAX, &why);
 	(void)close(fd);
 	if (r == 0)
