@@ -129,6 +129,7 @@ load_place(struct blocks_state *s, const struct mref *m, unsigned which,
 	const struct mplace *p = &m->place[which];
 	struct fetched *ref = NULL;
 	const uint8_t *data;
+	bool known;
 	size_t n;
 	int r = -1;
 
@@ -137,6 +138,7 @@ load_place(struct blocks_state *s, const struct mref *m, unsigned which,
 	if (fetch_meta(s->fetch, &s->packs[p->pack], &p->frame, p->slot,
 	    prefix == NULL ? &m->hash : NULL, &ref, &data, &n, e) != 0)
 		return (-1);
+	known = prefix == NULL && fetch_was_hashed(ref);
 	if (prefix != NULL)
 		n = undelta(s, data, n, prefix, plen, dst);
 	else if (n <= max)
@@ -145,7 +147,7 @@ load_place(struct blocks_state *s, const struct mref *m, unsigned which,
 		n = 0;
 	if (n == 0)
 		(void)corrupt(e, "a block that can't be decoded");
-	else if (!hash_holds(s, &m->hash, dst, n))
+	else if (!known && !hash_holds(s, &m->hash, dst, n))
 		(void)corrupt(e, "a block with another hash");
 	else {
 		*len = n;

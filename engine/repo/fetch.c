@@ -340,6 +340,12 @@ fetch_meta(struct fetch *f, const struct pack_info *pack,
 	return (fetch_slot(f, pack, frame, slot, &w, ref, data, len, e));
 }
 
+bool
+fetch_was_hashed(const struct fetched *x)
+{
+	return (x->proof != NULL);
+}
+
 void
 fetch_put(struct fetch *f, struct fetched *x)
 {

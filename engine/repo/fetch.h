@@ -33,6 +33,9 @@ int fetch_chunk(struct fetch *, const struct pack_info *,
 int fetch_meta(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,
     struct fetched **ref, const uint8_t **data, size_t *len, struct err *);
+/* Were the bytes that came with this reference hashed, and the id compared that
+ * was asked for?  (Else the seal spoke for them.) */
+bool fetch_was_hashed(const struct fetched *);
 void fetch_put(struct fetch *, struct fetched *);	/* NULL is fine */
 /* Bring a frame into the cache, without waiting for room; errors are left for
  * the one who asks for it. */
