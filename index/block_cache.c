@@ -61,6 +61,22 @@ block_cache_free(struct block_cache *c)
 	free(c);
 }
 
+void
+block_cache_shrink(struct block_cache *c, uint32_t blocks)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; i < c->used; i++)
+		free(c->slots[i].bytes);
+	for (uint32_t i = 0; i < c->nbuckets; i++)
+		c->buckets[i] = NOTHING;
+	memset(c->slots, 0, c->used * sizeof(*c->slots));
+	c->used = 0;
+	c->newest = c->oldest = NOTHING;
+	if (blocks < c->nslots)
+		c->nslots = blocks == 0 ? 1 : blocks;
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
 /* From here to block_cache_read(): under the lock. */
 static void
 age_take(struct block_cache *c, uint32_t v)

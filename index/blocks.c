@@ -627,6 +627,12 @@ fail:
 }
 
 void
+blocks_shrink(struct blocks *b)
+{
+	block_cache_shrink(b->s->cache, SLOTS_MIN);
+}
+
+void
 blocks_free(struct blocks *b)
 {
 	struct blocks_state *s;

@@ -31,6 +31,8 @@ int blocks_new(struct blocks **out, struct fetch *, const struct keyring *,
     uint32_t domain, const struct catalog_root *, size_t cache_bytes,
     const char *cache, struct err *);
 void blocks_free(struct blocks *);
+/* Let go what is cached, and cache no more than a walk in order needs. */
+void blocks_shrink(struct blocks *);
 
 uint64_t blocks_count(const struct blocks *);
 /* Bytes of block i: CATALOG_BLOCK_BYTES but for the last. */

@@ -761,6 +761,9 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 		notes_fini(&p->before);
 		p->before = p->now;
 		memset(&p->now, 0, sizeof(p->now));
+		/* What is still asked of it, gone_rows() asks in order. */
+		if (c->blocks != NULL)
+			blocks_shrink(c->blocks);
 	}
 	if (r != 0)
 		drop_copies(p);

@@ -52,7 +52,7 @@ struct bound {
 	size_t len;
 };
 
-#define PAGE_CACHE	512
+#define PAGE_CACHE	256
 #define GOOD_DIRS	4096
 struct page_copy {
 	uint64_t no;			/* 0: empty */
