@@ -139,6 +139,19 @@ bool loader_take(struct loader *, struct loaded *);
 /* How many threads for what is mostly reading; 0: none but this. */
 unsigned check_threads(const struct check *);
 
+/*
+ * Every byte of a pack (check_read.c).  The job runs on any thread and says
+ * nothing; reading_tell(), on the check's own, says what it found unless the
+ * pack was PACK_SAID meanwhile, and notes whether it is whole.  lend: with the
+ * directory that is loaded, if one is, which must stay till the job was told.
+ */
+int reading_new(struct job **out, struct check *, const struct pack_row *,
+    bool lend, struct err *);
+int reading_tell(struct job *, struct err *);	/* it has run */
+void reading_free(struct job *);		/* NULL is fine */
+/* The memory that one takes while it runs. */
+size_t reading_bytes(const struct check *);
+
 /* Is a chunk to be had?  At its place by the pack's directory, or elsewhere. */
 struct place {
 	struct check *c;
