@@ -5,7 +5,8 @@
  *	objects: names are hashes (check_objects.c)
  *	catalogs: structure, packs, places (check_catalogs.c)
  *	packs, tables: headers, directories (check_tables.c)
- *	data: every byte, when asked for (check_data.c)
+ *	data: every byte, when asked for (check_data.c, check_read.c); some are
+ *	    read from the beginning on, and told of in their turn
  *	trace: damage -> snapshots and paths (check_trace.c)
  *	mark: damage -> the next backup, when asked for (check_mark.c)
  *
@@ -174,6 +175,8 @@ run(struct check *c, struct err *e)
 	    fetch_new(&c->fetch, c->repo, check_share(c, 6, FETCH_MAX), true,
 	    e) < 0)
 		return (-1);
+	if (c->env->read_data && check_data_begin(c, e) < 0)
+		return (-1);
 	if (check_objects(c, e) < 0 || check_preload(c, e) < 0 ||
 	    check_catalogs(c, e) < 0 || check_packs(c, e) < 0)
 		return (-1);
@@ -200,6 +203,7 @@ check_run(struct repo *repo, const struct check_env *env,
 	(void)pthread_mutex_init(&c.lock, NULL);
 	(void)pthread_mutex_init(&c.big, NULL);
 	r = run(&c, e);
+	check_data_end(&c);
 	fetch_free(c.fetch);
 	bad_free(c.bad);
 	dirs_free(c.dirs);

@@ -4,13 +4,24 @@
  * read for longest, so that every pack has its turn.
  *
  * Far away there are more workers than processors: some wait while the others
- * compute.
+ * compute.  Nearby the first packs are read while the structure is gone
+ * through, which is mostly one thread's work.  (Not far away: there they are
+ * lent the directories that the structure's check has loaded, instead of
+ * asking the store again.)
  */
 #include <unistd.h>
 
 #include "tools/job/check_impl.h"
 
 #define THREADS_MAX	8
+
+struct data {
+	struct pool *pool;
+	struct lane *lane;		/* of readings */
+	uint64_t wanted;		/* bytes that are enough */
+	uint64_t begun;			/* bytes, of packs asked for */
+	uint64_t early;			/* packs, beside the structure */
+};
 
 static int
 take(struct lane *lane, struct err *e)
@@ -23,14 +34,17 @@ take(struct lane *lane, struct err *e)
 }
 
 static int
-submit(struct check *c, struct lane *lane, const struct pack_row *row,
+submit(struct check *c, struct lane *lane, const struct pack_id *id, bool lend,
     struct err *e)
 {
+	struct pack_row row;
 	struct job *job;
 
 	if (lane_is_full(lane) && take(lane, e) < 0)
 		return (-1);
-	if (reading_new(&job, c, row, true, e) < 0)
+	/* As it is now: in the cursor it is as it was. */
+	if (packlist_find(c->packs, id, &row, e) < 0 ||
+	    reading_new(&job, c, &row, lend, e) < 0)
 		return (-1);
 	lane_submit(lane, job);
 	return (0);
@@ -70,33 +84,29 @@ time_is_up(const struct check *c)
 	    clock_mono_ms() - c->began_ms >= c->env->max_ms);
 }
 
+/* Have packs read: as many as the lane holds, or as there are. */
 static int
-read_some(struct check *c, struct lane *lane, struct err *e)
+read_some(struct check *c, bool early, struct err *e)
 {
-	uint64_t wanted = bytes_wanted(c), begun = 0;
+	struct data *d = c->data;
 	struct pack_row row;
-	int r;
+	int r = 0;
 
-	if ((r = packlist_oldest(c->packs, e)) < 0)
-		return (-1);
-	if (c->env->subset == CHECK_PART)
-		c->bytes_total = 0;
-	else if (wanted < c->bytes_total)
-		c->bytes_total = wanted;
-	while (begun < wanted && !time_is_up(c)) {
+	while (d->begun < d->wanted && !time_is_up(c) &&
+	    !(early && (lane_is_full(d->lane) || c->begun == d->early))) {
 		if ((r = packlist_oldest_next(c->packs, &row, e)) != 0)
 			break;
 		if (c->env->subset == CHECK_PART && !in_part(c->env, &row.id))
 			continue;
 		if ((r = check_going(c, e)) < 0 ||
-		    (r = submit(c, lane, &row, e)) < 0)
+		    (r = submit(c, d->lane, &row.id, !early, e)) < 0)
 			break;
-		begun += row.size_bytes;
+		d->begun += row.size_bytes;
 		c->begun++;
 	}
-	while (!lane_is_empty(lane))
-		if (take(lane, e) < 0)
-			r = -1;
+	/* There is nothing behind the last row. */
+	if (r == PACKLIST_NONE)
+		d->wanted = 0;
 	return (r < 0 ? -1 : 0);
 }
 
@@ -136,33 +146,70 @@ remember(struct check *c, struct err *e)
 }
 
 int
-check_data(struct check *c, struct err *e)
+check_data_begin(struct check *c, struct err *e)
 {
 	const struct repo_env *env = repo_env(c->repo);
-	struct pool *pool = NULL;
-	struct lane *lane = NULL;
+	bool far = repo_store(c->repo)->parallel > 0;
 	unsigned threads = env->threads;
 	size_t fit = env->memory_bytes / 2 / reading_bytes(c);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct err why = ERR_INIT;
-	int r = -1;
+	struct data *d;
 
+	c->data = d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if (threads == 0)
 		threads = cpus > 0 ? (unsigned)cpus : 1;
-	if (threads > THREADS_MAX ||
-	    repo_store(c->repo)->parallel > 0)
+	if (threads > THREADS_MAX || far)
 		threads = THREADS_MAX;
 	if (threads > fit)
 		threads = fit > 0 ? (unsigned)fit : 1;
-	if (pool_new(&pool, threads > 1 ? threads : 0, e) == 0 &&
-	    lane_new(&lane, pool, 0, threads * 2, e) == 0)
-		r = read_some(c, lane, e);
-	lane_free(lane);
-	pool_free(pool);
+	/* Beside the structure, which has most of the memory, as many at a time
+	 * as an eighth of it is enough for. */
+	d->early = env->memory_bytes / 8 / reading_bytes(c);
+	if (d->early >= threads)
+		d->early = threads * 3;
+	d->wanted = bytes_wanted(c);
+	if (c->env->subset == CHECK_PART)
+		c->bytes_total = 0;
+	else if (d->wanted < c->bytes_total)
+		c->bytes_total = d->wanted;
+	if (pool_new(&d->pool, threads > 1 ? threads : 0, e) < 0 ||
+	    lane_new(&d->lane, d->pool, 0, threads * 3, e) < 0 ||
+	    packlist_oldest(c->packs, e) < 0)
+		return (-1);
+	return (far || threads == 1 ? 0 : read_some(c, true, e));
+}
+
+int
+check_data(struct check *c, struct err *e)
+{
+	struct lane *lane = c->data->lane;
+	struct err why = ERR_INIT;
+	int r = read_some(c, false, e);
+
+	while (!lane_is_empty(lane))
+		if (take(lane, e) < 0)
+			r = -1;
 	/* What was read before an interruption counts as well. */
 	if (remember(c, &why) < 0 && r == 0) {
 		*e = why;
 		r = -1;
 	}
 	return (r);
+}
+
+void
+check_data_end(struct check *c)
+{
+	struct data *d = c->data;
+
+	if (d == NULL)
+		return;
+	while (d->lane != NULL && !lane_is_empty(d->lane))
+		reading_free(lane_take(d->lane));
+	lane_free(d->lane);
+	pool_free(d->pool);
+	free(d);
+	c->data = NULL;
 }

@@ -14,6 +14,7 @@
 struct bad;
 struct packlist;
 struct dirs;
+struct data;
 struct check {
 	struct repo *repo;
 	const struct check_env *env;
@@ -35,6 +36,7 @@ struct check {
 	struct fetch *fetch;
 	struct packlist *packs;
 	struct dirs *dirs;
+	struct data *data;		/* with read_data */
 	struct bad *bad;		/* lock */
 };
 
@@ -187,7 +189,11 @@ int check_objects(struct check *, struct err *);	/* names are hashes */
 int check_preload(struct check *, struct err *);
 int check_catalogs(struct check *, struct err *);	/* snapshots -> packs */
 int check_packs(struct check *, struct err *);		/* headers, tables */
-int check_data(struct check *, struct err *);		/* every byte */
+/* Every byte: begun before the parts above, where that helps; the rest after
+ * them, when all is said.  check_data_end() waits for what still runs. */
+int check_data_begin(struct check *, struct err *);
+int check_data(struct check *, struct err *);
+void check_data_end(struct check *);			/* not begun is fine */
 int check_trace(struct check *, struct err *);		/* damage -> paths */
 int check_mark(struct check *, struct err *);	/* damage -> the next backup */
 
