@@ -3,8 +3,9 @@
  * objects), keyed digest (names of chunks), and derive(), the one key
  * derivation and MAC.  It exists so that no other module knows libsodium's
  * parameters, and that two uses of a key can differ in nothing but their label.
- * Libsodium is the reference; a keyed digest is libcrypto's where that has
- * shown itself to be the faster (hash_evp.c), the same bytes.
+ * Libsodium is the reference; a keyed digest and that of a long message are
+ * libcrypto's where that has shown itself to be the faster (hash_evp.c), the
+ * same bytes.
  */
 #include "engine/crypto/hash.h"
 
@@ -63,6 +64,40 @@ void
 hash_final(struct hash *h, uint8_t out[HASH_BYTES])
 {
 	(void)crypto_generichash_final(&h->state, out, HASH_BYTES);
+}
+
+void
+hash_long_init(struct hash_long *h)
+{
+	h->evp = hash_evp_long_is_faster() ? hash_evp_new() : NULL;
+	if (h->evp == NULL)
+		hash_init(&h->hash);
+}
+
+void
+hash_long_update(struct hash_long *h, const void *src, size_t len)
+{
+	if (h->evp != NULL)
+		hash_evp_update(h->evp, src, len);
+	else
+		hash_update(&h->hash, src, len);
+}
+
+void
+hash_long_final(struct hash_long *h, uint8_t out[HASH_BYTES])
+{
+	if (h->evp != NULL)
+		hash_evp_final(h->evp, out);
+	else
+		hash_final(&h->hash, out);
+	hash_long_fini(h);
+}
+
+void
+hash_long_fini(struct hash_long *h)
+{
+	hash_evp_free(h->evp);
+	h->evp = NULL;
 }
 
 void

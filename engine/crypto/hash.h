@@ -25,6 +25,19 @@ void hash_init(struct hash *);
 void hash_update(struct hash *, const void *, size_t len);
 void hash_final(struct hash *, uint8_t out[HASH_BYTES]);
 
+/* The same of a long message (a pack's name), by the library that is the faster
+ * here.  Not to be copied; what was begun is ended by hash_long_final() or
+ * given up by hash_long_fini(), which does nothing to one that is zeroed or
+ * ended. */
+struct hash_long {
+	struct hash hash;		/* unless evp is there */
+	void *evp;
+};
+void hash_long_init(struct hash_long *);
+void hash_long_update(struct hash_long *, const void *, size_t len);
+void hash_long_final(struct hash_long *, uint8_t out[HASH_BYTES]);
+void hash_long_fini(struct hash_long *);
+
 /*
  * derive(): the one key derivation and the one MAC of the format
  * (vitrine-format(5), KEYS): BLAKE2b-256 with the key, a zero salt, the label

@@ -1,5 +1,5 @@
 /*
- * The keyed BLAKE2b by libcrypto, for where it is the faster.  Every chunk's id
+ * BLAKE2b by libcrypto, for where it is the faster.  Every chunk's id
  * is one, so that it took a third of a first backup and most of a check.
  * Libsodium's code for AVX2 keeps a row of the state in one vector, where each
  * operation waits for the one before; libcrypto's plain C has four independent
@@ -11,9 +11,10 @@
  * hashing some KiB.  It holds a copy of the last key, which is overwritten
  * before the call returns.
  *
- * An unkeyed digest can't be had: libcrypto's MAC refuses to have no key, and
- * its digest is of 64 bytes, which is another function (the length goes into
- * the initial state).
+ * Without a key libcrypto's digest is of 64 bytes, which is another function
+ * (the length goes into the initial state), before its version 3.2, which can
+ * be asked for 32.  Older ones take the wish and ignore it: so what it computes
+ * is compared before it is used.
  */
 #include "engine/crypto/hash_int.h"
 
@@ -24,8 +25,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/base/err.h"
+
 #define TRIAL_BYTES	(16U << 10)
 #define TRIALS		4
+#define DIGEST_MAX	64		/* what an old one gives */
 
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 static pthread_once_t timed = PTHREAD_ONCE_INIT;
@@ -138,6 +142,87 @@ hash_evp_is_faster(void)
 	(void)pthread_once(&timed, compare);
 	return (faster);
 }
+
+static pthread_once_t long_timed = PTHREAD_ONCE_INIT;
+static EVP_MD *md;			/* NULL: libcrypto has none */
+static bool long_faster;
+
+void *
+hash_evp_new(void)
+{
+	size_t bytes = HASH_BYTES;
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t(OSSL_DIGEST_PARAM_SIZE, &bytes),
+		OSSL_PARAM_construct_end()
+	};
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (ctx != NULL && EVP_DigestInit_ex2(ctx, md, params) == 1)
+		return (ctx);
+	EVP_MD_CTX_free(ctx);
+	return (NULL);
+}
+
+void
+hash_evp_update(void *ctx, const void *src, size_t len)
+{
+	if (EVP_DigestUpdate(ctx, src, len) != 1)
+		BUG("libcrypto failed in the midst of a digest");
+}
+
+void
+hash_evp_final(void *ctx, uint8_t out[HASH_BYTES])
+{
+	uint8_t digest[DIGEST_MAX];
+	unsigned n = 0;
+
+	if (EVP_DigestFinal_ex(ctx, digest, &n) != 1)
+		BUG("libcrypto failed at the end of a digest");
+	memcpy(out, digest, HASH_BYTES);
+}
+
+void
+hash_evp_free(void *ctx)
+{
+	EVP_MD_CTX_free(ctx);
+}
+
+static void
+compare_long(void)
+{
+	static const uint8_t bytes[TRIAL_BYTES];
+	uint8_t a[HASH_BYTES], b[HASH_BYTES];
+	uint64_t sodium = UINT64_MAX, evp = UINT64_MAX;
+
+	md = EVP_MD_fetch(NULL, "BLAKE2B-512", NULL);
+	for (int i = 0; md != NULL && i < TRIALS; i++) {
+		uint64_t t0 = now_ns(), t1, t2;
+		void *ctx;
+
+		hash_bytes(a, bytes, sizeof(bytes));
+		t1 = now_ns();
+		if ((ctx = hash_evp_new()) == NULL)
+			return;
+		hash_evp_update(ctx, bytes, sizeof(bytes));
+		hash_evp_final(ctx, b);
+		hash_evp_free(ctx);
+		if (memcmp(a, b, HASH_BYTES) != 0)
+			return;
+		t2 = now_ns();
+		if (t1 - t0 < sodium)
+			sodium = t1 - t0;
+		if (t2 - t1 < evp)
+			evp = t2 - t1;
+	}
+	long_faster = evp < sodium;
+}
+
+bool
+hash_evp_long_is_faster(void)
+{
+	(void)pthread_once(&long_timed, compare_long);
+	return (long_faster);
+}
 #else
 bool
 hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
@@ -150,5 +235,32 @@ bool
 hash_evp_is_faster(void)
 {
 	return (false);
+}
+
+bool
+hash_evp_long_is_faster(void)
+{
+	return (false);
+}
+
+void *
+hash_evp_new(void)
+{
+	return (NULL);
+}
+
+void
+hash_evp_update(void *ctx, const void *src, size_t len)
+{
+}
+
+void
+hash_evp_final(void *ctx, uint8_t out[HASH_BYTES])
+{
+}
+
+void
+hash_evp_free(void *ctx)
+{
 }
 #endif

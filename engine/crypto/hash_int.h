@@ -7,7 +7,7 @@
 
 #include "engine/crypto/hash.h"
 
-/* The keyed BLAKE2b-256 of libcrypto (hash_evp.c), for hash.c and the tests.
+/* The BLAKE2b-256 of libcrypto (hash_evp.c), for hash.c and the tests.
  * Thread-safe. */
 
 /* The digest, and true; false (out is then undefined) when libcrypto is not
@@ -17,5 +17,13 @@ bool hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
 /* Is it there, and faster on this machine than libsodium's?  Measured at the
  * first call, in some tenths of a millisecond. */
 bool hash_evp_is_faster(void);
+
+/* The digest without a key, in pieces; only where it is_faster, which it is
+ * nowhere where it can't be had.  NULL: no memory. */
+bool hash_evp_long_is_faster(void);
+void *hash_evp_new(void);
+void hash_evp_update(void *, const void *, size_t len);
+void hash_evp_final(void *, uint8_t out[HASH_BYTES]);
+void hash_evp_free(void *);		/* NULL is fine */
 
 #endif

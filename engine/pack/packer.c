@@ -19,7 +19,7 @@ struct packer {
 	struct pack_seal seal;
 	struct pack_info info;		/* but for id and size */
 	uint8_t head[PACK_HEAD_AD];	/* bound to the directory */
-	struct hash hash;
+	struct hash_long hash;
 	uint64_t hashed;		/* of bytes; the hasher's, as hash is */
 	uint64_t bytes;
 	uint32_t nframes;
@@ -53,7 +53,7 @@ emit_header(struct packer *p, struct buf *out, const struct keyring *ring,
 	if (buf_ok(out, e) < 0)
 		return (-1);
 	memcpy(p->head, out->data + start, sizeof(p->head));
-	hash_update(&p->hash, out->data + start, PACK_HEADER_BYTES);
+	hash_long_update(&p->hash, out->data + start, PACK_HEADER_BYTES);
 	p->hashed = p->bytes = PACK_HEADER_BYTES;
 	return (0);
 }
@@ -83,7 +83,7 @@ packer_open(struct packer **out_packer, struct buf *out,
 	pack_seal_init(&p->seal, keyring_repo(ring), p->info.domain,
 	    p->info.kind, p->info.salt, key);
 	sodium_memzero(key, sizeof(key));
-	hash_init(&p->hash);
+	hash_long_init(&p->hash);
 	if (emit_header(p, out, ring, e) < 0)
 		goto fail;
 	*out_packer = p;
@@ -100,6 +100,7 @@ packer_free(struct packer *p)
 		return;
 	buf_fini(&p->frames);
 	buf_fini(&p->slots);
+	hash_long_fini(&p->hash);
 	sodium_free(p);
 }
 
@@ -175,7 +176,7 @@ packer_add(struct packer *p, const struct frame *f, struct frame_info *info,
 void
 packer_hash(struct packer *p, const struct frame *f)
 {
-	hash_update(&p->hash, f->stored.data, f->stored.len);
+	hash_long_update(&p->hash, f->stored.data, f->stored.len);
 	p->hashed += f->stored.len;
 }
 
@@ -207,10 +208,10 @@ packer_close(struct packer *p, struct buf *out, struct pack_info *info,
 	memset(d + plain, 0, dir - plain);
 	aead_seal(d, p->seal.dir_key, 0, ad, sizeof(ad), d, dir);
 	memcpy(d + dir + AEAD_TAG_BYTES, t, PACK_TRAILER_BYTES);
-	hash_update(&p->hash, d, out->len - start);
+	hash_long_update(&p->hash, d, out->len - start);
 	*info = p->info;
 	info->size_bytes = size;
-	hash_final(&p->hash, info->id.b);
+	hash_long_final(&p->hash, info->id.b);
 	p->bytes = size;
 	p->closed = true;
 	return (0);

@@ -198,6 +198,27 @@ hash_both(const uint8_t *m, size_t n)
 #endif
 }
 
+/* Without a key, in pieces, by the faster library and by libsodium. */
+static void
+long_both(const uint8_t *m, size_t n)
+{
+	struct hash_long h = { 0 };
+	uint8_t want[32], out[32];
+
+	crypto_generichash(want, 32, m, n, NULL, 0);
+	hash_long_fini(&h);
+	hash_long_init(&h);
+	hash_long_update(&h, m, n / 3);
+	hash_long_update(&h, m + n / 3, n - n / 3);
+	hash_long_final(&h, out);
+	assert_memory_equal(out, want, 32);
+	hash_long_fini(&h);
+	/* One that is given up. */
+	hash_long_init(&h);
+	hash_long_update(&h, m, n);
+	hash_long_fini(&h);
+}
+
 /* Whatever library hashes, the digest is libsodium's. */
 static void
 test_hash_twins(void **state)
@@ -208,10 +229,14 @@ test_hash_twins(void **state)
 
 	assert_non_null(m);
 	randombytes_buf(m, 1 << 20);
-	for (size_t n = 0; n <= 1100; n++)
+	for (size_t n = 0; n <= 1100; n++) {
 		hash_both(m, n);
-	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++)
+		long_both(m, n);
+	}
+	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
 		hash_both(m, lens[i]);
+		long_both(m, lens[i]);
+	}
 	hash_both(NULL, 0);
 	free(m);
 }

@@ -38,7 +38,7 @@ struct reading {
 	char name[PACK_NAME_BYTES];
 	struct buf bytes;		/* what was read last: of the pack */
 	uint64_t bytes_off;		/* ... from here on */
-	struct hash hash;
+	struct hash_long hash;
 	uint64_t off;
 	uint64_t wrong;			/* frames */
 	bool said;			/* something is wrong, or was before */
@@ -117,7 +117,7 @@ read_next(struct reading *rd, size_t len, const uint8_t **out, struct err *e)
 	    read_more(rd, len, e) < 0)
 		return (-1);
 	*out = rd->bytes.data + (rd->off - rd->bytes_off);
-	hash_update(&rd->hash, *out, len);
+	hash_long_update(&rd->hash, *out, len);
 	rd->off += len;
 	(void)atomic_fetch_add(&rd->c->bytes, len);
 	check_tick(rd->c, NULL);
@@ -281,7 +281,7 @@ check_whole(struct reading *rd, struct err *e)
 	const uint8_t *bytes;
 	uint64_t left;
 
-	hash_init(&rd->hash);
+	hash_long_init(&rd->hash);
 	/* Without header or directory, the files' chunks were read when their
 	 * catalogs were. */
 	rd->said = (rd->row.flags & PACK_SAID) != 0;
@@ -293,7 +293,7 @@ check_whole(struct reading *rd, struct err *e)
 		    (size_t)left : PIECE, &bytes, e) < 0)
 			return (-1);
 	}
-	hash_final(&rd->hash, id);
+	hash_long_final(&rd->hash, id);
 	rd->misnamed = memcmp(id, rd->row.id.b, ID_BYTES) != 0;
 	return (0);
 }
@@ -304,6 +304,7 @@ run_job(struct job *job)
 	struct reading *rd = (struct reading *)job;
 
 	rd->result = check_whole(rd, &rd->err);
+	hash_long_fini(&rd->hash);
 	buf_fini(&rd->bytes);
 }
 
