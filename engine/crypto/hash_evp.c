@@ -1,11 +1,11 @@
 /*
- * BLAKE2b by libcrypto, for where it is the faster.  Every chunk's id
- * is one, so that it took a third of a first backup and most of a check.
- * Libsodium's code for AVX2 keeps a row of the state in one vector, where each
- * operation waits for the one before; libcrypto's plain C has four independent
- * chains.  Which of the two wins depends on the processor (on Zen 5 libcrypto
- * does 1.45 GB/s and libsodium 0.70), so both are timed once, and no list of
- * processors has to be kept.
+ * BLAKE2b by libcrypto, for where it is the faster.  Every chunk's id is a
+ * keyed one and every pack's name a plain one, so that they took a third of a
+ * first backup and most of a check.  Libsodium's code for AVX2 keeps a row of
+ * the state in one vector, where each operation waits for the one before;
+ * libcrypto's plain C has four independent chains.  Which of the two wins
+ * depends on the processor (on Zen 5 libcrypto does 1.45 GB/s and libsodium
+ * 0.70), so both are timed once, and no list of processors has to be kept.
  *
  * As in aead.c each thread keeps a context, for making one costs as much as
  * hashing some KiB.  It holds a copy of the last key, which is overwritten
@@ -29,13 +29,13 @@
 
 #define TRIAL_BYTES	(16U << 10)
 #define TRIALS		4
-#define DIGEST_MAX	64		/* what an old one gives */
 
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 static pthread_once_t timed = PTHREAD_ONCE_INIT;
 static pthread_key_t slot;		/* a thread's EVP_MAC_CTX */
 static EVP_MAC *mac;			/* NULL: libcrypto has none */
-static bool faster;
+static EVP_MD *md;			/* likewise */
+static bool faster, long_faster;
 
 static void
 context_free(void *ctx)
@@ -49,6 +49,7 @@ load(void)
 	if (pthread_key_create(&slot, context_free) != 0)
 		return;
 	mac = EVP_MAC_fetch(NULL, "BLAKE2BMAC", NULL);
+	md = EVP_MD_fetch(NULL, "BLAKE2B-512", NULL);
 }
 
 /* This thread's context, set to our length; NULL when there is none. */
@@ -109,44 +110,6 @@ now_ns(void)
 	return ((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec);
 }
 
-/* The shortest of a few turns each: the first finds cold caches. */
-static void
-compare(void)
-{
-	static const uint8_t bytes[TRIAL_BYTES];
-	uint8_t a[HASH_BYTES], b[HASH_BYTES];
-	uint64_t sodium = UINT64_MAX, evp = UINT64_MAX;
-
-	crypto_init();
-	for (int i = 0; i < TRIALS; i++) {
-		uint64_t t0 = now_ns(), t1, t2;
-
-		(void)crypto_generichash(a, HASH_BYTES, bytes, sizeof(bytes),
-		    bytes, KEY_BYTES);
-		t1 = now_ns();
-		if (!hash_evp_keyed(b, bytes, bytes, sizeof(bytes)) ||
-		    memcmp(a, b, HASH_BYTES) != 0)
-			return;
-		t2 = now_ns();
-		if (t1 - t0 < sodium)
-			sodium = t1 - t0;
-		if (t2 - t1 < evp)
-			evp = t2 - t1;
-	}
-	faster = evp < sodium;
-}
-
-bool
-hash_evp_is_faster(void)
-{
-	(void)pthread_once(&timed, compare);
-	return (faster);
-}
-
-static pthread_once_t long_timed = PTHREAD_ONCE_INIT;
-static EVP_MD *md;			/* NULL: libcrypto has none */
-static bool long_faster;
-
 void *
 hash_evp_new(void)
 {
@@ -173,7 +136,7 @@ hash_evp_update(void *ctx, const void *src, size_t len)
 void
 hash_evp_final(void *ctx, uint8_t out[HASH_BYTES])
 {
-	uint8_t digest[DIGEST_MAX];
+	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
 	if (EVP_DigestFinal_ex(ctx, digest, &n) != 1)
@@ -187,40 +150,67 @@ hash_evp_free(void *ctx)
 	EVP_MD_CTX_free(ctx);
 }
 
-static void
-compare_long(void)
+static bool
+digest_plain(uint8_t out[HASH_BYTES], const void *src, size_t len)
+{
+	void *ctx = md != NULL ? hash_evp_new() : NULL;
+
+	if (ctx == NULL)
+		return (false);
+	hash_evp_update(ctx, src, len);
+	hash_evp_final(ctx, out);
+	hash_evp_free(ctx);
+	return (true);
+}
+
+/* The shortest of a few turns each: the first finds cold caches. */
+static bool
+wins(bool keyed)
 {
 	static const uint8_t bytes[TRIAL_BYTES];
+	const uint8_t *key = keyed ? bytes : NULL;
 	uint8_t a[HASH_BYTES], b[HASH_BYTES];
 	uint64_t sodium = UINT64_MAX, evp = UINT64_MAX;
 
-	md = EVP_MD_fetch(NULL, "BLAKE2B-512", NULL);
-	for (int i = 0; md != NULL && i < TRIALS; i++) {
+	for (int i = 0; i < TRIALS; i++) {
 		uint64_t t0 = now_ns(), t1, t2;
-		void *ctx;
 
-		hash_bytes(a, bytes, sizeof(bytes));
+		(void)crypto_generichash(a, HASH_BYTES, bytes, sizeof(bytes),
+		    key, keyed ? KEY_BYTES : 0);
 		t1 = now_ns();
-		if ((ctx = hash_evp_new()) == NULL)
-			return;
-		hash_evp_update(ctx, bytes, sizeof(bytes));
-		hash_evp_final(ctx, b);
-		hash_evp_free(ctx);
-		if (memcmp(a, b, HASH_BYTES) != 0)
-			return;
+		if (!(keyed ? hash_evp_keyed(b, key, bytes, sizeof(bytes)) :
+		    digest_plain(b, bytes, sizeof(bytes))) ||
+		    memcmp(a, b, HASH_BYTES) != 0)
+			return (false);
 		t2 = now_ns();
 		if (t1 - t0 < sodium)
 			sodium = t1 - t0;
 		if (t2 - t1 < evp)
 			evp = t2 - t1;
 	}
-	long_faster = evp < sodium;
+	return (evp < sodium);
+}
+
+static void
+compare(void)
+{
+	crypto_init();
+	(void)pthread_once(&loaded, load);
+	faster = wins(true);
+	long_faster = wins(false);
+}
+
+bool
+hash_evp_is_faster(void)
+{
+	(void)pthread_once(&timed, compare);
+	return (faster);
 }
 
 bool
 hash_evp_long_is_faster(void)
 {
-	(void)pthread_once(&long_timed, compare_long);
+	(void)pthread_once(&timed, compare);
 	return (long_faster);
 }
 #else

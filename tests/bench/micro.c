@@ -78,6 +78,7 @@ cut_and_name(struct bench *b, const uint8_t *p, size_t len)
 {
 	size_t chunks = 0, least = SIZE_MAX, most = 0, forced = 0;
 	double t = seconds();
+	struct hash_long name;
 	uint8_t id[HASH_BYTES];
 
 	for (size_t at = 0; at < len; chunks++) {
@@ -101,6 +102,13 @@ cut_and_name(struct bench *b, const uint8_t *p, size_t len)
 		at += n;
 	}
 	say("id", len, t);
+	t = seconds();
+	hash_long_init(&name);
+	for (size_t at = 0; at < len; at += FRAME_TARGET)
+		hash_long_update(&name, p + at,
+		    len - at < FRAME_TARGET ? len - at : FRAME_TARGET);
+	hash_long_final(&name, id);
+	say("name", len, t);
 }
 
 static void
