@@ -313,10 +313,15 @@ add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
 	return (take_one(repo, l, id, &m, e));
 }
 
-/* The fresh ones, out of the list as far as they are in it. */
+/*
+ * The fresh ones, out of the list as far as they are in it.  *sweep: look for
+ * what the cache has too much.  That reads as many names as there are
+ * snapshots, so with a list only where it is written anew: then many have
+ * gone, or come.
+ */
 static int
 add_fresh(struct repo *repo, int cache, struct snapshots *l,
-    const struct ids *fresh, bool all, struct err *e)
+    const struct ids *fresh, bool all, bool *sweep, struct err *e)
 {
 	bool use = cache >= 0 && all && fresh->n >= FEW_FRESH;
 	struct registry g = { 0 };
@@ -330,7 +335,8 @@ add_fresh(struct repo *repo, int cache, struct snapshots *l,
 		ret = add_one(repo, cache, &g, l, use ? &listed : NULL, &id,
 		    e);
 	}
-	if (ret == 0 && use && listed_is_stale(&listed))
+	*sweep = all && (!use || listed_is_stale(&listed));
+	if (ret == 0 && use && *sweep)
 		listed_store(&listed, repo, cache);
 	listed_fini(&listed);
 	registry_fini(&g);
@@ -405,7 +411,7 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 	struct ids present = { 0 }, fresh = { 0 };
 	struct snapshot *v;
 	int cache = -1, ret = -1;
-	bool all;
+	bool all, sweep;
 
 	if (ids_list(&present, repo->store, "snapshots", repo->env.log,
 	    e) != 0 || keep_present(l, &present, &fresh, e) != 0)
@@ -418,9 +424,9 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 	l->v = v;
 	all = fresh.n == present.n;
 	cache = objcache_open(repo, "manifests");
-	if (add_fresh(repo, cache, l, &fresh, all, e) != 0)
+	if (add_fresh(repo, cache, l, &fresh, all, &sweep, e) != 0)
 		goto out;
-	if (all)
+	if (sweep)
 		objcache_sweep(cache, &present);
 	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
 	ret = 0;

@@ -5,6 +5,7 @@
  */
 #include "engine/store/store.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,22 +15,28 @@
 
 #define LOAD_STEP_BYTES	((size_t)1 << 16)
 
+/* What may be in a name; a listing asks for each character of each name. */
+static const bool in_name[UCHAR_MAX + 1] = {
+	['-'] = 1, ['/'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1,
+	['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
+	['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1,
+	['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1,
+	['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1,
+	['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1,
+	['y'] = 1, ['z'] = 1
+};
+
 bool
 store_name_ok(const char *name)
 {
 	size_t len = 0;
-	char before = '/';
 
-	for (; name[len] != '\0'; before = name[len++]) {
-		char c = name[len];
-
-		if (len >= STORE_NAME_MAX || (c == '/' && before == '/'))
-			return (false);
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		    c == '-' || c == '/'))
-			return (false);
-	}
-	if (before == '/')
+	while (in_name[(unsigned char)name[len]])
+		len++;
+	if (name[len] != '\0' || len == 0 || len > STORE_NAME_MAX)
+		return (false);
+	if (name[0] == '/' || name[len - 1] == '/' ||
+	    strstr(name, "//") != NULL)
 		return (false);
 	return (strcmp(name, "tmp") != 0 && strncmp(name, "tmp/", 4) != 0);
 }

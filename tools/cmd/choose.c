@@ -36,11 +36,22 @@ compare_ids(const void *a, const void *b)
 	return (memcmp((*x)->id.b, (*y)->id.b, ID_BYTES));
 }
 
+/* With how many hexadecimal digits do they begin alike? */
+static size_t
+alike(const uint8_t *a, const uint8_t *b)
+{
+	size_t k = 0;
+
+	while (k < ID_BYTES && a[k] == b[k])
+		k++;
+	return (k == ID_BYTES ? ID_HEX - 1 :
+	    2 * k + ((a[k] ^ b[k]) < 16 ? 1 : 0));
+}
+
 size_t
 short_id_len(const struct snapshots *snaps)
 {
 	const struct snapshot **v;
-	char a[ID_HEX], b[ID_HEX];
 	size_t need = SHORT_ID, k;
 
 	if (snaps->n < 2)
@@ -51,11 +62,8 @@ short_id_len(const struct snapshots *snaps)
 		v[i] = &snaps->v[i];
 	qsort(v, snaps->n, sizeof(*v), compare_ids);
 	for (size_t i = 1; i < snaps->n; i++) {
-		(void)hex_emit(a, v[i - 1]->id.b, ID_BYTES);
-		(void)hex_emit(b, v[i]->id.b, ID_BYTES);
-		for (k = 0; a[k] != '\0' && a[k] == b[k];)
-			k++;
-		if (k + 1 > need && a[k] != '\0')
+		k = alike(v[i - 1]->id.b, v[i]->id.b);
+		if (k + 1 > need && k < ID_HEX - 1)
 			need = k + 1;
 	}
 	free(v);
