@@ -81,8 +81,8 @@ uint64_t fs_size(const struct entry *);
 /* See whether there are new snapshots, at most once a second. */
 void fs_refresh(struct fs *);
 int refresh_new(struct refresh **out, struct err *);
-/* The first look, before anything is served: here a failure is one. */
-int refresh_first(struct fs *, struct err *);
+/* What is shown first: snapshots just listed. */
+int refresh_first(struct fs *, const struct snapshots *, struct err *);
 void refresh_free(struct refresh *);
 /* 0 and the child; FS_ABSENT. */
 int virtual_lookup(struct fs *, const struct node *dir, const char *name,

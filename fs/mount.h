@@ -33,6 +33,9 @@ struct mount_env {
 	/* A single snapshot (latest and all resolved), or NULL for the
 	 * repository. */
 	const struct snapshot_id *snapshot;
+	/* For the repository: its snapshots, just listed.  What they hold is
+	 * taken: freed when they are shown. */
+	struct snapshots *snapshots;
 	const char *subtree;		/* in the snapshot; NULL or "/" = all */
 	/* Set when a signal asks the mount to end, for those who wait for a
 	 * store (s3_options); borrowed, NULL: nobody is told. */

@@ -144,6 +144,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	size_t memory = env->memory_bytes > 0 ? env->memory_bytes :
 	    MEMORY_BYTES;
 	struct fs *fs = &m->fs;
+	int rc;
 
 	fs->repo = repo;
 	fs->uid = geteuid();
@@ -165,7 +166,9 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	}
 	if (roll_new(&fs->roll, err) < 0 || refresh_new(&fs->refresh, err) < 0)
 		return (-1);
-	return (refresh_first(fs, err));
+	rc = refresh_first(fs, env->snapshots, err);
+	snapshots_fini(env->snapshots);
+	return (rc);
 }
 
 static void

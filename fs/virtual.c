@@ -50,19 +50,38 @@ refresh_free(struct refresh *r)
 	free(r);
 }
 
+static void
+count_id(struct census *c, const struct snapshot_id *id)
+{
+	c->count++;
+	for (size_t i = 0; i < ID_BYTES; i++)
+		c->sum[i] ^= id->b[i];
+}
+
 static int
 count_name(void *ctx, const char *name, const struct store_stat *st,
     struct err *err)
 {
-	struct census *c = ctx;
 	const char *base = strrchr(name, '/');
-	uint8_t id[ID_BYTES];
+	struct snapshot_id id;
 
-	if (hex_parse(id, ID_BYTES, base != NULL ? base + 1 : name) < 0)
-		return (0);
-	c->count++;
-	for (size_t i = 0; i < ID_BYTES; i++)
-		c->sum[i] ^= id[i];
+	if (hex_parse(id.b, ID_BYTES, base != NULL ? base + 1 : name) == 0)
+		count_id(ctx, &id);
+	return (0);
+}
+
+/* Show what was listed, and remember its census. */
+static int
+take(struct fs *fs, struct refresh *r, const struct snapshots *snaps,
+    const struct census *c, struct err *err)
+{
+	if (roll_update(fs->roll, snaps, err) != 0)
+		return (-1);
+	r->listed = true;
+	r->count = c->count;
+	memcpy(r->sum, c->sum, ID_BYTES);
+	r->refused = snaps->refused;
+	r->full_ms = clock_mono_ms();
 	return (0);
 }
 
@@ -77,7 +96,7 @@ look(struct fs *fs, struct refresh *r, struct err *err)
 	struct census c = { 0 };
 	int rc;
 
-	if (store_list(repo_store(fs->repo), "snapshots", count_name, &c,
+	if (store_list_names(repo_store(fs->repo), "snapshots", count_name, &c,
 	    err) < 0)
 		return (-1);
 	if (r->listed && c.count == r->count &&
@@ -86,22 +105,25 @@ look(struct fs *fs, struct refresh *r, struct err *err)
 		return (0);
 	rc = repo_snapshots(fs->repo, &snaps, err);
 	if (rc == 0)
-		rc = roll_update(fs->roll, &snaps, err);
-	if (rc == 0) {
-		r->listed = true;
-		r->count = c.count;
-		memcpy(r->sum, c.sum, ID_BYTES);
-		r->refused = snaps.refused;
-		r->full_ms = clock_mono_ms();
-	}
+		rc = take(fs, r, &snaps, &c, err);
 	snapshots_fini(&snaps);
 	return (rc);
 }
 
 int
-refresh_first(struct fs *fs, struct err *err)
+refresh_first(struct fs *fs, const struct snapshots *snaps, struct err *err)
 {
-	return (look(fs, fs->refresh, err));
+	struct refresh *r = fs->refresh;
+	struct census c = { 0 };
+
+	/* What vanished while it was listed is not in it: then the next look
+	 * finds other names, and lists again. */
+	for (size_t i = 0; i < snaps->n; i++)
+		count_id(&c, &snaps->v[i].id);
+	for (size_t i = 0; i < snaps->refused; i++)
+		count_id(&c, &snaps->refused_ids[i]);
+	r->next_ms = clock_mono_ms() + REFRESH_MS;
+	return (take(fs, r, snaps, &c, err));
 }
 
 void

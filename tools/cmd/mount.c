@@ -38,7 +38,7 @@ serve(struct cmd *c, struct store *store, const struct mount_env *env,
 	struct mount_parent parent = { .fd = -1 };
 	struct mount_env one = *env;
 	struct chosen chosen;
-	struct snapshots snaps;
+	struct snapshots snaps = { 0 };
 	struct repo *repo;
 	int r;
 
@@ -54,8 +54,10 @@ serve(struct cmd *c, struct store *store, const struct mount_env *env,
 			one.snapshot = &chosen.id;
 			one.subtree = chosen.has_path ? chosen.path : NULL;
 		}
-	} else if ((r = cmd_snapshots(c, repo, &snaps, e)) == 0)
-		snapshots_fini(&snaps);
+	} else {
+		one.snapshots = &snaps;
+		r = cmd_snapshots(c, repo, &snaps, e);
+	}
 	if (r == 0 && atomic_load(signals_flag()))
 		r = err_set(e, ERR_CANCELED, "interrupted");
 	if (r == 0) {
@@ -64,6 +66,7 @@ serve(struct cmd *c, struct store *store, const struct mount_env *env,
 		r = mount_serve(repo, &one, env->foreground ? NULL : &parent,
 		    e);
 	}
+	snapshots_fini(&snaps);
 	repo_close(repo);
 	return (r);
 }
