@@ -28,11 +28,16 @@ def aside(base, path):
         os.rename(path, os.path.join(_old(base), str(len(os.listdir(_old(base))))))
 
 
+def removed(base):
+    """From now on what was removed here is recent."""
+    with open(_stamp(base), "w"):
+        pass
+
+
 def clear(base):
     """The end of the run: remove them all."""
     subprocess.run(["rm", "-rf", "--one-file-system", _old(base)], check=False)
-    with open(_stamp(base), "w"):
-        pass
+    removed(base)
 
 
 def settle(base, say):

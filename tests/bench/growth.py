@@ -6,7 +6,7 @@ import subprocess
 import corpus
 import edit
 import report as layout
-from aside import aside
+from aside import aside, removed, settle
 from measure import apart
 from tools import Vitrine
 
@@ -120,6 +120,9 @@ def snapshots(base, work, scale, say):
     subprocess.run(["cp", "-a", top, tree], check=True)
     say(f"growth: {SNAPSHOTS} snapshots")
     of = {str(n): filled(base, f"{work}-{n}", tree, n) for n in (FEW, SNAPSHOTS)}
+    # A thousand runs removed thousands of leases and temporary files.
+    removed(base)
+    settle(base, say)
     got = {n: {} for n in of}
     for i in range(5):
         for step in steps(of[str(FEW)], tree, i):
