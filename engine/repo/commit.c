@@ -3,7 +3,7 @@
  *
  *	put pending/ID		from now on a collector counts this as a root
  *	list pending/, snapshots/	has somebody else the same number?  Then
- *				take it back and begin again (turn.c)
+ *				wait, or take it back and begin again (turn.c)
  *	list condemned/		what is being deleted was decided before it
  *				could see us
  *	(look at each pack)	if our lease lapsed: it may be deleted already
@@ -22,17 +22,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "engine/crypto/rnd.h"
 #include "engine/repo/state.h"
-
-#define TURNS		8	/* ... so that what a dead run left behind
-				 * under pending/ holds up nobody for long */
-#define TURN_MS		100	/* before the second; then twice as much */
-#define TURN_MAX_MS	600
-#define COMMIT_TAKEN	1	/* another has the number */
 
 static int
 list_snapshots(struct session *s, struct err *e)
@@ -354,18 +346,20 @@ withdraw(struct session *s, const uint8_t id[ID_BYTES], struct err *e)
 }
 
 static int
-publish(struct session *s, const struct manifest *m, const struct buf *object,
-    bool last, session_packs_fn *packs, void *ctx, uint8_t id[ID_BYTES],
-    struct err *e)
+publish(struct session *s, const struct manifest *m, struct turn *turn,
+    const struct buf *object, session_packs_fn *packs, void *ctx,
+    uint8_t id[ID_BYTES], struct err *e)
 {
+	bool full = keyring_role(s->repo->ring) == ROLE_FULL;
 	struct err again = ERR_INIT;
 	uint8_t pending[ID_BYTES];
 	int ret;
 
+	if (full && (ret = turn_ask(turn, s, m, e)) != 0)
+		return (ret);
 	if (object_put(s->repo->store, "pending", object, pending, e) != 0)
 		return (-1);
-	ret = last || keyring_role(s->repo->ring) != ROLE_FULL ? 0 :
-	    turn_is_taken(s, m, pending, e);
+	ret = full ? turn_stand(turn, s, m, pending, e) : 0;
 	if (ret == 0)
 		ret = look_at_packs(s, packs, ctx, e);
 	if (ret != 0) {
@@ -459,7 +453,7 @@ remember_done(struct session *s, const struct manifest *m,
 }
 
 static int
-try_commit(struct session *s, struct manifest *m, bool last,
+try_commit(struct session *s, struct manifest *m, struct turn *turn,
     session_packs_fn *packs, void *ctx, struct snapshot_id *out, struct err *e)
 {
 	struct buf object = BUF_INIT;
@@ -469,24 +463,10 @@ try_commit(struct session *s, struct manifest *m, bool last,
 		hash_bytes(out->b, object.data, object.len);
 		if (keyring_role(s->repo->ring) != ROLE_FULL)
 			remember_try(s, m, out);
-		ret = publish(s, m, &object, last, packs, ctx, out->b, e);
+		ret = publish(s, m, turn, &object, packs, ctx, out->b, e);
 	}
 	buf_fini(&object);
 	return (ret);
-}
-
-/* A random time, longer each time, so that two don't meet again. */
-static void
-wait_for_turn(unsigned turn)
-{
-	uint32_t ms = (uint32_t)TURN_MS << turn;
-	struct timespec nap;
-
-	if (ms > TURN_MAX_MS)
-		ms = TURN_MAX_MS;
-	ms = ms / 2 + rnd_below(ms / 2);
-	nap = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
-	(void)nanosleep(&nap, NULL);
 }
 
 int
@@ -494,13 +474,14 @@ session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
     void *ctx, struct snapshot_id *out, struct err *e)
 {
 	struct snapshot_id id;
-	int held = state_hold(s->repo), ret = COMMIT_TAKEN;
+	int held = state_hold(s->repo), ret;
+	struct turn turn;
 
-	for (unsigned turn = 0; turn < TURNS && ret == COMMIT_TAKEN; turn++) {
-		if (turn > 0)
-			wait_for_turn(turn - 1);
-		ret = try_commit(s, m, turn == TURNS - 1, packs, ctx, &id, e);
-	}
+	turn_init(&turn);
+	while ((ret = try_commit(s, m, &turn, packs, ctx, &id, e)) ==
+	    TURN_TAKEN)
+		turn_wait(&turn);
+	turn_fini(&turn);
 	if (ret == 0) {
 		remember_done(s, m, &id);
 		*out = id;

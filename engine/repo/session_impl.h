@@ -48,11 +48,31 @@ void session_kept(struct session *);
  * may have taken for our death? */
 bool lease_has_lapsed(struct session *);
 
-/* turn.c: full keys, with the manifest in pending/ID: has another writer put
- * the same number of the lineage there, or committed it?  1, 0; the session's
- * list is that of now. */
-int turn_is_taken(struct session *, const struct manifest *,
+/*
+ * turn.c: whose turn it is to take the next number of a lineage.  Full keys
+ * only.  One commit's, over all its tries.
+ */
+struct heard;
+struct turn {
+	unsigned tries;			/* that were in vain */
+	uint64_t begun_ms;
+	struct registry writers;
+	struct heard *heard;		/* owned; pending objects, read */
+	size_t nheard, cap;
+};
+#define TURN_TAKEN	1	/* another has the number: begin again */
+void turn_init(struct turn *);
+void turn_fini(struct turn *);
+/* Before pending/ID is put: is somebody there?  0, TURN_TAKEN. */
+int turn_ask(struct turn *, struct session *, const struct manifest *,
+    struct err *);
+/* With the manifest in pending/ID: waits until the number is ours (0) or
+ * another's (TURN_TAKEN: take pending/ID back); the session's list is that of
+ * now. */
+int turn_stand(struct turn *, struct session *, const struct manifest *,
     const uint8_t own[ID_BYTES], struct err *);
+/* A random time, longer each time, before the next try. */
+void turn_wait(struct turn *);
 
 /* Every condemned object whose state is at least `state': its packs, added.  A
  * collector's object that can't be read is an error: what it names is being

@@ -130,19 +130,32 @@ test_condemned_unreadable(void **state)
 	repo_close(r);
 }
 
-/* A store in which pending vanishes before we look. */
+/* A store in which pending vanishes before we look, or that is far away. */
 struct eater {
 	struct store base;
 	struct store *inner;
 	bool eat;
+	unsigned far_ms;		/* a call */
+	unsigned looks;			/* how often pending/ was listed */
 };
+
+static struct store *
+travel(struct store *s)
+{
+	struct eater *x = (struct eater *)(void *)s;
+
+	if (x->far_ms > 0)
+		(void)usleep(x->far_ms * 1000);
+	return (x->inner);
+}
+
 static int
 eater_put(struct store *s, const char *name, const void *p, size_t len,
     struct err *e)
 {
 	struct eater *x = (struct eater *)(void *)s;
 	char cmd[200];
-	int ret = store_put(x->inner, name, p, len, e);
+	int ret = store_put(travel(s), name, p, len, e);
 
 	if (x->eat && strncmp(name, "snapshots/", 10) == 0) {
 		(void)snprintf(cmd, sizeof(cmd), "rm -f %s/pending/*", dir);
@@ -158,34 +171,45 @@ eater_close(struct store *s)
 	store_close(x->inner);
 	free(x);
 }
-#define IN(s) (((struct eater *)(void *)(s))->inner)
 static int
 eater_read(struct store *s, const char *n, uint64_t o, void *d, size_t l,
     size_t *g, struct err *e)
 {
-	return (store_read(IN(s), n, o, d, l, g, e));
+	return (store_read(travel(s), n, o, d, l, g, e));
 }
 static int
 eater_stat(struct store *s, const char *n, struct store_stat *st,
     struct err *e)
 {
-	return (store_stat(IN(s), n, st, e));
+	return (store_stat(travel(s), n, st, e));
 }
 static int
 eater_list(struct store *s, const char *p, store_list_fn *fn, void *ctx,
     struct err *e)
 {
-	return (store_list(IN(s), p, fn, ctx, e));
+	((struct eater *)(void *)s)->looks += strcmp(p, "pending") == 0;
+	return (store_list(travel(s), p, fn, ctx, e));
 }
 static int
 eater_remove(struct store *s, const char *n, struct err *e)
 {
-	return (store_remove(IN(s), n, e));
+	return (store_remove(travel(s), n, e));
 }
 static const struct store_ops eater_ops = {
 	.close = eater_close, .read = eater_read, .stat = eater_stat,
 	.put = eater_put, .list = eater_list, .remove = eater_remove
 };
+
+static struct eater *
+eater_new(void)
+{
+	struct eater *x = calloc(1, sizeof(*x));
+
+	assert_non_null(x);
+	x->base.ops = &eater_ops;
+	x->inner = store_there(NULL);
+	return (x);
+}
 
 static void
 test_pending_vanishes(void **state)
@@ -197,9 +221,7 @@ test_pending_vanishes(void **state)
 	struct repo *r;
 
 	make_repo();
-	x = calloc(1, sizeof(*x));
-	x->base.ops = &eater_ops;
-	x->inner = store_there(NULL);
+	x = eater_new();
 	assert_int_equal(repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env,
 	    &e), 0);
 	x->eat = true;
@@ -322,70 +344,129 @@ test_commit_faults(void **state)
  * Several users, none of whom knows the others' state, commit to one lineage at
  * one time: each gets a number of its own.
  */
-#define USERS	4
+#define USERS_MAX	20
+
+struct user {
+	pthread_t thread;
+	unsigned far_ms, commits;
+	int rc;
+};
 
 static void *
 use_it(void *arg)
 {
 	struct repo_env env = { .log = &logger, .memory_bytes = 64 << 20 };
+	struct eater *x = eater_new();
 	struct snapshot_id id;
 	struct repo *r = NULL;
 	struct err e = ERR_INIT;
-	int *rc = arg;
+	struct user *u = arg;
 
-	*rc = repo_open(&r, store_there(NULL), SLOT_KEY_FILE, &pass, &env, &e);
-	for (int i = 0; i < 2 && *rc == 0; i++)
-		*rc = try_commit(r, "host", "/home", &id, &e);
-	if (*rc != 0)
+	x->far_ms = u->far_ms;
+	u->rc = repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env, &e);
+	for (unsigned i = 0; i < u->commits && u->rc == 0; i++)
+		u->rc = try_commit(r, "host", "/home", &id, &e);
+	if (u->rc != 0)
 		print_error("%s\n", err_text(&e));
 	repo_close(r);
 	return (NULL);
 }
 
 static void
-test_one_number_each(void **state)
+at_one_time(size_t n, struct user how)
 {
-	pthread_t users[USERS];
-	int rc[USERS];
+	struct user users[USERS_MAX];
 	struct repo *r;
 
 	make_repo();
-	for (int i = 0; i < USERS; i++)
-		assert_int_equal(pthread_create(&users[i], NULL, use_it,
-		    &rc[i]), 0);
-	for (int i = 0; i < USERS; i++) {
-		assert_int_equal(pthread_join(users[i], NULL), 0);
-		assert_int_equal(rc[i], 0);
+	for (size_t i = 0; i < n; i++) {
+		users[i] = how;
+		assert_int_equal(pthread_create(&users[i].thread, NULL, use_it,
+		    &users[i]), 0);
+	}
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(pthread_join(users[i].thread, NULL), 0);
+		assert_int_equal(users[i].rc, 0);
 	}
 	r = open_repo();
 	assert_int_equal(check_lies(r), 0);
+	assert_int_equal(count_objects("snapshots"), n * how.commits);
+	assert_int_equal(count_objects("pending"), 0);
 	repo_close(r);
 }
 
-/* What a dead run left under pending/ holds up nobody. */
 static void
-test_left_pending(void **state)
+test_one_number_each(void **state)
 {
-	struct snapshot_id id, a;
+	at_one_time(4, (struct user){ .commits = 2 });
+}
+
+/* Nightly jobs that begin together, at a store that answers late: while one
+ * looks whether it is alone, the others have come. */
+static void
+test_many_far_away(void **state)
+{
+	at_one_time(USERS_MAX, (struct user){ .commits = 1, .far_ms = 20 });
+}
+
+/*
+ * A dead run left its manifest under pending/, and its lease too if it was
+ * killed.  How often must the next one look before it goes on?
+ */
+static unsigned
+looks_past_dead(bool was_killed)
+{
+	struct repo_env env = environment();
 	struct buf object = BUF_INIT;
+	struct registry writers = { 0 };
 	struct err e = ERR_INIT;
+	struct eater *x = NULL;
+	struct snapshot_id id, a;
+	char name[128], run[RUN_HEX];
+	struct manifest m;
 	struct repo *r;
+	unsigned looks;
 
 	make_repo();
 	r = open_repo();
 	a = commit(r, "host", "/home");
+	assert_int_equal(manifest_load(r, &writers, &a, &m, &e), 0);
+	registry_fini(&writers);
 	assert_int_equal(object_load(repo_store(r), "snapshots", a.b,
 	    SEALED_MAX, &object, &e), 0);
 	remove_object("snapshots", a.b);
 	repo_close(r);
 	run_command("rm -rf", states, "");
-	r = open_repo();
+	x = eater_new();
+	assert_int_equal(repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env,
+	    &e), 0);
 	assert_int_equal(object_put(repo_store(r), "pending", &object, id.b,
 	    &e), 0);
+	(void)snprintf(name, sizeof(name), "leases/%s-00000003",
+	    hex_emit(run, m.run.b, sizeof(m.run.b)));
+	if (was_killed)
+		assert_int_equal(store_put(repo_store(r), name, "x", 1, &e),
+		    0);
+	x->looks = 0;
 	(void)commit(r, "host", "/home");
+	looks = x->looks;
 	assert_int_equal(check_lies(r), 0);
+	manifest_fini(&m);
 	buf_fini(&object);
 	repo_close(r);
+	return (looks);
+}
+
+static void
+test_left_pending(void **state)
+{
+	assert_int_equal(looks_past_dead(false), 1);
+}
+
+static void
+test_killed_pending(void **state)
+{
+	assert_true(looks_past_dead(true) > 1);
 }
 
 int
@@ -396,7 +477,8 @@ main(void)
 		T(test_banned), T(test_deleting),
 		T(test_condemned_unreadable), T(test_pending_vanishes),
 		T(test_lapsed), T(test_renewal), T(test_commit_faults),
-		T(test_one_number_each), T(test_left_pending)
+		T(test_one_number_each), T(test_many_far_away),
+		T(test_left_pending), T(test_killed_pending)
 	};
 
 	if (sodium_init() < 0)
