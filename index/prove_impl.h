@@ -106,6 +106,27 @@ prove_odd(void)
 	return (PROVE_UNPROVEN);
 }
 
+/* The file (prove_file.c).  What each block is, into now.ids. */
+int prove_identify(struct prove *, struct err *);
+uint64_t prove_block(const struct prove *, uint64_t page);
+/* Is the block what it was in the catalog before? */
+bool prove_same_block(const struct prove *, uint64_t block);
+/* A page has one use. */
+int prove_use(struct prove *, uint64_t page);
+/* A page for good, beside the copies. */
+int prove_read(struct prove *, struct catalog *, uint64_t page,
+    uint8_t dst[BTREE_PAGE], struct err *);
+/* Of the first page: the file's header, as far as SQLite lives by it; where the
+ * trees begin; the free pages, which are used for that. */
+bool prove_head(const struct prove *, const uint8_t *first);
+int prove_find_roots(struct prove *, const uint8_t *first);
+int prove_free_pages(struct prove *, const uint8_t *first, struct err *);
+/* Last: every page is of some use, and every block can be read. */
+int prove_whole_file(struct prove *, struct err *);
+
+/* Every tree (prove_trees.c): its pages are used, and noted. */
+int prove_trees(struct prove *, struct err *);
+
 /* One page of the catalog at hand (prove_find.c): from the copies, or read. */
 int prove_page(struct prove *, uint64_t no, struct bpage *, struct err *);
 /* A row of a table; FIND_NONE.  The values point into a copy: until the next
