@@ -1,10 +1,10 @@
 /*
  * Reading the blocks of a stored catalog.  A block is looked for in the cache
  * of decoded blocks, then in the local plain file, then made from its chain
- * out of the store.  Nothing is believed before its hash under the domain's id
- * key was compared with the map's, and the map's pages with what names them,
- * up to the manifest: so the local files may be torn, stale or somebody
- * else's.
+ * (block_map.c) out of the store (block_load.c).  Nothing is believed before
+ * its hash under the domain's id key was compared with the map's, and the map's
+ * pages with what names them, up to the manifest: so the local files may be
+ * torn, stale or somebody else's.
  *
  * Invariants:
  *  1. The caches hold verified blocks and map pages, nothing else.
@@ -12,167 +12,19 @@
  */
 #include "index/blocks.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include "engine/base/io.h"
-#include "index/block_cache.h"
+#include "index/blocks_impl.h"
 
 #define SLOTS_MIN	8
-#define PAGE_SLOTS	48	/* map pages held: at most 32 KiB each */
-#define DECODERS	8
 #define PACK_PAGES_MAX	32768
 #define AHEAD_BLOCKS	16	/* looked at behind one that was missed */
 #define AHEAD_FRAMES	3	/* asked for, of those that they lie in */
-
-struct page_slot {			/* a parsed map page */
-	unsigned level;			/* 0: empty */
-	uint64_t no;
-	uint64_t used;
-	void *entries;			/* struct chain or struct mref; owned */
-};
-
-struct blocks_state {
-	struct fetch *fetch;
-	uint8_t *key;			/* the domain's id key; sodium_malloc */
-	uint64_t size;
-	uint64_t count;
-	unsigned levels;
-	struct mref root;
-	struct pack_info *packs;	/* owned */
-	size_t npacks;
-	int plain, image[2];		/* the local files, or -1 */
-
-	struct block_cache *cache;
-	pthread_mutex_t lock;		/* of all below */
-	struct page_slot map[PAGE_SLOTS];
-	uint64_t tick;
-	ZSTD_DCtx *decoders[DECODERS];
-	unsigned ndecoders;
-};
-
-static int
-corrupt(struct err *e, const char *what)
-{
-	return (err_set(e, ERR_CORRUPT, "%s", what));
-}
-
-/* Decoders are lent, so that a block costs no new context. */
-static ZSTD_DCtx *
-decoder_get(struct blocks_state *s)
-{
-	ZSTD_DCtx *d = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	if (s->ndecoders > 0)
-		d = s->decoders[--s->ndecoders];
-	pthread_mutex_unlock(&s->lock);
-	return (d != NULL ? d : ZSTD_createDCtx());
-}
-
-static void
-decoder_put(struct blocks_state *s, ZSTD_DCtx *d)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->ndecoders < DECODERS) {
-		s->decoders[s->ndecoders++] = d;
-		d = NULL;
-	}
-	pthread_mutex_unlock(&s->lock);
-	(void)ZSTD_freeDCtx(d);
-}
-
-static bool
-hash_holds(const struct blocks_state *s, const struct chunk_id *want,
-    const void *bytes, size_t len)
-{
-	uint8_t have[HASH_BYTES];
-
-	hash_keyed(have, s->key, bytes, len);
-	return (id_equal(have, want->b));
-}
-
-/* Decode a delta over its prefix; the length, or 0. */
-static size_t
-undelta(struct blocks_state *s, const void *delta, size_t len,
-    const uint8_t *prefix, size_t plen, uint8_t *dst)
-{
-	ZSTD_DCtx *d = decoder_get(s);
-	size_t n;
-
-	if (d == NULL)
-		return (0);
-	(void)ZSTD_DCtx_reset(d, ZSTD_reset_session_and_parameters);
-	n = ZSTD_DCtx_refPrefix(d, prefix, plen);
-	if (!ZSTD_isError(n))
-		n = ZSTD_decompressDCtx(d, dst, CATALOG_BLOCK_BYTES, delta,
-		    len);
-	decoder_put(s, d);
-	return (ZSTD_isError(n) ? 0 : n);
-}
-
-/*
- * Load what an mref names from one of its places into dst: itself, or (with a
- * prefix) the block that the delta makes of the prefix.
- */
-static int
-load_place(struct blocks_state *s, const struct mref *m, unsigned which,
-    const uint8_t *prefix, size_t plen, uint8_t *dst, size_t max, size_t *len,
-    struct err *e)
-{
-	const struct mplace *p = &m->place[which];
-	struct fetched *ref = NULL;
-	const uint8_t *data;
-	bool known;
-	size_t n;
-	int r = -1;
-
-	if (p->pack >= s->npacks)
-		return (corrupt(e, "a pack that the list doesn't have"));
-	if (fetch_meta(s->fetch, &s->packs[p->pack], &p->frame, p->slot,
-	    prefix == NULL ? &m->hash : NULL, &ref, &data, &n, e) != 0)
-		return (-1);
-	known = prefix == NULL && fetch_was_hashed(ref);
-	if (prefix != NULL)
-		n = undelta(s, data, n, prefix, plen, dst);
-	else if (n <= max)
-		memcpy(dst, data, n);
-	else
-		n = 0;
-	if (n == 0)
-		(void)corrupt(e, "a block that can't be decoded");
-	else if (!known && !hash_holds(s, &m->hash, dst, n))
-		(void)corrupt(e, "a block with another hash");
-	else {
-		*len = n;
-		r = 0;
-	}
-	fetch_put(s->fetch, ref);
-	return (r);
-}
-
-/* The same from whichever place verifies; the first one's error if none. */
-static int
-load(struct blocks_state *s, const struct mref *m, const uint8_t *prefix,
-    size_t plen, uint8_t *dst, size_t max, size_t *len, struct err *e)
-{
-	struct err second = ERR_INIT;
-
-	if (load_place(s, m, 0, prefix, plen, dst, max, len, e) == 0)
-		return (0);
-	if (m->place[1].pack == MPLACE_NONE)
-		return (-1);
-	if (load_place(s, m, 1, prefix, plen, dst, max, len, &second) != 0)
-		return (-1);
-	err_init(e);
-	return (0);
-}
 
 /* Pages of the pack list name packs behind them: the last comes first. */
 static int
@@ -191,10 +43,11 @@ load_pack_pages(struct blocks_state *s, const struct catalog_root *root,
 		uint32_t past = (p + 1) * PACK_PAGE_RECORDS;
 
 		if (m->place[0].pack < past || (m->place[1].pack < past)) {
-			(void)corrupt(e, "a pack list that names itself");
+			(void)err_set(e, ERR_CORRUPT,
+			    "a pack list that names itself");
 			goto out;
 		}
-		if (load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len,
+		if (blocks_load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len,
 		    e) != 0)
 			goto out;
 		rd_init(&r, bytes, len);
@@ -202,7 +55,7 @@ load_pack_pages(struct blocks_state *s, const struct catalog_root *root,
 			pack_info_parse(&s->packs[p * PACK_PAGE_RECORDS + i],
 			    &r);
 		if (!rd_end(&r)) {
-			(void)corrupt(e, "a malformed pack list");
+			(void)err_set(e, ERR_CORRUPT, "a malformed pack list");
 			goto out;
 		}
 	}
@@ -217,7 +70,8 @@ load_packs(struct blocks_state *s, const struct catalog_root *root,
     uint32_t domain, struct err *e)
 {
 	if (root->npages > PACK_PAGES_MAX || root->ntail > MANIFEST_PACKS_MAX)
-		return (corrupt(e, "a pack list that is too long"));
+		return (err_set(e, ERR_CORRUPT,
+		    "a pack list that is too long"));
 	s->npacks = (size_t)root->npages * PACK_PAGE_RECORDS + root->ntail;
 	s->packs = calloc(s->npacks + 1, sizeof(*s->packs));
 	if (s->packs == NULL)
@@ -230,124 +84,9 @@ load_packs(struct blocks_state *s, const struct catalog_root *root,
 	for (size_t i = 0; i < s->npacks; i++)
 		if (s->packs[i].kind != OBJECT_PACK_META ||
 		    s->packs[i].domain != domain)
-			return (corrupt(e, "a pack list with a strange pack"));
+			return (err_set(e, ERR_CORRUPT,
+			    "a pack list with a strange pack"));
 	return (0);
-}
-
-/* Under the lock: the slot of a map page, or NULL. */
-static struct page_slot *
-page_find(struct blocks_state *s, unsigned level, uint64_t no)
-{
-	for (size_t i = 0; i < PAGE_SLOTS; i++)
-		if (s->map[i].level == level && s->map[i].no == no) {
-			s->map[i].used = ++s->tick;
-			return (&s->map[i]);
-		}
-	return (NULL);
-}
-
-static void
-page_keep(struct blocks_state *s, unsigned level, uint64_t no, void *entries)
-{
-	struct page_slot *v = &s->map[0];
-
-	if (page_find(s, level, no) != NULL) {
-		free(entries);
-		return;
-	}
-	for (size_t i = 1; i < PAGE_SLOTS; i++)
-		if (s->map[i].used < v->used)
-			v = &s->map[i];
-	free(v->entries);
-	*v = (struct page_slot){ .level = level, .no = no,
-	    .used = ++s->tick, .entries = entries };
-}
-
-static int
-page_load(struct blocks_state *s, unsigned level, uint64_t no,
-    const struct mref *m, struct err *e)
-{
-	size_t n = map_entries(s->count, level, no), len = 0;
-	uint8_t *bytes = malloc(CATALOG_BLOCK_BYTES);
-	void *entries = calloc(n, level == 1 ? sizeof(struct chain) :
-	    sizeof(struct mref));
-	int r = -1;
-
-	if (bytes == NULL || entries == NULL) {
-		(void)err_set(e, ERR_NOMEM, "out of memory");
-		goto out;
-	}
-	if (load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len, e) != 0) {
-		(void)err_wrap(e, "the catalog's map");
-		goto out;
-	}
-	r = level == 1 ? map_parse_leaf(entries, n, bytes, len) :
-	    map_parse_inner(entries, n, bytes, len);
-	if (r != 0) {
-		(void)corrupt(e, "a malformed map of a catalog");
-		goto out;
-	}
-	pthread_mutex_lock(&s->lock);
-	page_keep(s, level, no, entries);
-	pthread_mutex_unlock(&s->lock);
-	entries = NULL;
-out:
-	free(bytes);
-	free(entries);
-	return (r);
-}
-
-/* Entry `at' of a map page, copied into dst. */
-static int
-page_entry(struct blocks_state *s, unsigned level, uint64_t no, size_t at,
-    void *dst, struct err *e)
-{
-	size_t each = level == 1 ? sizeof(struct chain) : sizeof(struct mref);
-	struct page_slot *p;
-	struct mref m;
-
-	for (unsigned tries = 0; tries < 4; tries++) {
-		pthread_mutex_lock(&s->lock);
-		p = page_find(s, level, no);
-		if (p != NULL)
-			memcpy(dst, (uint8_t *)p->entries + at * each, each);
-		pthread_mutex_unlock(&s->lock);
-		if (p != NULL)
-			return (0);
-		if (level == s->levels)
-			m = s->root;
-		else if (page_entry(s, level + 1, no / MAP_FANOUT,
-		    no % MAP_FANOUT, &m, e) != 0)
-			return (-1);
-		if (page_load(s, level, no, &m, e) != 0)
-			return (-1);
-	}
-	/* Loaded and driven out again by others, four times. */
-	return (err_set(e, ERR_LIMIT, "too many readers of one catalog"));
-}
-
-int
-blocks_chain(struct blocks *b, uint64_t i, struct chain *out, struct err *e)
-{
-	if (i >= b->s->count)
-		return (corrupt(e, "a block beyond the catalog's end"));
-	return (page_entry(b->s, 1, i / MAP_FANOUT, i % MAP_FANOUT, out, e));
-}
-
-int
-blocks_page_ref(struct blocks *b, unsigned level, uint64_t no,
-    struct mref *out, struct err *e)
-{
-	struct blocks_state *s = b->s;
-
-	if (level > s->levels || no >= map_pages(s->count, level))
-		return (1);
-	if (level == s->levels) {
-		*out = s->root;
-		return (0);
-	}
-	return (page_entry(s, level + 1, no / MAP_FANOUT, no % MAP_FANOUT,
-	    out, e));
 }
 
 /* A block or image out of a local file, if it is there and right. */
@@ -361,7 +100,7 @@ local(struct blocks_state *s, int fd, uint64_t i, const struct chunk_id *want,
 	if (fd < 0 || io_pread(fd, dst, len, i * CATALOG_BLOCK_BYTES, &got,
 	    &e) != 0 || got != len)
 		return (false);
-	return (hash_holds(s, want, dst, len));
+	return (blocks_hash_holds(s, want, dst, len));
 }
 
 int
@@ -383,31 +122,17 @@ blocks_image(struct blocks *b, uint64_t i, const struct chain *c,
 	if (prefix == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if (steps == 1) {
-		if (load(s, &c->ref[0], NULL, 0, dst, CATALOG_BLOCK_BYTES, len,
-		    e) != 0)
+		if (blocks_load(s, &c->ref[0], NULL, 0, dst,
+		    CATALOG_BLOCK_BYTES, len, e) != 0)
 			goto out;
 	} else if (blocks_image(b, i, c, steps - 1, prefix, &n, e) != 0 ||
-	    load(s, &c->ref[steps - 1], prefix, n, dst, CATALOG_BLOCK_BYTES,
-	    len, e) != 0)
+	    blocks_load(s, &c->ref[steps - 1], prefix, n, dst,
+	    CATALOG_BLOCK_BYTES, len, e) != 0)
 		goto out;
 	r = 0;
 out:
 	free(prefix);
 	return (r);
-}
-
-/* The chain of a block whose map page is at hand. */
-static bool
-chain_at_hand(struct blocks_state *s, uint64_t i, struct chain *c)
-{
-	const struct page_slot *p;
-
-	pthread_mutex_lock(&s->lock);
-	p = page_find(s, 1, i / MAP_FANOUT);
-	if (p != NULL)
-		*c = ((const struct chain *)p->entries)[i % MAP_FANOUT];
-	pthread_mutex_unlock(&s->lock);
-	return (p != NULL);
 }
 
 /*
@@ -428,7 +153,7 @@ look_ahead(struct blocks_state *s, uint64_t i)
 	    asked < AHEAD_FRAMES; k++) {
 		if (block_cache_has(s->cache, k))
 			continue;
-		if (!chain_at_hand(s, k, &c))
+		if (!blocks_chain_at_hand(s, k, &c))
 			return;
 		for (unsigned d = 0; d < c.depth; d++) {
 			const struct mplace *p = &c.ref[d].place[0];
@@ -465,7 +190,7 @@ blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
 		(void)err_wrap(e, "block %llu of a catalog",
 		    (unsigned long long)i);
 	else if (len != blocks_len(b, i))
-		(void)corrupt(e, "a block of the wrong length");
+		(void)err_set(e, ERR_CORRUPT, "a block of the wrong length");
 	else {
 		memcpy(dst, image, len);
 		r = 0;
@@ -577,13 +302,15 @@ state_init(struct blocks_state *s, const struct catalog_root *root,
 	if (root->size_bytes == 0 ||
 	    root->size_bytes % CATALOG_PAGE_BYTES != 0 ||
 	    root->size_bytes > (uint64_t)INT64_MAX)
-		return (corrupt(e, "a catalog of an impossible size"));
+		return (err_set(e, ERR_CORRUPT,
+		    "a catalog of an impossible size"));
 	s->size = root->size_bytes;
 	s->count = s->size / CATALOG_BLOCK_BYTES +
 	    (s->size % CATALOG_BLOCK_BYTES != 0);
 	s->levels = map_levels(s->count);
 	if (s->levels != root->levels || s->levels > MAP_LEVELS_MAX)
-		return (corrupt(e, "a catalog's map has the wrong levels"));
+		return (err_set(e, ERR_CORRUPT,
+		    "a catalog's map has the wrong levels"));
 	s->root = root->map;
 	if (cache_bytes / CATALOG_BLOCK_BYTES < SLOTS_MIN)
 		cache_bytes = (size_t)SLOTS_MIN * CATALOG_BLOCK_BYTES;

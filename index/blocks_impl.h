@@ -1,0 +1,55 @@
+#ifndef VITRINE_INDEX_BLOCKS_IMPL_H
+#define VITRINE_INDEX_BLOCKS_IMPL_H
+
+#include <pthread.h>
+#include <zstd.h>
+
+#include "index/block_cache.h"
+#include "index/blocks.h"
+
+/* Shared by the files that read a stored catalog's blocks; not for callers. */
+
+#define PAGE_SLOTS	48	/* map pages held: at most 32 KiB each */
+#define DECODERS	8
+
+struct page_slot {			/* a parsed map page */
+	unsigned level;			/* 0: empty */
+	uint64_t no;
+	uint64_t used;
+	void *entries;			/* struct chain or struct mref; owned */
+};
+
+struct blocks_state {
+	struct fetch *fetch;
+	uint8_t *key;			/* the domain's id key; sodium_malloc */
+	uint64_t size;
+	uint64_t count;
+	unsigned levels;
+	struct mref root;
+	struct pack_info *packs;	/* owned */
+	size_t npacks;
+	int plain, image[2];		/* the local files, or -1 */
+
+	struct block_cache *cache;
+	pthread_mutex_t lock;		/* of all below */
+	struct page_slot map[PAGE_SLOTS];
+	uint64_t tick;
+	ZSTD_DCtx *decoders[DECODERS];
+	unsigned ndecoders;
+};
+
+/* Does it have this hash under the domain's id key? */
+bool blocks_hash_holds(const struct blocks_state *, const struct chunk_id *want,
+    const void *bytes, size_t len);
+/*
+ * block_load.c: load what an mref names into dst, from whichever of its places
+ * verifies: itself, or (with a prefix) the block that the delta makes of the
+ * prefix.  *len is at most max.
+ */
+int blocks_load(struct blocks_state *, const struct mref *,
+    const uint8_t *prefix, size_t plen, uint8_t *dst, size_t max, size_t *len,
+    struct err *);
+/* block_map.c: the chain of a block whose map page is at hand. */
+bool blocks_chain_at_hand(struct blocks_state *, uint64_t i, struct chain *);
+
+#endif
