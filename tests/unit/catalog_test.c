@@ -423,6 +423,54 @@ say_fault(void *ctx, const char *path, const char *text)
 	print_message("fault: %s: %s\n", path, text);
 }
 
+static bool
+is_small(const struct mnode *n, uint64_t max_bytes)
+{
+	return (n->alive && n->e.kind == ENTRY_FILE && n->next == 1 &&
+	    !n->ext[0].hole && n->ext[0].len <= max_bytes);
+}
+
+/* Files of one chunk, a few rows at a time: all, once, and by their numbers. */
+static void
+compare_small(struct catalog *c, const struct model *m, uint64_t max_bytes,
+    size_t rows)
+{
+	struct small_file v[64];
+	struct err e = ERR_INIT;
+	uint64_t after = 0, last;
+	size_t n, k, left = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		left += is_small(&m->nodes[i], max_bytes);
+	for (;; after = last) {
+		OK(catalog_small_files(c, after, max_bytes, v, rows, &n, &last,
+		    &e));
+		assert_true(n <= rows && last >= after);
+		if (last == after)
+			break;
+		for (size_t i = 0; i < n; i++, left--) {
+			assert_true(v[i].ino > (i > 0 ? v[i - 1].ino : after));
+			assert_true(v[i].ino <= last);
+			for (k = 0; k < m->n; k++)
+				if (m->nodes[k].alive &&
+				    m->nodes[k].e.ino == v[i].ino)
+					break;
+			assert_true(k < m->n);
+			assert_true(is_small(&m->nodes[k], max_bytes));
+			assert_int_equal(v[i].x.off, 0);
+			assert_int_equal(v[i].x.len, m->nodes[k].ext[0].len);
+			assert_memory_equal(&v[i].x.id, &m->nodes[k].ext[0].id,
+			    sizeof(v[i].x.id));
+		}
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(left, 0);
+	OK(catalog_small_files(c, UINT64_MAX, max_bytes, v, rows, &n, &last,
+	    &e));
+	assert_int_equal(n, 0);
+	assert_true(last == UINT64_MAX);
+}
+
 static void
 compare(struct fixture *f, struct model *m, const struct manifest *mf,
     bool use_cache)
@@ -451,6 +499,8 @@ compare(struct fixture *f, struct model *m, const struct manifest *mf,
 	}
 	OK(catalog_walk(x.c, CATALOG_ROOT_INO, count_entry, &seen, &e));
 	assert_int_equal(seen, names);
+	compare_small(x.c, m, 700, 64);
+	compare_small(x.c, m, 300, 7);
 	OK(catalog_verify(x.c, say_fault, NULL, &faults, &e));
 	assert_int_equal(faults, 0);
 	catalog_close(x.c);
