@@ -91,7 +91,13 @@ before=$(count)
 fails 1 vitrine backup "$T/empty"
 says 'nothing to back up: only empty directories in .*/empty: is a file system'
 fails 1 vitrine backup --exclude '*' "$S"
-says 'after the excludes'
+says 'after the excludes [(]--allow-empty'
+mkdir "$T/large"
+head -c 5000 /dev/zero >"$T/large/f"
+fails 1 vitrine backup --exclude-larger-than 4K "$T/large"
+says 'in .*/large, after --exclude-larger-than [(]--allow-empty'
+fails 1 vitrine backup --exclude-larger-than 4K --exclude x "$T/large"
+says 'after the excludes and --exclude-larger-than [(]--allow-empty'
 is "$(count)" "$before"
 ok vitrine backup --allow-empty "$T/empty"
 

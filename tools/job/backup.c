@@ -429,6 +429,30 @@ open_all(struct backup *b, const struct manifest *m, bool use_parent,
 	return (open_build(b, m, use_parent && b->env->parent == NULL, e));
 }
 
+/* Most often something was not mounted, or more was left out than was meant. */
+static int
+is_empty(const struct backup *b, struct err *e)
+{
+	const char *one = b->roots.n == 1 ? b->roots.v[0] : NULL;
+	const char *why = "";
+
+	if (b->env->nexcludes > 0 && b->env->exclude_larger != NULL)
+		why = ", after the excludes and --exclude-larger-than";
+	else if (b->env->nexcludes > 0)
+		why = ", after the excludes";
+	else if (b->env->exclude_larger != NULL)
+		why = ", after --exclude-larger-than";
+	else if (b->bucket == NULL)
+		why = ": is a file system not mounted?";
+	if (b->bucket != NULL)
+		return (err_set(e, ERR_ABSENT, "nothing to back up: no object "
+		    "below %s%s (--allow-empty if that is right)",
+		    b->roots.v[0], why));
+	return (err_set(e, ERR_ABSENT, "nothing to back up: only empty "
+	    "directories%s%s%s (--allow-empty if that is right)",
+	    one != NULL ? " in " : "", one != NULL ? one : "", why));
+}
+
 static int
 work(struct backup *b, struct err *e)
 {
@@ -448,19 +472,8 @@ work(struct backup *b, struct err *e)
 	if (b->roots_read == 0)
 		return (err_set(e, ERR_ABSENT,
 		    "nothing of what was to be backed up could be read"));
-	if (b->res->files + b->res->others == 0 && !b->env->allow_empty &&
-	    b->bucket != NULL)
-		return (err_set(e, ERR_ABSENT, "nothing to back up: no object "
-		    "below %s%s (--allow-empty if that is right)",
-		    b->roots.v[0], b->env->nexcludes > 0 ?
-		    ", after the excludes" : ""));
 	if (b->res->files + b->res->others == 0 && !b->env->allow_empty)
-		return (err_set(e, ERR_ABSENT, "nothing to back up: only empty "
-		    "directories%s%s%s (--allow-empty if that is right)",
-		    b->roots.n == 1 ? " in " : "",
-		    b->roots.n == 1 ? b->roots.v[0] : "",
-		    b->env->nexcludes > 0 ? ", after the excludes" :
-		    ": is a file system not mounted?"));
+		return (is_empty(b, e));
 	return (tree_finish(b, e));
 }
 
