@@ -256,24 +256,21 @@ map_close(struct map *m)
 }
 
 int
-map_add(struct map *m, const struct object_id *id, struct err *e)
+map_add(struct map *m, const struct object_id *id, uint64_t size_bytes,
+    struct err *e)
 {
-	char name[TABLE_NAME_MAX], hex[ID_HEX];
-	struct store_stat st;
+	char hex[ID_HEX];
 	struct table *t;
 	int ret;
 
-	(void)snprintf(name, sizeof(name), "index/%s",
-	    hex_emit(hex, id->b, sizeof(id->b)));
-	ret = store_stat(m->store, name, &st, e);
-	if (ret == 0)
-		ret = table_open(&t, m->store, m->ring, m->domain, id,
-		    st.size_bytes, m->pages, m->next_no, m->log, e);
+	ret = table_open(&t, m->store, m->ring, m->domain, id, size_bytes,
+	    m->pages, m->next_no, m->log, e);
 	if (ret < 0)
 		return (-1);
 	if (ret > 0)
-		return (err_set(e, ERR_CORRUPT, "%s: a table that was just "
-		    "written can't be read", name));
+		return (err_set(e, ERR_CORRUPT, "index/%s: a table that was "
+		    "just written can't be read", hex_emit(hex, id->b,
+		    sizeof(id->b))));
 	(void)pthread_rwlock_wrlock(&m->lock);
 	m->next_no++;
 	ret = insert(m, t, e);

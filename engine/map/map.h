@@ -27,11 +27,12 @@ struct map_pack {			/* a pack of a table being written */
 };
 
 /* Emit a table object; entries are sorted by this call.  Streams to the store
- * and gives the object's id.  `replaces' are ids of tables merged into it. */
-int table_write(struct object_id *out, struct store *, const struct keyring *,
-    const struct run_id *, uint64_t counter, struct map_entry *, size_t n,
-    const struct map_pack *, size_t npacks, const struct object_id *replaces,
-    size_t nreplaces, struct err *);
+ * and gives the object's id and size.  `replaces' are ids of tables merged into
+ * it. */
+int table_write(struct object_id *out, uint64_t *size_bytes, struct store *,
+    const struct keyring *, const struct run_id *, uint64_t counter,
+    struct map_entry *, size_t n, const struct map_pack *, size_t npacks,
+    const struct object_id *replaces, size_t nreplaces, struct err *);
 
 struct map;
 /*
@@ -45,8 +46,10 @@ struct map;
 int map_open(struct map **out, struct store *, const struct keyring *,
     uint32_t domain, size_t cache_bytes, const struct log *, struct err *);
 void map_close(struct map *);
-/* Also consult a table that was just written. */
-int map_add(struct map *, const struct object_id *, struct err *);
+/* Also consult a table that was just written, of that size.  One that isn't
+ * there is ERR_CORRUPT. */
+int map_add(struct map *, const struct object_id *, uint64_t size_bytes,
+    struct err *);
 /* Chunks in this pack don't count as known (condemned, damaged, or not in
  * the store). */
 int map_exclude(struct map *, const struct pack_id *, struct err *);

@@ -363,7 +363,7 @@ write_info(struct merge *g, struct table_out *o, struct err *e)
 
 static int
 write_merged(struct merge *g, const struct run_id *run, uint64_t counter,
-    struct object_id *id, struct err *e)
+    struct object_id *id, uint64_t *size_bytes, struct err *e)
 {
 	struct object_id mix[MERGE_MAX_TABLES];
 	struct table_plan plan = { .domain = g->map->domain, .mix = mix,
@@ -391,7 +391,7 @@ write_merged(struct merge *g, const struct run_id *run, uint64_t counter,
 	if (ret == 0)
 		ret = write_info(g, o, e);
 	if (ret == 0)
-		ret = table_out_commit(o, id, e);
+		ret = table_out_commit(o, id, size_bytes, e);
 	table_out_free(o);
 	return (ret);
 }
@@ -404,6 +404,7 @@ merge_once(struct map *m, const struct run_id *run, uint64_t counter,
 {
 	struct merge *g = calloc(1, sizeof(*g));
 	struct object_id id;
+	uint64_t size;
 	int ret = 0;
 
 	if (g == NULL)
@@ -425,9 +426,9 @@ merge_once(struct map *m, const struct run_id *run, uint64_t counter,
 	if (ret == 0)
 		ret = run_through(g, count_one, g, e);
 	if (ret == 0)
-		ret = write_merged(g, run, counter, &id, e);
+		ret = write_merged(g, run, counter, &id, &size, e);
 	if (ret == 0)
-		ret = map_add(m, &id, e);
+		ret = map_add(m, &id, size, e);
 	if (ret == 0)
 		*added = true;
 out:

@@ -166,6 +166,7 @@ int table_out_entry(struct table_out *, const uint8_t *id, uint32_t pack,
 int table_out_entry_end(struct table_out *, struct err *);
 int table_out_info(struct table_out *, const void *, size_t len, struct err *);
 /* Gives the table its name; nothing but table_out_free may follow. */
-int table_out_commit(struct table_out *, struct object_id *, struct err *);
+int table_out_commit(struct table_out *, struct object_id *,
+    uint64_t *size_bytes, struct err *);
 
 #endif

@@ -210,7 +210,8 @@ table_out_info(struct table_out *o, const void *bytes, size_t len,
 }
 
 int
-table_out_commit(struct table_out *o, struct object_id *id, struct err *e)
+table_out_commit(struct table_out *o, struct object_id *id,
+    uint64_t *size_bytes, struct err *e)
 {
 	static const uint8_t zeros[TABLE_PLAIN_BYTES];
 	char name[TABLE_NAME_MAX], hex[ID_HEX];
@@ -224,6 +225,7 @@ table_out_commit(struct table_out *o, struct object_id *id, struct err *e)
 		if (out_page(o, zeros, e) != 0)
 			return (-1);
 	hash_final(&o->hash, id->b);
+	*size_bytes = TABLE_HEAD_BYTES + (uint64_t)o->page * TABLE_PAGE_BYTES;
 	(void)snprintf(name, sizeof(name), "index/%s",
 	    hex_emit(hex, id->b, sizeof(id->b)));
 	put = o->put;
@@ -295,7 +297,7 @@ info_bytes(const struct map_pack *packs, size_t npacks, size_t nreplaces)
 }
 
 int
-table_write(struct object_id *out, struct store *store,
+table_write(struct object_id *out, uint64_t *size_bytes, struct store *store,
     const struct keyring *ring, const struct run_id *run, uint64_t counter,
     struct map_entry *entries, size_t n, const struct map_pack *packs,
     size_t npacks, const struct object_id *replaces, size_t nreplaces,
@@ -334,7 +336,7 @@ table_write(struct object_id *out, struct store *store,
 	for (size_t i = 0; i < nreplaces; i++)
 		if (table_out_info(o, replaces[i].b, ID_BYTES, e) != 0)
 			goto out;
-	ret = table_out_commit(o, out, e);
+	ret = table_out_commit(o, out, size_bytes, e);
 out:
 	table_out_free(o);
 	buf_fini(&b);

@@ -173,10 +173,9 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
     struct err *e)
 {
 	struct map_pack *v = calloc((size_t)npacks + 1, sizeof(*v));
-	char name[sizeof("index/") + ID_HEX] = "index/";
 	struct object_id id;
-	struct store_stat st;
 	struct map *map;
+	uint64_t size;
 	int rc;
 
 	if (v == NULL)
@@ -187,23 +186,17 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 		v[i].nframes = packs[i]->appended;
 	}
 	resolve(p, packs, npacks);
-	rc = table_write(&id, p->store, p->keyring, session_run(p->session),
-	    session_counter(p->session), p->seen.v, p->seen.n, v, npacks, NULL,
-	    0, e);
+	rc = table_write(&id, &size, p->store, p->keyring,
+	    session_run(p->session), session_counter(p->session), p->seen.v,
+	    p->seen.n, v, npacks, NULL, 0, e);
 	free(v);
 	if (rc == 0)
 		rc = known_map(p->known, &map, e);
 	if (rc == 0)
-		rc = map_add(map, &id, e);
-	if (rc == 0) {
-		hex_emit(name + strlen(name), id.b, ID_BYTES);
-		rc = store_stat(p->store, name, &st, e);
-		if (rc == STORE_ABSENT)
-			rc = err_set(e, ERR_CORRUPT, "it is gone at once");
-	}
+		rc = map_add(map, &id, size, e);
 	if (rc != 0)
 		return (err_wrap(e, "store a table"));
-	p->stats.bytes_added += st.size_bytes;
+	p->stats.bytes_added += size;
 	p->entries += p->seen.n;
 	return (0);
 }

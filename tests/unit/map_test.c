@@ -79,6 +79,7 @@ struct sample {
 	struct map_pack *packs;
 	size_t npacks;
 	struct object_id id;
+	uint64_t size;
 };
 
 static void
@@ -125,8 +126,9 @@ sample_write_as(struct sample *s, const struct keyring *k,
 	struct err e = ERR_INIT;
 
 	memcpy(s->v, s->given, s->n * sizeof(*s->v));
-	assert_int_equal(table_write(&s->id, store, k, &run, counter++, s->v,
-	    s->n, s->packs, s->npacks, replaces, nreplaces, &e), 0);
+	assert_int_equal(table_write(&s->id, &s->size, store, k, &run,
+	    counter++, s->v, s->n, s->packs, s->npacks, replaces, nreplaces,
+	    &e), 0);
 }
 
 static void
@@ -298,7 +300,7 @@ test_exclude_and_add(void **state)
 	assert_int_equal(gone, 1000);
 	/* A second place of the same chunks makes them known again. */
 	sample_write(&again);
-	assert_int_equal(map_add(m, &again.id, &e), 0);
+	assert_int_equal(map_add(m, &again.id, again.size, &e), 0);
 	for (size_t i = 0; i < s.n; i++) {
 		assert_int_equal(map_find(m, &s.given[i].id, &hit, &e), 0);
 		assert_memory_not_equal(hit.pack.id.b, s.packs[1].info.id.b,
