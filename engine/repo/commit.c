@@ -4,8 +4,8 @@
  *	put pending/ID		from now on a collector counts this as a root
  *	list pending/, snapshots/	has somebody else the same number?  Then
  *				wait, or take it back and begin again (turn.c)
- *	list condemned/		what is being deleted was decided before it
- *				could see us
+ *	list condemned/		(beside them) what is being deleted was decided
+ *				before it could see us
  *	(look at each pack)	if our lease lapsed: it may be deleted already
  *	put snapshots/ID	the commit point
  *	see pending/ID		gone: a collector took us for dead; withdraw
@@ -350,16 +350,21 @@ publish(struct session *s, const struct manifest *m, struct turn *turn,
     const struct buf *object, session_packs_fn *packs, void *ctx,
     uint8_t id[ID_BYTES], struct err *e)
 {
+	/* Not snapshots/: that is listed after pending/ (turn.c). */
+	static const char *const beside[] = { "pending", "condemned" };
 	bool full = keyring_role(s->repo->ring) == ROLE_FULL;
 	struct err again = ERR_INIT;
 	uint8_t pending[ID_BYTES];
-	int ret;
+	int ret = 0;
 
 	if (full && (ret = turn_ask(turn, s, m, e)) != 0)
 		return (ret);
 	if (object_put(s->repo->store, "pending", object, pending, e) != 0)
 		return (-1);
-	ret = full ? turn_stand(turn, s, m, pending, e) : 0;
+	if (full) {
+		store_list_ahead(s->repo->store, beside, 2);
+		ret = turn_stand(turn, s, m, pending, e);
+	}
 	if (ret == 0)
 		ret = look_at_packs(s, packs, ctx, e);
 	if (ret != 0) {
