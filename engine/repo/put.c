@@ -8,6 +8,9 @@
  *
  *	put_chunk* --end_epoch--> put_chunk* ... --put_close--> done
  *
+ * put_name() doesn't end it: its packs are then told before they are stored,
+ * and the end comes with the next put_close() of whichever kind.
+ *
  * Invariants:
  *  1. A chunk that this run stored is in `seen' or in a table of the map, and
  *     not in both.
@@ -110,38 +113,68 @@ by_number(const void *a, const void *b)
 	return ((*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number);
 }
 
-/* Take the closed packs of a kind, sorted, and tell of them.  On success the
- * array and the packs are the caller's. */
+/* Those of a kind in a list behind the n in v; how many there are then. */
+static uint32_t
+select_kind(struct pack *pack, enum object_kind kind, struct pack **v,
+    uint32_t n)
+{
+	for (; pack != NULL; pack = pack->next) {
+		if (stream_kind(pack->stream) != kind)
+			continue;
+		if (v != NULL)
+			v[n] = pack;
+		n++;
+	}
+	return (n);
+}
+
+/* Tell of the packs of a kind that have names. */
+static int
+tell(struct put *p, enum object_kind kind, struct err *e)
+{
+	uint32_t n = select_kind(p->closing_first, kind, NULL,
+	    select_kind(p->closed, kind, NULL, 0));
+	struct pack **v = calloc((size_t)n + 1, sizeof(*v));
+	int rc = 0;
+
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory"));
+	(void)select_kind(p->closing_first, kind, v,
+	    select_kind(p->closed, kind, v, 0));
+	qsort(v, n, sizeof(*v), by_number);
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
+		if (v[i]->told)
+			continue;
+		v[i]->told = true;
+		if (p->env.on_pack != NULL)
+			rc = p->env.on_pack(p->env.ctx, v[i]->number,
+			    &v[i]->info, e);
+	}
+	free(v);
+	return (rc);
+}
+
+/* Take the closed packs of a kind, sorted.  The array and the packs are the
+ * caller's. */
 static int
 take_closed(struct put *p, enum object_kind kind, struct pack ***out,
     uint32_t *n, struct err *e)
 {
-	struct pack **v, **at, *pack;
-	uint32_t count = 0;
+	struct pack **at, *pack;
 
-	for (pack = p->closed; pack != NULL; pack = pack->next)
-		if (stream_kind(pack->stream) == kind)
-			count++;
-	v = calloc((size_t)count + 1, sizeof(*v));
-	if (v == NULL)
+	*n = select_kind(p->closed, kind, NULL, 0);
+	*out = calloc((size_t)*n + 1, sizeof(**out));
+	if (*out == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory"));
-	count = 0;
+	(void)select_kind(p->closed, kind, *out, 0);
 	for (at = &p->closed; (pack = *at) != NULL;) {
-		if (stream_kind(pack->stream) == kind) {
+		if (stream_kind(pack->stream) == kind)
 			*at = pack->next;
-			v[count++] = pack;
-		} else {
+		else
 			at = &pack->next;
-		}
 	}
 	p->closed_tail = at;
-	qsort(v, count, sizeof(*v), by_number);
-	*out = v;
-	*n = count;
-	for (uint32_t i = 0; i < count; i++)
-		if (p->env.on_pack != NULL && p->env.on_pack(p->env.ctx,
-		    v[i]->number, &v[i]->info, e) != 0)
-			return (-1);
+	qsort(*out, *n, sizeof(**out), by_number);
 	return (0);
 }
 
@@ -201,14 +234,15 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 	return (0);
 }
 
+/* What is closing of a kind is stored, told, and in a table. */
 static int
-close_kind(struct put *p, enum object_kind kind, struct err *e)
+finish_kind(struct put *p, enum object_kind kind, struct err *e)
 {
 	struct pack **packs = NULL;
 	uint32_t n = 0;
 	int rc;
 
-	if (pipe_flush(p, kind, e) != 0 || packs_finish(p, kind, e) != 0)
+	if (packs_finish(p, kind, e) != 0 || tell(p, kind, e) != 0)
 		return (-1);
 	rc = take_closed(p, kind, &packs, &n, e);
 	if (rc == 0 && kind == OBJECT_PACK_DATA && p->seen.n > 0)
@@ -219,9 +253,22 @@ close_kind(struct put *p, enum object_kind kind, struct err *e)
 	if (rc == 0 && kind == OBJECT_PACK_DATA) {
 		seen_reset(&p->seen);
 		p->placed_base = p->next_frame;
+		p->named = false;
 		atomic_fetch_add(&p->epoch, 1);
 	}
 	return (rc);
+}
+
+static int
+close_kind(struct put *p, enum object_kind kind, struct err *e)
+{
+	if (pipe_flush(p, kind, e) != 0 || packs_begin_close(p, kind, e) != 0)
+		return (-1);
+	/* The table is made while the metadata is on its way. */
+	if (kind == OBJECT_PACK_META && p->named &&
+	    finish_kind(p, OBJECT_PACK_DATA, e) != 0)
+		return (-1);
+	return (finish_kind(p, kind, e));
 }
 
 /* 0 and the place when the chunk is stored already; MAP_UNKNOWN. */
@@ -324,6 +371,25 @@ put_flush(struct put *p, enum object_kind kind, struct err *e)
 	if (check(p, e) != 0)
 		return (-1);
 	return (pipe_flush(p, kind, e) != 0 ? put_fail(p, e) : 0);
+}
+
+int
+put_name(struct put *p, struct err *e)
+{
+	int rc = check(p, e);
+
+	if (rc != 0)
+		return (-1);
+	rc = pipe_flush(p, OBJECT_PACK_DATA, e);
+	if (rc == 0)
+		rc = packs_begin_close(p, OBJECT_PACK_DATA, e);
+	if (rc == 0 && !packs_await_names(p, OBJECT_PACK_DATA))
+		rc = packs_finish(p, OBJECT_PACK_DATA, e);
+	if (rc == 0)
+		rc = tell(p, OBJECT_PACK_DATA, e);
+	if (rc == 0)
+		p->named = true;
+	return (rc != 0 ? put_fail(p, e) : 0);
 }
 
 /* Fewer tables for those who come after; not needed for what was stored. */

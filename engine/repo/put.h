@@ -34,9 +34,9 @@ struct put_env {
 	 * calls alone decide.  A frame (the number put_chunk() or put_meta()
 	 * gave): in the order in which frames were filled up, some dozens of
 	 * frames later or at put_flush() or put_close().  A pack (this run's,
-	 * counted from 0): once it is durable, at put_close() and wherever
-	 * put_chunk() writes a table, in the order of the numbers; so after its
-	 * frames.
+	 * counted from 0): at put_name(), when it may not be stored yet, else
+	 * once it is durable, at put_close() and wherever put_chunk() writes a
+	 * table, in the order of the numbers; so after its frames.
 	 */
 	int (*on_frame)(void *ctx, uint32_t frame, uint32_t pack,
 	    const struct frame_info *, struct err *);
@@ -80,8 +80,15 @@ int put_meta(struct put *, const void *, size_t len, bool twice,
 /* Flush open frames of that kind, wait until all are placed (on_frame told for
  * whatever was on its way, of either kind). */
 int put_flush(struct put *, enum object_kind, struct err *);
+/*
+ * Begin to close all data packs, and tell of each (on_pack) as soon as it has
+ * its name: what names them can be made while they go to the store.  Before
+ * anybody else may learn of them a put_close() of any kind is due.
+ */
+int put_name(struct put *, struct err *);
 /* Flush and close all packs of that kind (on_pack told for each), durable when
- * this returns.  OBJECT_PACK_DATA also writes the table. */
+ * this returns, as is then all that was given to put_name().  The table is
+ * written for OBJECT_PACK_DATA and for what put_name() had. */
 int put_close(struct put *, enum object_kind, struct err *);
 /* SIGTERM: put what is whole into packs and a table, so that the next run finds
  * it; then free. */

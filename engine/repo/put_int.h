@@ -89,9 +89,12 @@ struct pack {
 	uint64_t bytes;			/* of the frames given to it */
 	uint64_t slots;			/* likewise */
 	bool full;			/* gets no more */
+	bool named;			/* name_lock */
+	bool ended;			/* name_lock: named, or failed to be */
+	bool told;			/* the caller knows its name */
 	struct frame_info *frames;	/* owned; data only; placed of them */
 	uint32_t frames_cap;
-	struct pack_info info;		/* once closed */
+	struct pack_info info;		/* once named */
 	int rc;
 	struct err err;
 };
@@ -160,6 +163,12 @@ struct put {
 	/* put_pack.c */
 	struct pool *closers;		/* owned */
 	struct lane *closing;
+	struct pack *closing_first;	/* those in the lane, in its order */
+	struct pack **closing_tail;
+	pthread_mutex_t name_lock;
+	pthread_cond_t name_cond;	/* a pack has ended */
+	bool named;			/* put_name() of data, not yet in a
+					 * table */
 	struct pack *open_data[DATA_PACKS_OPEN];
 	struct pack *open_meta[STREAMS];	/* by stream, not data */
 	bool spread;			/* data goes to two packs */
@@ -196,8 +205,12 @@ int packs_place(struct pack *, const struct frame *, struct frame_info *,
 int pack_append(struct pack *, const struct frame *, struct err *);
 /* A frame was appended: closes the pack behind its last one. */
 int packs_appended(struct put *, struct pack *, struct err *);
-/* Close all packs of that kind; nothing of it is in flight.  They are then
- * among the closed ones. */
+/* Begin to close all packs of that kind; nothing of it is in flight. */
+int packs_begin_close(struct put *, enum object_kind, struct err *);
+/* Wait until each closing pack of that kind has its name; false when one won't
+ * have one before it is taken: it failed, or no thread runs. */
+bool packs_await_names(struct put *, enum object_kind);
+/* Wait until what is closing of that kind is stored, and so closed. */
 int packs_finish(struct put *, enum object_kind, struct err *);
 /* Give up all that was not closed of that kind. */
 void packs_abandon(struct put *, enum object_kind);

@@ -5,7 +5,10 @@
  * the frames.
  *
  *	open --full or finish--> filled --last frame appended--> closing
- *	     --closer done, taken--> closed --told and in the table--> (freed)
+ *	     --named, stored, taken--> closed --told and in the table--> (freed)
+ *
+ * A pack may be told as soon as it is named: what only wants to name it needn't
+ * wait for the store.
  *
  * A data frame goes at random to one of two packs, so that the sizes in one
  * pack tell little of what was neighbouring; but only once there is more than a
@@ -53,6 +56,9 @@ packs_open(struct put *p, struct err *e)
 		    CLOSERS_REMOTE;
 	threads = pool_threads(p->env.pool) == 0 ? 0 : n;
 	p->closed_tail = &p->closed;
+	p->closing_tail = &p->closing_first;
+	(void)pthread_mutex_init(&p->name_lock, NULL);
+	(void)pthread_cond_init(&p->name_cond, NULL);
 	if (pool_new(&p->closers, threads, e) != 0)
 		return (-1);
 	return (lane_new(&p->closing, p->closers, 0, n, e));
@@ -101,6 +107,8 @@ packs_close(struct put *p)
 	packs_abandon(p, OBJECT_PACK_META);
 	free_list(&p->filled);
 	free_list(&p->closed);
+	(void)pthread_cond_destroy(&p->name_cond);
+	(void)pthread_mutex_destroy(&p->name_lock);
 }
 
 void
@@ -192,21 +200,16 @@ packs_choose(struct put *p, enum stream s, const struct frame *frame,
 	return (0);
 }
 
-/* On a closer: what ends the pack, then its name. */
-static void
-close_run(struct job *job)
+/* What ends the pack, and so its name. */
+static int
+name_pack(struct pack *pack)
 {
-	struct pack *pack = (struct pack *)job;
 	struct put *p = pack->put;
-	char name[PACK_NAME_BYTES];
 	struct buf end = BUF_INIT;
-	struct store_put *out;
 	int rc;
 
-	if (atomic_load(&p->cancel)) {
-		pack->rc = err_set(&pack->err, ERR_CANCELED, "canceled");
-		return;
-	}
+	if (atomic_load(&p->cancel))
+		return (err_set(&pack->err, ERR_CANCELED, "canceled"));
 	rc = packer_close(pack->packer, &end, &pack->info, &pack->err);
 	if (rc == 0)
 		rc = store_put_append(pack->out, end.data, end.len,
@@ -215,6 +218,24 @@ close_run(struct job *job)
 	/* Not while it waits for the store. */
 	packer_free(pack->packer);
 	pack->packer = NULL;
+	return (rc);
+}
+
+/* On a closer. */
+static void
+close_run(struct job *job)
+{
+	struct pack *pack = (struct pack *)job;
+	struct put *p = pack->put;
+	char name[PACK_NAME_BYTES];
+	struct store_put *out;
+	int rc = name_pack(pack);
+
+	(void)pthread_mutex_lock(&p->name_lock);
+	pack->named = rc == 0;
+	pack->ended = true;
+	(void)pthread_cond_signal(&p->name_cond);
+	(void)pthread_mutex_unlock(&p->name_lock);
 	if (rc == 0) {
 		out = pack->out;
 		pack->out = NULL;
@@ -233,6 +254,10 @@ close_take(struct put *p, struct err *e)
 {
 	struct pack *pack = (struct pack *)lane_take(p->closing);
 
+	BUG_ON(p->closing_first != pack);
+	p->closing_first = pack->next;
+	if (p->closing_first == NULL)
+		p->closing_tail = &p->closing_first;
 	if (pack->rc != 0) {
 		*e = pack->err;
 		pack_free(pack);
@@ -253,6 +278,9 @@ close_begin(struct put *p, struct pack *pack, struct err *e)
 		return (-1);
 	}
 	pack->job.run = close_run;
+	pack->next = NULL;
+	*p->closing_tail = pack;
+	p->closing_tail = &pack->next;
 	lane_submit(p->closing, &pack->job);
 	return (0);
 }
@@ -313,7 +341,7 @@ packs_appended(struct put *p, struct pack *pack, struct err *e)
 }
 
 int
-packs_finish(struct put *p, enum object_kind kind, struct err *e)
+packs_begin_close(struct put *p, enum object_kind kind, struct err *e)
 {
 	for (enum stream s = 0; s < STREAMS; s++) {
 		unsigned n;
@@ -330,10 +358,46 @@ packs_finish(struct put *p, enum object_kind kind, struct err *e)
 				return (-1);
 		}
 	}
-	while (!lane_is_empty(p->closing))
-		if (close_take(p, e) != 0)
-			return (-1);
 	if (kind == OBJECT_PACK_DATA)
 		p->spread = false;
+	return (0);
+}
+
+static struct pack *
+closing_of(const struct put *p, enum object_kind kind)
+{
+	struct pack *pack = p->closing_first;
+
+	while (pack != NULL && stream_kind(pack->stream) != kind)
+		pack = pack->next;
+	return (pack);
+}
+
+bool
+packs_await_names(struct put *p, enum object_kind kind)
+{
+	bool all = true;
+
+	if (pool_threads(p->closers) == 0)
+		return (closing_of(p, kind) == NULL);
+	(void)pthread_mutex_lock(&p->name_lock);
+	for (struct pack *pack = p->closing_first; pack != NULL;
+	    pack = pack->next) {
+		if (stream_kind(pack->stream) != kind)
+			continue;
+		while (!pack->ended)
+			(void)pthread_cond_wait(&p->name_cond, &p->name_lock);
+		all = all && pack->named;
+	}
+	(void)pthread_mutex_unlock(&p->name_lock);
+	return (all);
+}
+
+int
+packs_finish(struct put *p, enum object_kind kind, struct err *e)
+{
+	while (closing_of(p, kind) != NULL)
+		if (close_take(p, e) != 0)
+			return (-1);
 	return (0);
 }

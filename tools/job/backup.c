@@ -3,7 +3,8 @@
  * what makes it a snapshot, in the order that vitrine-format(5) asks for.
  *
  *	session_begin -> parent -> build_open, put_open -> walk, flow
- *	-> put_close -> build_finish -> session_commit -> build_adopt
+ *	-> put_name -> build_finish -> put_close -> session_commit
+ *	-> build_adopt
  *	-> session_end
  *
  * A dry run has neither session nor put nor build: it reads, cuts and looks up.
@@ -485,8 +486,9 @@ commit(struct backup *b, struct manifest *m, struct err *e)
 	struct err ignored = ERR_INIT;
 	struct put_stats st;
 
-	if (put_close(b->put, OBJECT_PACK_DATA, e) != 0 ||
-	    build_finish(b->build, m, e) != 0)
+	/* The catalog is made and stored while the data is on its way. */
+	if (put_name(b->put, e) != 0 || build_finish(b->build, m, e) != 0 ||
+	    put_close(b->put, OBJECT_PACK_DATA, e) != 0)
 		return (-1);
 	put_stats(b->put, &st);
 	r->bytes_new = st.bytes_new;

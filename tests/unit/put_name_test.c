@@ -1,0 +1,295 @@
+/* put_name(): packs are told while the store still has them to take; nothing
+ * that names them for others is stored before they are. */
+#include "tests/unit/put_fixture.h"
+
+#include <pthread.h>
+
+#define CHUNK	20000
+#define N	40
+
+/* Forwards; while the gate is shut, no stream is committed.  The other names
+ * that are given are noted with how many streams were committed before. */
+struct gate {
+	struct store base;
+	struct store *inner;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool shut;			/* lock */
+	bool broken;			/* lock: commits fail */
+	unsigned packs, before_table;	/* lock; of data packs */
+};
+struct gate_put {
+	struct store_put base;
+	struct store_put *inner;
+};
+
+static void
+g_close(struct store *s)
+{
+	store_close(((struct gate *)s)->inner);
+	free(s);
+}
+
+static int
+g_read(struct store *s, const char *name, uint64_t off, void *dst, size_t len,
+    size_t *got, struct err *e)
+{
+	return (store_read(((struct gate *)s)->inner, name, off, dst, len, got,
+	    e));
+}
+
+static int
+g_stat(struct store *s, const char *name, struct store_stat *st, struct err *e)
+{
+	return (store_stat(((struct gate *)s)->inner, name, st, e));
+}
+
+static int
+g_put(struct store *s, const char *name, const void *p, size_t len,
+    struct err *e)
+{
+	return (store_put(((struct gate *)s)->inner, name, p, len, e));
+}
+
+static int
+g_begin(struct store *s, struct store_put **out, struct err *e)
+{
+	struct gate_put *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	p->base.store = s;
+	*out = &p->base;
+	return (store_put_begin(((struct gate *)s)->inner, &p->inner, e));
+}
+
+static int
+g_append(struct store_put *p, const void *src, size_t len, struct err *e)
+{
+	return (store_put_append(((struct gate_put *)p)->inner, src, len, e));
+}
+
+static void
+g_abort(struct store_put *p)
+{
+	store_put_abort(((struct gate_put *)p)->inner);
+	free(p);
+}
+
+static int
+g_commit(struct store_put *p, const char *name, struct err *e)
+{
+	struct gate *g = (struct gate *)p->store;
+	struct store_put *inner = ((struct gate_put *)p)->inner;
+	bool table = strncmp(name, "index/", 6) == 0;
+	int rc;
+
+	free(p);
+	(void)pthread_mutex_lock(&g->lock);
+	while (g->shut)
+		(void)pthread_cond_wait(&g->cond, &g->lock);
+	if (table)
+		g->before_table = g->packs;
+	rc = g->broken ? err_set(e, ERR_NET, "the gate is broken") : 0;
+	(void)pthread_mutex_unlock(&g->lock);
+	if (rc != 0) {
+		store_put_abort(inner);
+		return (rc);
+	}
+	rc = store_put_commit(inner, name, e);
+	(void)pthread_mutex_lock(&g->lock);
+	g->packs += !table;
+	(void)pthread_mutex_unlock(&g->lock);
+	return (rc);
+}
+
+static int
+g_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
+    struct err *e)
+{
+	return (store_list(((struct gate *)s)->inner, prefix, fn, ctx, e));
+}
+
+static int
+g_remove(struct store *s, const char *name, struct err *e)
+{
+	return (store_remove(((struct gate *)s)->inner, name, e));
+}
+
+static const struct store_ops gate_ops = {
+	.close = g_close, .read = g_read, .stat = g_stat, .put = g_put,
+	.put_begin = g_begin, .put_append = g_append, .put_commit = g_commit,
+	.put_abort = g_abort, .list = g_list, .remove = g_remove
+};
+
+static void
+gate_set(struct gate *g, bool shut, bool broken)
+{
+	(void)pthread_mutex_lock(&g->lock);
+	g->shut = shut;
+	g->broken = broken;
+	(void)pthread_cond_broadcast(&g->cond);
+	(void)pthread_mutex_unlock(&g->lock);
+}
+
+struct at_gate {
+	struct gate *gate;		/* the store's */
+	struct repo *repo;
+	struct session *session;
+	struct pool *pool;
+	struct put *put;
+	struct put_log log;
+	struct kept kept[N];
+	char dir[64];
+};
+
+static void
+setup(struct at_gate *a, unsigned threads)
+{
+	const struct repo_env renv = {
+		.memory_bytes = 64U << 20, .threads = 2
+	};
+	struct gate *g = calloc(1, sizeof(*g));
+	struct secret secret;
+	struct put_env env;
+	char path[320];
+
+	assert_non_null(g);
+	make_dir(a->dir);
+	make_repo(a->dir);
+	(void)snprintf(path, sizeof(path), "%s/repo", a->dir);
+	g->base.ops = &gate_ops;
+	(void)pthread_mutex_init(&g->lock, NULL);
+	(void)pthread_cond_init(&g->cond, NULL);
+	OK(store_open(&g->inner, path, false, E));
+	memcpy(g->base.where, g->inner->where, sizeof(g->base.where));
+	make_secret(&secret);
+	OK(repo_open(&a->repo, &g->base, SLOT_KEY_FILE, &secret, &renv, E));
+	secret_fini(&secret);
+	a->gate = g;
+	OK(pool_new(&a->pool, threads, E));
+	env = make_env(a->pool, &a->log);
+	OK(session_begin(&a->session, a->repo, E));
+	OK(put_open(&a->put, a->session, &env, E));
+	put_run(a->put, 0, N, CHUNK, a->kept);
+}
+
+static void
+teardown(struct at_gate *a)
+{
+	put_free(a->put);
+	session_end(a->session);
+	pool_free(a->pool);
+	repo_close(a->repo);
+	log_fini(&a->log);
+	remove_dir(a->dir);
+}
+
+static unsigned
+told(const struct put_log *l)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < l->npacks; i++)
+		n += l->packs[i].set;
+	return (n);
+}
+
+/* The packs' names are known while none is stored; a table comes after them. */
+static void
+ends_with(enum object_kind kind, unsigned threads)
+{
+	struct at_gate a = { .gate = NULL };
+	struct place at[2];
+	struct chunk_id id;
+
+	setup(&a, threads);
+	/* Were put_name() to wait for the store, it would hang here; where
+	 * there is no thread it has to. */
+	gate_set(a.gate, threads > 0, false);
+	(void)alarm(60);
+	OK(put_name(a.put, E));
+	(void)alarm(0);
+	assert_int_equal(told(&a.log), 1);
+	assert_int_equal(count(a.repo, "packs"), threads > 0 ? 0 : 1);
+	assert_int_equal(count(a.repo, "index"), 0);
+	if (kind == OBJECT_PACK_META)
+		OK(put_meta(a.put, "a tree", 6, true, &id, at, E));
+	gate_set(a.gate, false, false);
+	OK(put_close(a.put, kind, E));
+	assert_int_equal(count(a.repo, "packs"),
+	    kind == OBJECT_PACK_META ? 3 : 1);
+	assert_int_equal(count(a.repo, "index"), 1);
+	assert_true(a.gate->before_table >= 1);
+	assert_int_equal(told(&a.log), count(a.repo, "packs"));
+	check_whole(a.repo);
+	fetch_all(a.repo, &a.log, a.kept, N, CHUNK);
+	/* Nothing is left for another. */
+	OK(put_close(a.put, OBJECT_PACK_DATA, E));
+	assert_int_equal(count(a.repo, "index"), 1);
+	teardown(&a);
+}
+
+static void
+test_ends_with_data(void **state)
+{
+	(void)state;
+	ends_with(OBJECT_PACK_DATA, 2);
+	ends_with(OBJECT_PACK_DATA, 0);
+}
+
+static void
+test_ends_with_meta(void **state)
+{
+	(void)state;
+	ends_with(OBJECT_PACK_META, 2);
+	ends_with(OBJECT_PACK_META, 0);
+}
+
+/* A pack that was told and then could not be stored fails the end, and no table
+ * names it. */
+static void
+test_fails_late(void **state)
+{
+	struct at_gate a = { .gate = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	setup(&a, 2);
+	gate_set(a.gate, true, false);
+	OK(put_name(a.put, E));
+	gate_set(a.gate, false, true);
+	assert_true(put_close(a.put, OBJECT_PACK_META, &e) < 0);
+	assert_non_null(strstr(err_text(&e), "the gate is broken"));
+	assert_int_equal(count(a.repo, "index"), 0);
+	teardown(&a);
+}
+
+/* Killed by a signal in between: what was told is found by the next run. */
+static void
+test_salvaged(void **state)
+{
+	struct at_gate a = { .gate = NULL };
+
+	(void)state;
+	setup(&a, 2);
+	OK(put_name(a.put, E));
+	OK(put_salvage(a.put, E));
+	a.put = NULL;
+	assert_int_equal(count(a.repo, "packs"), 1);
+	assert_int_equal(count(a.repo, "index"), 1);
+	check_whole(a.repo);
+	teardown(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ends_with_data),
+		cmocka_unit_test(test_ends_with_meta),
+		cmocka_unit_test(test_fails_late),
+		cmocka_unit_test(test_salvaged),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
