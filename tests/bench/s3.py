@@ -6,9 +6,11 @@
 
 A radosgw with its data in memory runs on this machine and shares the processors, so
 what counts are ratios within one table.  "raw" is curl with as many transfers at a time
-(16), putting and getting objects of the size of a pack: all that the server gives.  "% raw"
-is what a step moved against that, and "busy" the share of all processors that it and the
-server used: where that is near 100, they are the limit and not the tool's waiting.  rclone
+(16), putting and getting objects of the size of a pack: all that the server gives; GET once
+into nothing and once into files of their own on the disk that restores go to, synced, which is
+all that a restore could reach there.  "% raw" is what a step moved against that, "% disk" a restore
+against the latter, and "busy" the share of all processors that it and the server used: where
+that is near 100, they are the limit and not the tool's waiting.  rclone
 copies files as they are; restic stores as vitrine does.  Requests and bytes are the
 server's own counts; "client" are the tool's processor seconds for each GB that it moved.
 
@@ -156,8 +158,8 @@ def busy(r):
 
 
 def raw(server, endpoint, work, total):
-    """PUT and GET of objects of a pack's size: bytes a second.  All is put once before: a
-    server that makes its memory larger as it takes them is half as fast."""
+    """PUT and GET of objects of a pack's size, GET also to the disk: bytes a second.  All is put
+    once before: a server that makes its memory larger as it takes them is half as fast."""
     keys = {k: v for k, v in server.env.items() if k.startswith("AWS_")}
     c = Client.of_env(keys | {"AWS_ENDPOINT_URL": endpoint})
     one = os.path.join(work, "pack")
@@ -165,19 +167,26 @@ def raw(server, endpoint, work, total):
         f.write(os.urandom(PACK))
     n = max(total // PACK, AT_ONCE)
     got = {}
-    put, get = 'upload-file = "%s"' % one, 'output = "/dev/null"'
-    for method, line, counts in (("PUT", put, False), ("PUT", put, True), ("GET", get, True)):
+    out = os.path.join(work, "raw")
+    os.makedirs(out)
+    put, get, disk = 'upload-file = "%s"' % one, 'output = "/dev/null"', 'output = "%s/%d"'
+    for what, line in ((None, put), ("PUT", put), ("GET", get), ("GET to disk", disk)):
+        method = "PUT" if line == put else "GET"
         config = os.path.join(work, "curl")
         with open(config, "w") as f:
             for i in range(n):
                 f.write('%surl = "%s"\n%s\nsilent\nfail\n' % (
-                    "next\n" if i else "", c.presigned(method, server.bucket, f"raw/{i}"), line))
-        r = run(["curl", "-Z", "--parallel-max", str(AT_ONCE), "-K", config])
-        if not counts:
+                    "next\n" if i else "", c.presigned(method, server.bucket, f"raw/{i}"),
+                    line % (out, i) if line == disk else line))
+        # vitrine's restore ends with syncfs; so does this.
+        r = run(["sh", "-c", 'curl -Z --parallel-max "$1" -K "$2" && sync -f "$3"', "sh",
+                 str(AT_ONCE), config, out])
+        if not what:
             continue
-        got[method] = n * PACK / r["wall"]
+        got[what] = n * PACK / r["wall"]
         print("raw %s: %.0f MB/s, busy %.0f %%, client %.2f s a GB (%d at once, %d MiB each)" % (
-            method, got[method] / 1e6, busy(r), r["cpu"] / (n * PACK / 1e9), AT_ONCE, PACK >> 20))
+            what, got[what] / 1e6, busy(r), r["cpu"] / (n * PACK / 1e9), AT_ONCE, PACK >> 20))
+    shutil.rmtree(out)
     for i in range(n):
         c.remove(server.bucket, f"raw/{i}")
     return got
@@ -209,8 +218,10 @@ def show(what, name, runs, size, fast):
     line = "  %-15s %-8s %8.2f %7.2f %7.0f %9d %8.0f" % (
         what, name, m["wall"], m["cpu"], m["peak_mb"], m["req"], m["req"] / (size / 2**30))
     if way and moved > 1e6:
-        line += " %8.1f %6.0f %6.0f %6.0f %7.2f" % (
-            moved / 1e6, moved / 1e6 / m["wall"], 100 * moved / m["wall"] / fast[way], busy(m),
+        rate = moved / m["wall"]
+        disk = "%6.0f" % (100 * rate / fast["GET to disk"]) if what == "restore" else "%6s" % ""
+        line += " %8.1f %6.0f %6.0f %s %6.0f %7.2f" % (
+            moved / 1e6, rate / 1e6, 100 * rate / fast[way], disk, busy(m),
             m["cpu"] / (moved / 1e9))
     print(line, flush=True)
 
@@ -221,9 +232,9 @@ def table(server, endpoint, names, sources, rounds, work, fast):
         warm(source)
         far = endpoint != server.http
         print("\n%s: %.2f GB" % (which, size / 1e9))
-        print("  %-15s %-8s %8s %7s %7s %9s %8s %8s %6s %6s %6s %7s" % (
+        print("  %-15s %-8s %8s %7s %7s %9s %8s %8s %6s %6s %6s %6s %7s" % (
             "", "", "seconds", "CPU s", "peak MB", "requests", "req/GiB", "moved MB", "MB/s",
-            "% raw", "busy %", "client"))
+            "% raw", "% disk", "busy %", "client"))
         tools = {name: [] for name in names if not (far and name == "rclone" and which == "S")}
         for n in range(rounds):
             d = os.path.join(work, f"{which}{n}-{endpoint.rsplit(':', 1)[1]}")
