@@ -38,6 +38,7 @@
 #define FILE_BYTES	(128U << 10)
 #define ROWS		192
 #define ROWS_MIN	96	/* looked ahead at */
+#define ALONE		2	/* rows of a frame: not worth all of it */
 #define UNKNOWN		4	/* in a row: its directory ends here */
 
 /* A reader's place: nodes from `from' to `to' were read or fed. */
@@ -203,6 +204,18 @@ locate(struct rows *r, struct catalog *c, uint32_t no, struct err *err)
 	return (0);
 }
 
+/* How much of a row's frame is worth decoding: where hardly another row lies in
+ * it (copies of what was stored long ago), what it takes for that one. */
+static uint32_t
+slot_wanted(const struct rows *r, size_t at)
+{
+	unsigned same = 0;
+
+	for (size_t i = 0; i < r->n && same <= ALONE; i++)
+		same += r->v[i].x.frame == r->v[at].x.frame;
+	return (same <= ALONE ? r->v[at].x.slot : FETCH_WHOLE);
+}
+
 /* Ask for the frames of the next rows, those that were not asked for. */
 static int
 look_ahead(struct rows *r, struct fs *fs, struct catalog *c, size_t at,
@@ -219,7 +232,8 @@ look_ahead(struct rows *r, struct fs *fs, struct catalog *c, size_t at,
 		no = v->x.frame;
 		if (locate(r, c, no, err) < 0)
 			return (-1);
-		fetch_ahead(fs->fetch, &r->pack, &r->frame);
+		fetch_ahead_slot(fs->fetch, &r->pack, &r->frame,
+		    slot_wanted(r, at));
 		r->asked = v->ino;
 	}
 	return (0);
@@ -235,7 +249,7 @@ store(struct feed *f, struct fs *fs, const struct rows *r,
 	const uint8_t *data;
 	int rc;
 
-	if (fetch_chunk(fs->fetch, &r->pack, &r->frame, v->x.slot, &v->x.id,
+	if (fetch_alone(fs->fetch, &r->pack, &r->frame, v->x.slot, &v->x.id,
 	    (uint32_t)v->x.len, &ref, &data, err) != 0)
 		return (-1);
 	b.buf[0].mem = (void *)(uintptr_t)data;
@@ -278,7 +292,7 @@ feed_window(struct feed *f, struct fs *fs, struct catalog *c,
 			fed->probe = number;
 			continue;
 		}
-		if (!fetch_is_ready(fs->fetch, &r->pack, &r->frame))
+		if (!fetch_is_ready(fs->fetch, &r->pack, &r->frame, v->x.slot))
 			continue;
 		rc = store(f, fs, r, v, number, &ignored);
 		if (rc != 0 && rc != ENOENT)

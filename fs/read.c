@@ -39,6 +39,7 @@ struct reader {
 	uint64_t number;	/* of the node */
 	uint64_t off, end;	/* what is to be read */
 	bool whole;		/* that is all of the file */
+	bool alone;		/* and no neighbour is about to be read */
 	struct extent x[EXTENTS];	/* from off on */
 	size_t n;
 	bool located;		/* neighbours mostly lie in one frame */
@@ -74,8 +75,9 @@ fetch_extent(struct reader *r, const struct extent *x, struct held *h,
 		    (unsigned long long)x->len));
 	if (locate(r, x->frame, err) < 0)
 		return (-1);
-	return (fetch_chunk(r->fs->fetch, &r->pack, &r->frame, x->slot, &x->id,
-	    (uint32_t)x->len, &h->ref, &h->data, err));
+	return ((r->alone ? fetch_alone : fetch_chunk)(r->fs->fetch, &r->pack,
+	    &r->frame, x->slot, &x->id, (uint32_t)x->len, &h->ref, &h->data,
+	    err));
 }
 
 /* Extents are to begin at `off', and to be without gaps. */
@@ -250,6 +252,16 @@ prefetch(struct reader *r, uint64_t from, uint64_t to)
 	}
 }
 
+/* Of a small file: does it lie where no other was read just now? */
+static bool
+lies_alone(const struct reader *r)
+{
+	uint32_t last = atomic_load(&r->fs->last_frame), no = r->x[0].frame;
+
+	return (r->n == 1 && !r->x[0].hole &&
+	    (no < last || no - last > FRAMES_NEXT));
+}
+
 /*
  * A small file was read whole.  Whoever reads many of them, reads them in the
  * order in which they were backed up, and that is how their frames are
@@ -305,6 +317,7 @@ read_node(fuse_req_t req, struct reader *r, struct err *err)
 	}
 	r->whole = r->off == 0 && r->end == size;
 	if (r->whole) {
+		r->alone = lies_alone(r);
 		rc = reply_range(req, r, err);
 		if (rc == 0)
 			next_frames(r);

@@ -76,8 +76,9 @@ int frame_seal(struct frame *, const struct pack_seal *, uint32_t no,
 
 /* A decoded frame; all of its memory is owned. */
 struct opened_frame {
-	uint8_t *raw;			/* raw_len bytes of raw_cap */
+	uint8_t *raw;			/* raw_cap bytes */
 	size_t raw_len, raw_cap;
+	size_t have;			/* of raw_len: how far it is decoded */
 	uint32_t nslots, slots_cap;
 	uint32_t *off;			/* nslots + 1 offsets into raw */
 	uint8_t (*prefix)[8];		/* nslots id prefixes */
@@ -96,5 +97,10 @@ int frame_open(struct opened_frame *out, const struct pack_seal *, uint32_t no,
  * again where it is large enough.  After a failure it has no slots. */
 int frame_reopen(struct opened_frame *, const struct pack_seal *, uint32_t no,
     const void *stored, size_t len, struct err *);
+/* The same, but decoded no further than it takes to have that slot (`have'),
+ * where that saves something.  Seal and slot table are verified as always; what
+ * is behind is not looked at.  A slot that there isn't: as frame_reopen(). */
+int frame_reopen_slot(struct opened_frame *, const struct pack_seal *,
+    uint32_t no, const void *stored, size_t len, uint32_t slot, struct err *);
 
 #endif

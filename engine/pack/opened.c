@@ -13,6 +13,8 @@
 #define WINDOW_MOST	(8ULL << 20)
 #define ZSTD_MAGIC	0xfd2fb528U
 #define ROOM_MIN	(64U << 10)
+#define PART_MOST	7		/* eighths of a frame */
+#define PART_OF		8
 
 /*
  * What it takes to open a frame, kept for the next one: making and faulting in
@@ -132,14 +134,14 @@ reserve_slots(struct opened_frame *f, uint32_t n, struct err *e)
 	return (0);
 }
 
-/* Memory for the raw bytes; what stood in it is lost. */
+/* Memory for so many raw bytes; what stood in it is lost. */
 static int
-reserve_raw(struct opened_frame *f, struct err *e)
+reserve_raw(struct opened_frame *f, size_t len, struct err *e)
 {
-	if (f->raw != NULL && f->raw_len <= f->raw_cap)
+	if (f->raw != NULL && len <= f->raw_cap)
 		return (0);
 	free(f->raw);
-	f->raw_cap = opened_frame_room(f->raw_len);
+	f->raw_cap = opened_frame_room(len);
 	f->raw = malloc(f->raw_cap);
 	if (f->raw == NULL) {
 		f->raw_cap = 0;
@@ -199,6 +201,7 @@ parse_table(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 			    "the frame's slots make no sense"));
 	}
 	f->off[n] = (uint32_t)sum;
+	f->have = 0;
 	f->nslots = n;
 	f->raw_len = (size_t)sum;
 	return (0);
@@ -234,35 +237,83 @@ zstd_is_ours(const uint8_t *p, size_t len)
 }
 
 static int
-decode(struct opened_frame *f, struct rd *r, uint8_t codec, ZSTD_DCtx *d,
+zstd_failed(size_t n, struct err *e)
+{
+	return (err_set(e, ERR_CORRUPT, "the frame doesn't decompress: %s",
+	    ZSTD_getErrorName(n)));
+}
+
+static int
+decode_all(struct opened_frame *f, ZSTD_DCtx *d, const uint8_t *p, size_t len,
     struct err *e)
 {
-	size_t len = rd_left(r);
-	const uint8_t *p = rd_view(r, len);
-	size_t n;
+	size_t n = ZSTD_decompressDCtx(d, f->raw, f->raw_len, p, len);
 
-	if (codec == CODEC_RAW ? len != f->raw_len : !zstd_is_ours(p, len))
-		return (corrupt(e, "the frame's chunks make no sense"));
-	if (reserve_raw(f, e) < 0)
-		return (-1);
-	if (codec == CODEC_RAW) {
-		memcpy(f->raw, p, len);
-		return (0);
-	}
-	n = ZSTD_decompressDCtx(d, f->raw, f->raw_len, p, len);
 	if (ZSTD_isError(n))
-		return (err_set(e, ERR_CORRUPT, "the frame doesn't "
-		    "decompress: %s", ZSTD_getErrorName(n)));
+		return (zstd_failed(n, e));
 	if (n != f->raw_len)
 		return (corrupt(e, "the frame decompresses to another length"));
 	return (0);
+}
+
+/* The first `end' bytes: block by block, until they are there. */
+static int
+decode_part(struct opened_frame *f, ZSTD_DCtx *d, const uint8_t *p, size_t len,
+    size_t end, struct err *e)
+{
+	ZSTD_inBuffer in = { p, len, 0 };
+	ZSTD_outBuffer out = { f->raw, end, 0 };
+	size_t n = ZSTD_initDStream(d);
+
+	while (!ZSTD_isError(n) && out.pos < end) {
+		size_t before = in.pos + out.pos;
+
+		n = ZSTD_decompressStream(d, &out, &in);
+		if (!ZSTD_isError(n) && out.pos < end &&
+		    (n == 0 || in.pos + out.pos == before))
+			return (corrupt(e, "the frame decompresses to another "
+			    "length"));
+	}
+	return (ZSTD_isError(n) ? zstd_failed(n, e) : 0);
+}
+
+/* How much to decode for the sake of that slot. */
+static size_t
+end_for(const struct opened_frame *f, uint32_t slot)
+{
+	size_t end = slot < f->nslots ? f->off[slot + 1] : f->raw_len;
+
+	/* In one pass it is faster. */
+	return (end > f->raw_len / PART_OF * PART_MOST ? f->raw_len : end);
+}
+
+static int
+decode(struct opened_frame *f, struct rd *r, uint8_t codec, uint32_t slot,
+    ZSTD_DCtx *d, struct err *e)
+{
+	size_t end = end_for(f, slot), len = rd_left(r);
+	const uint8_t *p = rd_view(r, len);
+	int rc = 0;
+
+	if (codec == CODEC_RAW ? len != f->raw_len : !zstd_is_ours(p, len))
+		return (corrupt(e, "the frame's chunks make no sense"));
+	if (reserve_raw(f, end, e) < 0)
+		return (-1);
+	if (codec == CODEC_RAW)
+		memcpy(f->raw, p, end);
+	else if (end == f->raw_len)
+		rc = decode_all(f, d, p, len, e);
+	else
+		rc = decode_part(f, d, p, len, end, e);
+	f->have = rc == 0 ? end : 0;
+	return (rc);
 }
 
 /* Open the seal into w->plain and take apart what it held. */
 static int
 open_in(struct workspace *w, struct opened_frame *f, const struct pack_seal *s,
     uint32_t no, uint8_t codec, const uint8_t *sealed, size_t len,
-    struct err *e)
+    uint32_t slot, struct err *e)
 {
 	uint8_t ad[FRAME_AD_BYTES];
 	struct rd r;
@@ -278,12 +329,12 @@ open_in(struct workspace *w, struct opened_frame *f, const struct pack_seal *s,
 	rd_init(&r, w->plain.data, len - AEAD_TAG_BYTES);
 	if (parse_table(f, &r, codec, e) < 0)
 		return (-1);
-	return (decode(f, &r, codec, w->d, e));
+	return (decode(f, &r, codec, slot, w->d, e));
 }
 
 int
-frame_reopen(struct opened_frame *f, const struct pack_seal *s, uint32_t no,
-    const void *stored, size_t len, struct err *e)
+frame_reopen_slot(struct opened_frame *f, const struct pack_seal *s,
+    uint32_t no, const void *stored, size_t len, uint32_t slot, struct err *e)
 {
 	const uint8_t *bytes = stored;
 	struct workspace *w;
@@ -291,20 +342,27 @@ frame_reopen(struct opened_frame *f, const struct pack_seal *s, uint32_t no,
 	int r;
 
 	f->nslots = 0;
-	f->raw_len = 0;
+	f->raw_len = f->have = 0;
 	if (parse_prefix(&codec, bytes, len, e) < 0)
 		return (-1);
 	w = workspace_get();
 	if (w == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory to open a frame"));
 	r = open_in(w, f, s, no, codec, bytes + FRAME_PREFIX,
-	    len - FRAME_PREFIX, e);
+	    len - FRAME_PREFIX, slot, e);
 	workspace_put(w);
 	if (r < 0) {
 		f->nslots = 0;
-		f->raw_len = 0;
+		f->raw_len = f->have = 0;
 	}
 	return (r);
+}
+
+int
+frame_reopen(struct opened_frame *f, const struct pack_seal *s, uint32_t no,
+    const void *stored, size_t len, struct err *e)
+{
+	return (frame_reopen_slot(f, s, no, stored, len, FRAME_SLOTS_MAX, e));
 }
 
 int

@@ -40,6 +40,7 @@ struct fetch {
 /* What is asked for; id NULL: the slot's bytes, whatever they are. */
 struct wanted {
 	const struct chunk_id *id;
+	bool alone;		/* no neighbour is wanted */
 	bool len_known;
 	uint32_t len;
 };
@@ -101,7 +102,8 @@ read_frame(struct fetch *f, const struct pack_info *pack,
 /* A frame_load_fn. */
 static int
 load_frame(void *ctx, const struct pack_info *pack,
-    const struct frame_info *frame, struct opened_frame *out, struct err *e)
+    const struct frame_info *frame, uint32_t slot, struct opened_frame *out,
+    struct err *e)
 {
 	struct fetch *f = ctx;
 	struct pack_seal seal;
@@ -114,8 +116,8 @@ load_frame(void *ctx, const struct pack_info *pack,
 	if (rc == 0) {
 		rc = read_frame(f, pack, frame, &stored, e);
 		if (rc == 0)
-			rc = frame_reopen(out, &seal, frame->no, stored.data,
-			    stored.len, e);
+			rc = frame_reopen_slot(out, &seal, frame->no,
+			    stored.data, stored.len, slot, e);
 		sodium_memzero(&seal, sizeof(seal));
 	}
 	scratch_put(f, &stored);
@@ -192,7 +194,8 @@ from_place(struct fetch *f, const struct pack_info *pack,
 	char hex[ID_HEX];
 	int rc;
 
-	rc = frame_cache_get(f->cache, pack, frame, &x, e);
+	rc = frame_cache_get(f->cache, pack, frame, w->alone ? slot :
+	    FETCH_WHOLE, &x, e);
 	if (rc != 0)
 		return (rc);
 	rc = check_slot(f, x, slot, w, data, len, e);
@@ -331,6 +334,19 @@ fetch_chunk(struct fetch *f, const struct pack_info *pack,
 }
 
 int
+fetch_alone(struct fetch *f, const struct pack_info *pack,
+    const struct frame_info *frame, uint32_t slot, const struct chunk_id *id,
+    uint32_t len, struct fetched **ref, const uint8_t **data, struct err *e)
+{
+	const struct wanted w = {
+		.id = id, .alone = true, .len_known = true, .len = len
+	};
+	size_t found;
+
+	return (fetch_slot(f, pack, frame, slot, &w, ref, data, &found, e));
+}
+
+int
 fetch_meta(struct fetch *f, const struct pack_info *pack,
     const struct frame_info *frame, uint32_t slot, const struct chunk_id *id,
     struct fetched **ref, const uint8_t **data, size_t *len, struct err *e)
@@ -357,14 +373,21 @@ void
 fetch_ahead(struct fetch *f, const struct pack_info *pack,
     const struct frame_info *frame)
 {
-	ahead_ask(f->ahead, pack, frame);
+	ahead_ask(f->ahead, pack, frame, FETCH_WHOLE);
+}
+
+void
+fetch_ahead_slot(struct fetch *f, const struct pack_info *pack,
+    const struct frame_info *frame, uint32_t slot)
+{
+	ahead_ask(f->ahead, pack, frame, slot);
 }
 
 bool
 fetch_is_ready(struct fetch *f, const struct pack_info *pack,
-    const struct frame_info *frame)
+    const struct frame_info *frame, uint32_t slot)
 {
-	return (frame_cache_is_ready(f->cache, pack, frame->no));
+	return (frame_cache_is_ready(f->cache, pack, frame->no, slot));
 }
 
 struct repo *

@@ -28,6 +28,11 @@ void fetch_free(struct fetch *);
 int fetch_chunk(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,
     uint32_t len, struct fetched **ref, const uint8_t **data, struct err *);
+/* The same for one who wants none of the chunk's neighbours: the frame, unless it
+ * is there, is decoded no further than it must. */
+int fetch_alone(struct fetch *, const struct pack_info *,
+    const struct frame_info *, uint32_t slot, const struct chunk_id *,
+    uint32_t len, struct fetched **ref, const uint8_t **data, struct err *);
 /* A metadata chunk: *len is set.  A NULL id (a delta) leaves it to the caller
  * to verify what the bytes decode to. */
 int fetch_meta(struct fetch *, const struct pack_info *,
@@ -41,9 +46,13 @@ void fetch_put(struct fetch *, struct fetched *);	/* NULL is fine */
  * the one who asks for it. */
 void fetch_ahead(struct fetch *, const struct pack_info *,
     const struct frame_info *);
-/* Is a frame in the cache, so that its chunks are had without waiting? */
+/* The same for one slot alone, or FETCH_WHOLE. */
+#define FETCH_WHOLE	UINT32_MAX
+void fetch_ahead_slot(struct fetch *, const struct pack_info *,
+    const struct frame_info *, uint32_t slot);
+/* Is that slot of a frame in the cache, so that it is had without waiting? */
 bool fetch_is_ready(struct fetch *, const struct pack_info *,
-    const struct frame_info *);
+    const struct frame_info *, uint32_t slot);
 
 /*
  * Reading in the order of the store: a run is n > 0 frames of one pack, by

@@ -16,6 +16,7 @@
 struct request {
 	struct pack_info pack;
 	struct frame_info frame;
+	uint32_t slot;			/* or FETCH_WHOLE */
 };
 
 struct ahead {
@@ -51,7 +52,8 @@ ahead_run(void *arg)
 		a->first = (a->first + 1) % AHEAD_QUEUE;
 		a->n--;
 		pthread_mutex_unlock(&a->lock);
-		if (frame_cache_get(a->cache, &r.pack, &r.frame, &x, &e) == 0)
+		if (frame_cache_get(a->cache, &r.pack, &r.frame, r.slot, &x,
+		    &e) == 0)
 			frame_cache_put(a->cache, x);
 		pthread_mutex_lock(&a->lock);
 	}
@@ -74,9 +76,9 @@ start_thread(struct ahead *a)
 
 void
 ahead_ask(struct ahead *a, const struct pack_info *pack,
-    const struct frame_info *frame)
+    const struct frame_info *frame, uint32_t slot)
 {
-	if (frame_cache_has(a->cache, pack, frame->no))
+	if (frame_cache_has(a->cache, pack, frame->no, slot))
 		return;
 	pthread_mutex_lock(&a->lock);
 	start_thread(a);
@@ -86,6 +88,7 @@ ahead_ask(struct ahead *a, const struct pack_info *pack,
 
 		r->pack = *pack;
 		r->frame = *frame;
+		r->slot = slot;
 		a->n++;
 		pthread_cond_signal(&a->work);
 	}

@@ -8,12 +8,16 @@
  *
  *	(absent) --get: load begins--> LOADING --ok--> READY --evict--> (freed)
  *	                                  \--no--> FAILED --last put--> (freed)
+ *	READY --get of what is not decoded--> REPLACED --last put--> (freed)
+ *
+ * A frame that one chunk is wanted of is decoded up to that chunk; whoever then
+ * wants one behind it gets the frame anew and whole, in another entry.
  *
  * Invariants, under the shard's lock:
  *  1. A key has at most one entry in LOADING or READY in its bucket: who comes
  *     second waits for the first (one fetch).
- *  2. A FAILED entry is in no bucket; those who waited for it hold references
- *     and read its error.
+ *  2. A FAILED or REPLACED entry is in no bucket; those who waited for the
+ *     former hold references and read its error.
  *  3. The list by age holds just the READY entries without references; only
  *     those are freed for room.
  *  4. `bytes' is the sum of `charged' of all entries; above `limit' the list by
@@ -134,12 +138,10 @@ age_add(struct shard *s, struct fetched *x)
 }
 
 /* Under the lock: take the oldest out until the shard is within its limit;
- * returns them, chained, to be freed without the lock. */
+ * returns them, chained to those gone before, to be freed without the lock. */
 static struct fetched *
-evict(struct shard *s)
+evict(struct shard *s, struct fetched *gone)
 {
-	struct fetched *gone = NULL;
-
 	while (s->bytes > s->limit && s->oldest != NULL) {
 		struct fetched *x = s->oldest;
 
@@ -198,13 +200,13 @@ release(struct shard *s, struct fetched *x)
 	BUG_ON(x->refs == 0);
 	if (--x->refs > 0)
 		return (NULL);
-	if (x->state == FETCHED_FAILED) {
+	if (x->state == FETCHED_FAILED || x->state == FETCHED_REPLACED) {
 		s->bytes -= x->charged;
 		x->chain = NULL;
 		return (x);
 	}
 	age_add(s, x);
-	return (evict(s));
+	return (evict(s, NULL));
 }
 
 /* Load without the lock, then tell those who wait. */
@@ -216,7 +218,7 @@ load(struct frame_cache *c, struct shard *s, struct fetched *x,
 	struct fetched *gone;
 	int rc;
 
-	rc = c->load(c->ctx, pack, frame, &x->frame, &x->err);
+	rc = c->load(c->ctx, pack, frame, x->slot, &x->frame, &x->err);
 	if (rc == 0 && (c->rehash || pack->writer != 0)) {
 		x->proof = calloc(x->frame.nslots, sizeof(*x->proof));
 		if (x->proof == NULL)
@@ -234,7 +236,7 @@ load(struct frame_cache *c, struct shard *s, struct fetched *x,
 		x->outcome = rc;
 		unchain(s, x);
 	}
-	gone = evict(s);
+	gone = evict(s, NULL);
 	pthread_cond_broadcast(&s->loaded);
 	pthread_mutex_unlock(&s->lock);
 	free_chain(gone);
@@ -257,14 +259,15 @@ inherit(struct fetched *x, size_t room, struct fetched *gone)
  * made for it, and what went for that is to be freed, chained. */
 static struct fetched *
 begin(struct shard *s, uint64_t hash, const struct pack_info *pack,
-    const struct frame_info *frame, uint32_t shard, struct fetched **gone)
+    const struct frame_info *frame, uint32_t slot, uint32_t shard,
+    struct fetched **gone)
 {
 	struct fetched *x = calloc(1, sizeof(*x));
 	size_t expected = frame->raw;
 
 	if (x == NULL)
 		return (NULL);
-	if (expected == 0 || expected > FRAME_RAW_MAX)
+	if (expected == 0 || expected > FRAME_RAW_MAX || slot != FETCH_WHOLE)
 		expected = FRAME_TARGET / 4;
 	expected = opened_frame_room(expected);
 	err_init(&x->err);
@@ -273,36 +276,81 @@ begin(struct shard *s, uint64_t hash, const struct pack_info *pack,
 	x->writer = pack->writer;
 	x->no = frame->no;
 	x->shard = shard;
+	x->slot = slot;
 	x->refs = 1;
 	x->state = FETCHED_LOADING;
 	x->chain = *bucket_of(s, hash);
 	*bucket_of(s, hash) = x;
 	charge(s, x, sizeof(*x) + expected);
-	*gone = evict(s);
+	*gone = evict(s, *gone);
 	inherit(x, expected, *gone);
+	return (x);
+}
+
+/* Under the lock, of a READY one: is it decoded as far as that? */
+static bool
+suffices(const struct fetched *x, uint32_t slot)
+{
+	const struct opened_frame *o = &x->frame;
+
+	/* A slot that there isn't won't be there in the whole frame either. */
+	return (o->have == o->raw_len || (slot != FETCH_WHOLE &&
+	    (slot >= o->nslots || o->off[slot + 1] <= o->have)));
+}
+
+/* Under the lock: let go of an entry that was not decoded far enough. */
+static void
+replace(struct shard *s, struct fetched *x, struct fetched **gone)
+{
+	if (x->state == FETCHED_READY) {
+		unchain(s, x);
+		x->state = FETCHED_REPLACED;
+	}
+	if (release(s, x) != NULL) {
+		x->chain = *gone;
+		*gone = x;
+	}
+}
+
+/* Under the lock: the entry of that key, held, once it is loaded; NULL where
+ * there is none that will do. */
+static struct fetched *
+await(struct shard *s, uint64_t hash, const struct pack_info *pack,
+    uint32_t no, uint32_t *slot, struct fetched **gone)
+{
+	struct fetched *x;
+
+	while ((x = find(s, hash, pack, no)) != NULL) {
+		hold(s, x);
+		while (x->state == FETCHED_LOADING)
+			pthread_cond_wait(&s->loaded, &s->lock);
+		if (x->state == FETCHED_FAILED || suffices(x, *slot))
+			break;
+		replace(s, x, gone);
+		*slot = FETCH_WHOLE;
+	}
 	return (x);
 }
 
 int
 frame_cache_get(struct frame_cache *c, const struct pack_info *pack,
-    const struct frame_info *frame, struct fetched **out, struct err *e)
+    const struct frame_info *frame, uint32_t slot, struct fetched **out,
+    struct err *e)
 {
 	uint64_t hash = key_hash(&pack->id, frame->no);
 	struct shard *s = shard_of(c, hash);
 	struct fetched *x, *gone = NULL;
-	bool ours = false;
+	bool ours = false, failed = false;
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	x = find(s, hash, pack, frame->no);
-	if (x != NULL) {
-		hold(s, x);
-		while (x->state == FETCHED_LOADING)
-			pthread_cond_wait(&s->loaded, &s->lock);
-	} else {
-		x = begin(s, hash, pack, frame, (uint32_t)(s - c->shards),
-		    &gone);
+	x = await(s, hash, pack, frame->no, &slot, &gone);
+	if (x == NULL) {
+		x = begin(s, hash, pack, frame, slot,
+		    (uint32_t)(s - c->shards), &gone);
 		ours = x != NULL;
+	} else {
+		failed = x->state == FETCHED_FAILED;
 	}
 	pthread_mutex_unlock(&s->lock);
 	free_chain(gone);
@@ -310,7 +358,7 @@ frame_cache_get(struct frame_cache *c, const struct pack_info *pack,
 		return (err_set(e, ERR_NOMEM, "no memory"));
 	if (ours)
 		rc = load(c, s, x, pack, frame);
-	else if (x->state == FETCHED_FAILED)
+	else if (failed)
 		rc = x->outcome;
 	if (rc == 0) {
 		*out = x;
@@ -336,21 +384,24 @@ frame_cache_put(struct frame_cache *c, struct fetched *x)
 
 bool
 frame_cache_has(struct frame_cache *c, const struct pack_info *pack,
-    uint32_t no)
+    uint32_t no, uint32_t slot)
 {
 	uint64_t hash = key_hash(&pack->id, no);
 	struct shard *s = shard_of(c, hash);
+	const struct fetched *x;
 	bool has;
 
 	pthread_mutex_lock(&s->lock);
-	has = find(s, hash, pack, no) != NULL;
+	x = find(s, hash, pack, no);
+	has = x != NULL && (x->state == FETCHED_READY ? suffices(x, slot) :
+	    x->slot == FETCH_WHOLE || x->slot == slot);
 	pthread_mutex_unlock(&s->lock);
 	return (has);
 }
 
 bool
 frame_cache_is_ready(struct frame_cache *c, const struct pack_info *pack,
-    uint32_t no)
+    uint32_t no, uint32_t slot)
 {
 	uint64_t hash = key_hash(&pack->id, no);
 	struct shard *s = shard_of(c, hash);
@@ -359,7 +410,7 @@ frame_cache_is_ready(struct frame_cache *c, const struct pack_info *pack,
 
 	pthread_mutex_lock(&s->lock);
 	x = find(s, hash, pack, no);
-	ready = x != NULL && x->state == FETCHED_READY;
+	ready = x != NULL && x->state == FETCHED_READY && suffices(x, slot);
 	pthread_mutex_unlock(&s->lock);
 	return (ready);
 }

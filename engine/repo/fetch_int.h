@@ -23,7 +23,9 @@
 #define FETCH_NOT_THERE	1	/* the place is another chunk's, or unknown */
 #define FETCH_NO_PACK	2	/* the pack is not in the store */
 
-enum fetched_state { FETCHED_LOADING, FETCHED_READY, FETCHED_FAILED };
+enum fetched_state {
+	FETCHED_LOADING, FETCHED_READY, FETCHED_FAILED, FETCHED_REPLACED
+};
 
 /* What a slot's bytes were found to hash to. */
 struct proof {
@@ -41,6 +43,7 @@ struct fetched {
 	uint32_t writer;
 	uint32_t no;
 	uint32_t shard;
+	uint32_t slot;			/* loaded for it, or FETCH_WHOLE */
 	uint32_t refs;			/* lock */
 	enum fetched_state state;	/* lock */
 	size_t charged;			/* bytes counted in the shard; lock */
@@ -52,22 +55,24 @@ struct fetched {
 
 /* fetch_cache.c */
 struct frame_cache;
-/* Fills the frame, which may bring memory of another (frame_reopen()); runs
- * without a lock. */
+/* Fills the frame up to that slot (FETCH_WHOLE: all of it), which may bring
+ * memory of another (frame_reopen()); runs without a lock. */
 typedef int frame_load_fn(void *ctx, const struct pack_info *,
-    const struct frame_info *, struct opened_frame *, struct err *);
+    const struct frame_info *, uint32_t slot, struct opened_frame *,
+    struct err *);
 int frame_cache_new(struct frame_cache **out, size_t bytes, bool rehash,
     frame_load_fn *, void *ctx, struct err *);
 void frame_cache_free(struct frame_cache *);
-/* A reference to the frame, loaded when it wasn't there; FETCH_NO_PACK. */
+/* A reference to the frame, decoded up to that slot at least, or FETCH_WHOLE;
+ * loaded when it wasn't there.  FETCH_NO_PACK. */
 int frame_cache_get(struct frame_cache *, const struct pack_info *,
-    const struct frame_info *, struct fetched **, struct err *);
+    const struct frame_info *, uint32_t slot, struct fetched **, struct err *);
 void frame_cache_put(struct frame_cache *, struct fetched *);
-/* Loaded, or being loaded; and loaded. */
+/* Loaded up to that slot, or being loaded; and loaded. */
 bool frame_cache_has(struct frame_cache *, const struct pack_info *,
-    uint32_t no);
+    uint32_t no, uint32_t slot);
 bool frame_cache_is_ready(struct frame_cache *, const struct pack_info *,
-    uint32_t no);
+    uint32_t no, uint32_t slot);
 /* Bytes held now, and the most that ever were. */
 void frame_cache_usage(struct frame_cache *, size_t *now, size_t *peak);
 
@@ -117,7 +122,7 @@ int ahead_new(struct ahead **out, struct frame_cache *, unsigned threads,
     struct err *);
 void ahead_free(struct ahead *);
 void ahead_ask(struct ahead *, const struct pack_info *,
-    const struct frame_info *);
+    const struct frame_info *, uint32_t slot);
 
 /* fetch.c */
 struct repo *fetch_repo(struct fetch *);

@@ -150,7 +150,8 @@ test_bound(void **state)
 /* A frame_load_fn: counts the frames that bring no memory. */
 static int
 load_counted(void *ctx, const struct pack_info *pack,
-    const struct frame_info *frame, struct opened_frame *out, struct err *e)
+    const struct frame_info *frame, uint32_t slot, struct opened_frame *out,
+    struct err *e)
 {
 	unsigned *allocated = ctx;
 
@@ -161,7 +162,7 @@ load_counted(void *ctx, const struct pack_info *pack,
 		assert_non_null(out->raw);
 		++*allocated;
 	}
-	out->raw_len = frame->raw;
+	out->raw_len = out->have = frame->raw;
 	return (0);
 }
 
@@ -180,13 +181,15 @@ test_memory(void **state)
 	(void)state;
 	OK(frame_cache_new(&c, 6U << 20, false, load_counted, &allocated, E));
 	for (frame.no = 0; frame.no < 100; frame.no++) {
-		OK(frame_cache_get(c, &pack, &frame, &x, E));
+		OK(frame_cache_get(c, &pack, &frame, FETCH_WHOLE, &x,
+		    E));
 		frame_cache_put(c, x);
 	}
 	assert_int_equal(allocated, 5);
 	frame.raw = FRAME_TARGET / 2;
 	for (; frame.no < 103; frame.no++) {
-		OK(frame_cache_get(c, &pack, &frame, &x, E));
+		OK(frame_cache_get(c, &pack, &frame, FETCH_WHOLE, &x,
+		    E));
 		assert_int_equal(x->frame.raw_cap, FRAME_TARGET / 2);
 		frame_cache_put(c, x);
 	}
@@ -220,9 +223,10 @@ read_some(void *arg)
 		k = &r->s->kept[(x >> 8) % r->s->n];
 		if (i % 3 == 0) {
 			find_place(&r->s->log, &k->place, &pack, &frame, &slot);
-			fetch_ahead(r->f, &pack, &frame);
+			fetch_ahead_slot(r->f, &pack, &frame, i % 2 == 0 ?
+			    slot : FETCH_WHOLE);
 		}
-		OK(fetch_kept(r->f, &r->s->log, k, CHUNK, E));
+		OK(fetch_kept_as(r->f, &r->s->log, k, CHUNK, i % 4 < 2, E));
 	}
 	return (NULL);
 }
@@ -248,6 +252,48 @@ test_threads(void **state)
 		}
 		for (unsigned i = 0; i < 6; i++)
 			pthread_join(r[i].thread, NULL);
+		fetch_free(f);
+	}
+	repo_close(repo);
+	stored_fini(&s);
+}
+
+/* A chunk that is wanted alone: what is behind it is not there, and who wants
+ * that gets the whole frame, once. */
+static void
+test_alone(void **state)
+{
+	const struct kept *k;
+	struct counting *c;
+	struct pack_info pack;
+	struct frame_info frame;
+	struct stored s;
+	struct repo *repo;
+	struct fetch *f;
+	uint32_t slot;
+
+	(void)state;
+	store_chunks(&s, 1500, CHUNK);
+	k = s.kept;
+	find_place(&s.log, &k[2].place, &pack, &frame, &slot);
+	assert_int_equal(k[0].place.frame, k[2].place.frame);
+	assert_int_equal(slot, 2);
+	repo = open_counting(s.dir, &c);
+	for (unsigned rehash = 0; rehash < 2; rehash++) {
+		OK(fetch_new(&f, repo, 64U << 20, rehash, E));
+		atomic_store(&c->reads, 0);
+		OK(fetch_kept_as(f, &s.log, &k[1], CHUNK, true, E));
+		OK(fetch_kept_as(f, &s.log, &k[1], CHUNK, true, E));
+		OK(fetch_kept_as(f, &s.log, &k[0], CHUNK, true, E));
+		assert_int_equal(atomic_load(&c->reads), 1);
+		assert_true(fetch_is_ready(f, &pack, &frame, 0));
+		assert_false(fetch_is_ready(f, &pack, &frame, 2));
+		assert_false(fetch_is_ready(f, &pack, &frame, FETCH_WHOLE));
+		OK(fetch_kept_as(f, &s.log, &k[2], CHUNK, true, E));
+		assert_true(fetch_is_ready(f, &pack, &frame, FETCH_WHOLE));
+		for (uint32_t i = 0; i < 3; i++)
+			OK(fetch_kept(f, &s.log, &k[i], CHUNK, E));
+		assert_int_equal(atomic_load(&c->reads), 2);
 		fetch_free(f);
 	}
 	repo_close(repo);
@@ -335,6 +381,7 @@ main(void)
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_single_flight),
 		cmocka_unit_test(test_ahead),

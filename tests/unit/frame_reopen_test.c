@@ -106,6 +106,64 @@ test_memory(void **state)
 	frame_free(other);
 }
 
+static int
+reopen_slot(struct opened_frame *o, uint32_t no, const struct frame *f,
+    uint32_t slot)
+{
+	struct err e = ERR_INIT;
+
+	return (frame_reopen_slot(o, &seal, no, f->stored.data, f->stored.len,
+	    slot, &e));
+}
+
+/* A frame for one slot's sake: what is before it is there as well, and what is
+ * behind it only where that saves nothing. */
+static void
+test_slot(void **state)
+{
+	static uint8_t noise[200000];
+	struct frame *f = sealed(3, 20, 50000), *raw;
+	struct opened_frame o = { 0 };
+	struct chunk_id id = { { 0 } };
+	struct err e = ERR_INIT;
+	uint32_t x = 1, slot;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_int_equal(reopen_slot(&o, 3, f, i), 0);
+		assert_int_equal(o.nslots, 20);
+		assert_int_equal(o.raw_len, 20 * 50000);
+		assert_int_equal(o.have, i < 17 ? o.off[i + 1] : o.raw_len);
+		for (size_t k = 0; k < o.have; k++)
+			assert_int_equal(o.raw[k], 'a' + 3 + k / 50000);
+		opened_frame_fini(&o);
+	}
+	assert_int_equal(reopen_slot(&o, 3, f, 2), 0);
+	assert_int_equal(o.raw_cap, opened_frame_room(150000));
+	assert_int_equal(reopen_slot(&o, 3, f, 20), 0);
+	assert_int_equal(o.have, o.raw_len);
+	check(&o, 3, 20, 50000);
+	/* The seal is that of the whole frame. */
+	f->stored.data[f->stored.len - 1] ^= 1;
+	assert_int_equal(reopen_slot(&o, 3, f, 0), -1);
+	assert_int_equal(o.have, 0);
+
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)((x = x * 1103515245u + 12345u) >> 23);
+	assert_int_equal(frame_new(&raw, &e), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(frame_add(raw, &id, noise + 50000 * i, 50000,
+		    &slot, &e), 0);
+	assert_int_equal(frame_squeeze(raw, squeezer, true, &e), 0);
+	assert_int_equal(frame_seal(raw, &seal, 4, true, &e), 0);
+	assert_int_equal(reopen_slot(&o, 4, raw, 1), 0);
+	assert_int_equal(o.have, 100000);
+	assert_memory_equal(o.raw, noise, 100000);
+	opened_frame_fini(&o);
+	frame_free(raw);
+	frame_free(f);
+}
+
 /* What fails leaves nothing of the frame before to be read. */
 static void
 test_failure(void **state)
@@ -147,6 +205,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_slot),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_room),
 	};

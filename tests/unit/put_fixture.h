@@ -232,11 +232,11 @@ find_place(const struct put_log *l, const struct place *at,
 	*slot = at->slot;
 }
 
-/* Fetch a chunk: 0 when the right bytes came, else the error.  Other bytes fail
- * the test. */
+/* Fetch a chunk, or it alone: 0 when the right bytes came, else the error.
+ * Other bytes fail the test. */
 static inline int
-fetch_kept(struct fetch *f, const struct put_log *l, const struct kept *k,
-    size_t max, struct err *e)
+fetch_kept_as(struct fetch *f, const struct put_log *l, const struct kept *k,
+    size_t max, bool alone, struct err *e)
 {
 	struct pack_info pack;
 	struct frame_info frame;
@@ -247,8 +247,8 @@ fetch_kept(struct fetch *f, const struct put_log *l, const struct kept *k,
 	int rc;
 
 	find_place(l, &k->place, &pack, &frame, &slot);
-	rc = fetch_chunk(f, &pack, &frame, slot, &k->id, k->len, &ref, &data,
-	    e);
+	rc = (alone ? fetch_alone : fetch_chunk)(f, &pack, &frame, slot,
+	    &k->id, k->len, &ref, &data, e);
 	if (rc != 0) {
 		assert_true(rc < 0);
 		return (rc);
@@ -260,6 +260,13 @@ fetch_kept(struct fetch *f, const struct put_log *l, const struct kept *k,
 	free(want);
 	fetch_put(f, ref);
 	return (0);
+}
+
+static inline int
+fetch_kept(struct fetch *f, const struct put_log *l, const struct kept *k,
+    size_t max, struct err *e)
+{
+	return (fetch_kept_as(f, l, k, max, false, e));
 }
 
 static inline void
