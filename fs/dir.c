@@ -28,6 +28,8 @@ struct reading {
 	uint64_t pos;		/* of the last entry in buf or skipped */
 	uint64_t skip;		/* entries yet to be passed over */
 	bool full;
+	bool end;		/* nothing follows */
+	uint64_t first;		/* file with attributes, or 0 */
 	char last[CATALOG_NAME_MAX + 1];	/* its name */
 	size_t last_len;
 };
@@ -124,7 +126,11 @@ emit_full(struct reading *r, const char *name, const struct entry *e,
 
 	if (fs_attr(r->catalog, number, e, &st, err) < 0)
 		return (-1);
-	return (emit(r, name, &st, number, FS_FOR_EVER) ? 0 : CATALOG_STOP);
+	if (!emit(r, name, &st, number, FS_FOR_EVER))
+		return (CATALOG_STOP);
+	if (e->kind == ENTRY_FILE && (r->first == 0 || number < r->first))
+		r->first = number;
+	return (0);
 }
 
 /* A catalog_dir_fn. */
@@ -172,8 +178,10 @@ read_entries(struct reading *r, struct err *err)
 	int rc;
 
 	end = cookies_find(r->fs->cookies, r->number, off, &found, after, &len);
-	if (end && off >= DOTS)
+	if (end && off >= DOTS) {
+		r->end = true;
 		return (0);
+	}
 	rc = catalog_get(r->catalog, r->dir.ino, &e, err);
 	if (rc < 0)
 		return (-1);
@@ -233,9 +241,22 @@ read_virtual(struct reading *r, struct err *err)
 	return (0);
 }
 
+/* Whoever reads files, may find those of this directory fed. */
+static void
+feed(struct reading *r, bool from_start)
+{
+	if (!r->plus || r->how == LISTING_LEAN)
+		return;
+	if (from_start && r->first != 0)
+		feed_listing(r->fs->feed, r->number, r->first);
+	else if (r->end)
+		feed_listed(r->fs->feed, r->fs, r->catalog, r->number);
+}
+
 static int
 read_directory(struct reading *r, struct err *err)
 {
+	bool from_start = r->pos == 0;
 	int rc;
 
 	switch (r->dir.kind) {
@@ -248,9 +269,11 @@ read_directory(struct reading *r, struct err *err)
 		rc = fs_catalog(r->fs, &r->dir, &r->catalog, err);
 		if (r->plus)
 			r->how = leans_list(r->fs->leans, r->number,
-			    r->pos == 0);
+			    from_start);
 		if (rc == 0)
 			rc = read_entries(r, err);
+		if (rc == 0)
+			feed(r, from_start);
 		shelf_put(r->fs->shelf, r->catalog);
 		return (rc);
 	default:

@@ -6,13 +6,17 @@
  * which trees are read (index/), so what comes after a file is known: when one
  * is asked for, those behind it go to the kernel as well (FUSE_NOTIFY_STORE),
  * as far as it knows their inodes and their frames are at hand.  The reader
- * waits meanwhile, so that it doesn't ask for the same.
+ * waits meanwhile, so that it doesn't ask for the same.  And who reads one file
+ * after another, reads those that it lists: so they go along at a listing's
+ * end, which is a request of its own, when the kernel has their inodes.
  *
  *	OFF --RUN files in a row were read--> ON
  *	ON --UNASKED files that were left out were not read--> OFF
  *
  * In each PROBE_EVERY-th window the first file is left out: without that
- * nothing would tell whether anybody reads what is fed.
+ * nothing would tell whether anybody reads what is fed.  It may be read much
+ * later, after the subdirectories that stand before it; so it counts as not
+ * read when PROBES more were left out.
  *
  * Storing waits for a page that somebody else is reading, thus for another
  * request's thread, so:
@@ -25,6 +29,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/fs.h"
 
@@ -32,6 +37,8 @@
 #define NEAR		64	/* numbers apart, and yet in a row */
 #define RUN		8
 #define PROBE_EVERY	4
+#define PROBES		8
+#define LISTED		8	/* directories between beginning and end */
 #define UNASKED		8
 #define WINDOW_FILES	64
 #define WINDOW_BYTES	(1U << 20)
@@ -44,7 +51,6 @@
 /* A reader's place: nodes from `from' to `to' were read or fed. */
 struct stream {
 	uint64_t from, to;
-	uint64_t probe;		/* the node that was left out, or 0 */
 	uint64_t used;
 };
 
@@ -70,6 +76,9 @@ struct feed {
 	unsigned run;
 	unsigned windows;
 	unsigned unasked;		/* probes in a row */
+	unsigned nprobes, nlisted;	/* ever; the next one's place */
+	uint64_t probes[PROBES];	/* nodes, or 0 */
+	struct { uint64_t dir, first; } listed[LISTED];
 	uint64_t tick;
 	struct stream streams[STREAMS];
 	struct rows rows;		/* of the thread that set `busy' */
@@ -116,28 +125,37 @@ find(struct feed *f, uint64_t number)
 		struct stream *s = &f->streams[i];
 
 		if (s->from <= number && number <= s->to + NEAR) {
-			f->run++;
 			s->used = ++f->tick;
 			return (s);
 		}
 		if (s->used < idle->used)
 			idle = s;
 	}
-	f->run = 0;
 	*idle = (struct stream){ .from = number, .used = ++f->tick };
 	return (idle);
 }
 
+/* A node was read. */
 static void
-count_probe(struct feed *f, struct stream *s, uint64_t number)
+count_read(struct feed *f, uint64_t number)
 {
-	if (s->probe == 0)
-		return;
-	if (s->probe == number)
-		f->unasked = 0;
-	else if (++f->unasked >= UNASKED)
+	for (size_t i = 0; i < PROBES; i++) {
+		if (f->probes[i] == number) {
+			f->probes[i] = 0;
+			f->unasked = 0;
+		}
+	}
+}
+
+/* A node was left out. */
+static void
+add_probe(struct feed *f, uint64_t number)
+{
+	uint64_t *at = &f->probes[f->nprobes++ % PROBES];
+
+	if (*at != 0 && ++f->unasked >= UNASKED)
 		f->on = false;
-	s->probe = 0;
+	*at = number;
 }
 
 /* Is it time to feed? Then it is the caller who does. */
@@ -146,19 +164,40 @@ is_due(struct feed *f, uint64_t number, struct stream **out)
 {
 	struct stream *s = find(f, number);
 
-	count_probe(f, s, number);
+	f->run = s->from < number ? f->run + 1 : 0;
+	count_read(f, number);
 	if (number <= s->to)
 		return (false);
 	s->to = number;
 	if (!f->on && f->run >= RUN) {
 		f->on = true;
 		f->unasked = f->run = 0;
+		memset(f->probes, 0, sizeof(f->probes));
 	}
 	if (!f->on || f->busy || f->servers < 2)
 		return (false);
 	f->busy = true;
 	*out = s;
 	return (true);
+}
+
+/* The same at a listing's end; the first of its files, or 0. */
+static uint64_t
+is_due_listed(struct feed *f, uint64_t dir, struct stream **out)
+{
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < LISTED; i++)
+		if (f->listed[i].dir == dir)
+			first = f->listed[i].first;
+	if (first == 0 || !f->on || f->busy || f->servers < 2)
+		return (0);
+	*out = find(f, first - 1);
+	if (first <= (*out)->to)
+		return (0);
+	(*out)->to = first - 1;
+	f->busy = true;
+	return (first);
 }
 
 /* Have ROWS_MIN rows behind ino, where there are so many; *at is the first. */
@@ -304,31 +343,77 @@ feed_window(struct feed *f, struct fs *fs, struct catalog *c,
 	}
 }
 
+/* Feed what is behind that node, which is s's last one.  Of the thread that set
+ * `busy'. */
+static void
+feed_behind(struct feed *f, struct fs *fs, struct catalog *c,
+    const struct node *n, uint64_t number, struct stream *s, bool probe)
+{
+	struct fed fed = { .to = number };
+
+	feed_window(f, fs, c, n, probe, &fed);
+	(void)pthread_mutex_lock(&f->lock);
+	/* Unless the stream became another one's meanwhile. */
+	if (s->from <= number && number <= s->to)
+		s->to = fed.to;
+	/* The directory's last file is no probe. */
+	if (fed.probe != 0 && fed.probe < fed.to)
+		add_probe(f, fed.probe);
+	f->busy = false;
+	(void)pthread_mutex_unlock(&f->lock);
+}
+
+static void
+count_server(struct feed *f)
+{
+	f->servers += !counted;
+	counted = true;
+}
+
 void
 feed_after(struct feed *f, struct fs *fs, struct catalog *c,
     const struct node *n, uint64_t number)
 {
-	struct fed fed = { .to = number };
 	struct stream *s = NULL;
 	bool due, probe = false;
 
 	(void)pthread_mutex_lock(&f->lock);
-	f->servers += !counted;
-	counted = true;
+	count_server(f);
 	due = is_due(f, number, &s);
 	if (due)
 		probe = ++f->windows % PROBE_EVERY == 0;
 	(void)pthread_mutex_unlock(&f->lock);
-	if (!due)
-		return;
-	feed_window(f, fs, c, n, probe, &fed);
+	if (due)
+		feed_behind(f, fs, c, n, number, s, probe);
+}
+
+void
+feed_listing(struct feed *f, uint64_t dir, uint64_t first)
+{
 	(void)pthread_mutex_lock(&f->lock);
-	/* Unless the stream became another one's meanwhile. */
-	if (s->from <= number && number <= s->to) {
-		s->to = fed.to;
-		/* The directory's last file is no probe. */
-		s->probe = fed.probe < fed.to ? fed.probe : 0;
-	}
-	f->busy = false;
+	f->listed[f->nlisted].dir = dir;
+	f->listed[f->nlisted].first = first;
+	f->nlisted = (f->nlisted + 1) % LISTED;
 	(void)pthread_mutex_unlock(&f->lock);
+}
+
+void
+feed_listed(struct feed *f, struct fs *fs, struct catalog *c, uint64_t dir)
+{
+	struct node before;
+	struct stream *s = NULL;
+	uint64_t first;
+	bool probe = false;
+
+	(void)pthread_mutex_lock(&f->lock);
+	count_server(f);
+	first = is_due_listed(f, dir, &s);
+	if (first != 0)
+		probe = ++f->windows % PROBE_EVERY == 0;
+	(void)pthread_mutex_unlock(&f->lock);
+	if (first == 0)
+		return;
+	layout_node(&fs->layout, first, &before);
+	before.ino--;
+	feed_behind(f, fs, c, &before, first - 1, s, probe);
 }

@@ -27,5 +27,10 @@ void feed_free(struct feed *);	/* NULL is fine */
  * another request may wait for. */
 void feed_after(struct feed *, struct fs *, struct catalog *,
     const struct node *, uint64_t number);
+/* A directory was listed from its beginning, with the attributes of files, of
+ * which `first' is the first; then, in a request of its own that is yet to be
+ * answered, its end was reached.  Perhaps send those files. */
+void feed_listing(struct feed *, uint64_t dir, uint64_t first);
+void feed_listed(struct feed *, struct fs *, struct catalog *, uint64_t dir);
 
 #endif

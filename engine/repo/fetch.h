@@ -28,7 +28,7 @@ void fetch_free(struct fetch *);
 int fetch_chunk(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,
     uint32_t len, struct fetched **ref, const uint8_t **data, struct err *);
-/* The same for one who wants none of the chunk's neighbours: the frame, unless it
+/* The same for one who wants none of its neighbours: the frame, unless it
  * is there, is decoded no further than it must. */
 int fetch_alone(struct fetch *, const struct pack_info *,
     const struct frame_info *, uint32_t slot, const struct chunk_id *,

@@ -49,6 +49,22 @@ done
 cmp "$T/src/wide/f1510" "$top/wide/f1510" || die "f1510"
 end
 
+step "listed, by who reads"
+begin
+ls -l "$top/wide" >/dev/null
+cat "$top/wide"/f1[1-4]?? >/dev/null
+for d in $(seq 20 30); do
+	ls -l "$top/d$d" >/dev/null
+done
+n=0
+for d in $(seq 20 30); do
+	n=$((n + $(cached "$top/d$d/f15")))
+done
+[ "$n" -gt 8 ] || die "of 11 files of listed directories $n were fed"
+cat "$T/src"/d2?/f* >"$T/have"
+cat "$top"/d2?/f* | cmp - "$T/have" || die "not what the source has"
+end
+
 step "read here and there"
 begin
 ls -lR "$top" >/dev/null
