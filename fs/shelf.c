@@ -1,14 +1,15 @@
 /*
  * The shelf of open catalogs.
  *
- *	(none) --shelf_get--> opening --open_book--> open, refs > 0
+ *	(none) --shelf_get--> opening --open_catalog--> open, refs > 0
  *	open, refs 0 --shelf_get--> open, refs > 0 --shelf_put--> open, refs 0
  *	open, refs 0 --evict--> (none);  opening, failed --> (none)
  *
  * 1. A snapshot has at most one book.
  * 2. A book with refs > 0 or opening is never taken from the list by another
  * thread.
- * 3. Nothing is opened or closed under the lock.
+ * 3. Nothing is opened or closed under the lock; what stands in the list is
+ * read and written under it.
  */
 #include "fs/shelf.h"
 
@@ -103,23 +104,24 @@ evict(struct shelf *s)
 }
 
 static int
-open_book(struct shelf *s, struct book *b, struct err *err)
+open_catalog(struct shelf *s, const struct snapshot_id *id,
+    struct catalog **out, struct err *err)
 {
 	struct manifest m = { 0 };
 	char hex[ID_HEX];
 	int rc;
 
-	rc = repo_manifest(s->env.repo, &b->id, &m, err);
+	rc = repo_manifest(s->env.repo, id, &m, err);
 	if (rc == STORE_ABSENT)
 		return (SHELF_ABSENT);
 	if (rc == 0) {
-		rc = catalog_open(&b->catalog, s->env.fetch, s->env.repo, &m,
+		rc = catalog_open(out, s->env.fetch, s->env.repo, &m,
 		    &s->env.each, err);
 		manifest_fini(&m);
 	}
 	if (rc < 0)
 		(void)err_wrap(err, "snapshot %.8s",
-		    hex_emit(hex, b->id.b, ID_BYTES));
+		    hex_emit(hex, id->b, ID_BYTES));
 	return (rc);
 }
 
@@ -143,6 +145,7 @@ int
 shelf_get(struct shelf *s, const struct snapshot_id *id, struct catalog **out,
     struct err *err)
 {
+	struct catalog *catalog = NULL;
 	struct book *b, *old;
 	int rc;
 
@@ -171,12 +174,12 @@ shelf_get(struct shelf *s, const struct snapshot_id *id, struct catalog **out,
 	(void)pthread_mutex_unlock(&s->lock);
 
 	book_free(old);
-	rc = open_book(s, b, err);
+	rc = open_catalog(s, id, &catalog, err);
 
 	(void)pthread_mutex_lock(&s->lock);
 	b->opening = false;
 	if (rc == 0)
-		*out = b->catalog;
+		*out = b->catalog = catalog;
 	else
 		unlink_book(s, b);
 	(void)pthread_cond_broadcast(&s->opened);
