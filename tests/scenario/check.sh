@@ -29,19 +29,8 @@ fresh() {
 	cp -a "$T/good" "$R"
 	push
 }
-short() {
-	basename "$1" | cut -c1-8
-}
 flip() {	# FILE OFFSET
-	python3 - "$1" "$2" <<'PY'
-import os, sys
-os.chmod(sys.argv[1], 0o600)
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    b = f.read(1)
-    f.seek(int(sys.argv[2]))
-    f.write(bytes([b[0] ^ 16]))
-PY
+	flip_bit "$@"
 	push
 }
 pull

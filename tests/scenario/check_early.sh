@@ -21,20 +21,6 @@ data_packs() {
 set -- $(data_packs)
 [ $# = 6 ] || die "$# data packs"
 
-flip() {	# FILE OFFSET
-	python3 - "$1" "$2" <<'PY'
-import os, sys
-os.chmod(sys.argv[1], 0o600)
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    b = f.read(1)
-    f.seek(int(sys.argv[2]))
-    f.write(bytes([b[0] ^ 16]))
-PY
-}
-short() {
-	basename "$1" | cut -c1-8
-}
 # What was said, without how long it took.
 said() {
 	out | sed 's/ verified in .*//'
@@ -54,14 +40,14 @@ size() {
 }
 
 step "frames: each is said, once"
-for p; do flip "$p" 5000; done
+for p; do flip_bit "$p" 5000; done
 alike
 for p; do says "damage: pack $(short "$p"): frame 0: "; done
 says '^Damage: 6 findings '
 
 step "what is inside is no news where more was said of the pack"
-flip "$1" 20
-flip "$2" $(($(size "$2") - 60))
+flip_bit "$1" 20
+flip_bit "$2" $(($(size "$2") - 60))
 chmod u+w "$3"
 truncate -s -70000 "$3"
 rm -f "$4"
@@ -74,8 +60,8 @@ says "damage: pack $(short "$5"): frame 0: "
 says "damage: pack $(short "$6"): frame 0: "
 
 step "a directory alone, and two"
-flip "$2" 5000
-flip "$6" $(($(size "$6") - 60))
+flip_bit "$2" 5000
+flip_bit "$6" $(($(size "$6") - 60))
 alike
 says "damage: pack $(short "$2"): its directory: "
 says_not "damage: pack $(short "$2"): frame"

@@ -232,3 +232,19 @@ make_tree() {
 	setfacl -m u:1234:r "$1/letter.txt" 2>/dev/null || :
 	touch -d '2010-01-01 00:00:00.5 UTC' "$1/dir" "$1"
 }
+
+# An object's name as messages have it; a bit of a file turned over.
+short() {
+	basename "$1" | cut -c1-8
+}
+flip_bit() {	# FILE OFFSET
+	python3 - "$1" "$2" <<'PY'
+import os, sys
+os.chmod(sys.argv[1], 0o600)
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    b = f.read(1)
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([b[0] ^ 16]))
+PY
+}
