@@ -17,9 +17,9 @@ int s3_creds_new(struct s3_creds **out, struct http *, struct s3_keys *,
 void s3_creds_free(struct s3_creds *);
 
 /*
- * The keys, good for now, locked until s3_creds_release(), which the caller
- * owes soon, without a request between.  0; > 0: requests go unsigned (nothing
- * is locked).
+ * The keys, valid at this moment, locked until s3_creds_release(), which the
+ * caller owes soon, without a request between.  0; > 0: requests go unsigned
+ * (nothing is locked).
  */
 int s3_creds_hold(struct s3_creds *, const struct s3_keys **, struct err *);
 void s3_creds_release(struct s3_creds *);
