@@ -35,35 +35,51 @@ cached() {
 	fincore -nb -o PAGES "$1" | tr -d ' '
 }
 
-step "read in a row"
-begin
-cat "$top/wide"/f10?? >"$T/have"
-cat "$T/src/wide"/f10?? | cmp - "$T/have" || die "not what the source has"
-ls -l "$top/wide" >/dev/null
-cat "$top/wide"/f1[1-4]?? >/dev/null
-n=0
-for f in $(seq 1500 1520); do
-	n=$((n + $(cached "$top/wide/f$f")))
-done
-[ "$n" -gt 10 ] || die "$n of 21 files were fed"
-cmp "$T/src/wide/f1510" "$top/wide/f1510" || die "f1510"
-end
+# Feeding is worth what is at hand in time, and on a machine with much else to do
+# little is; so a way of reading has several mounts to be fed in.
+fed() {
+	least=$1
+	shift
+	for _ in 1 2 3 4 5 6 7 8; do
+		begin
+		"$@"
+		end
+		[ "$n" -lt "$least" ] || return 0
+		echo "$n were fed, of $least"
+	done
+	die "$n were fed, of $least"
+}
 
+in_a_row() {
+	cat "$top/wide"/f10?? >"$T/have"
+	cat "$T/src/wide"/f10?? | cmp - "$T/have" ||
+		die "not what the source has"
+	ls -l "$top/wide" >/dev/null
+	cat "$top/wide"/f1[1-4]?? >/dev/null
+	n=0
+	for f in $(seq 1500 1520); do
+		n=$((n + $(cached "$top/wide/f$f")))
+	done
+	cmp "$T/src/wide/f1510" "$top/wide/f1510" || die "f1510"
+}
+step "read in a row"
+fed 11 in_a_row
+
+listed() {
+	ls -l "$top/wide" >/dev/null
+	cat "$top/wide"/f1[1-4]?? >/dev/null
+	for d in $(seq 20 30); do
+		ls -l "$top/d$d" >/dev/null
+	done
+	n=0
+	for d in $(seq 20 30); do
+		n=$((n + $(cached "$top/d$d/f15")))
+	done
+	cat "$T/src"/d2?/f* >"$T/have"
+	cat "$top"/d2?/f* | cmp - "$T/have" || die "not what the source has"
+}
 step "listed, by who reads"
-begin
-ls -l "$top/wide" >/dev/null
-cat "$top/wide"/f1[1-4]?? >/dev/null
-for d in $(seq 20 30); do
-	ls -l "$top/d$d" >/dev/null
-done
-n=0
-for d in $(seq 20 30); do
-	n=$((n + $(cached "$top/d$d/f15")))
-done
-[ "$n" -gt 8 ] || die "of 11 files of listed directories $n were fed"
-cat "$T/src"/d2?/f* >"$T/have"
-cat "$top"/d2?/f* | cmp - "$T/have" || die "not what the source has"
-end
+fed 9 listed
 
 step "read here and there"
 begin
