@@ -1,5 +1,5 @@
 /*
- * The state file: small, replaced as a whole, under a lock file beside it.
+ * The state file, under a lock file beside it.
  */
 #include "engine/repo/state.h"
 
@@ -13,15 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/base/io.h"
 #include "engine/repo/impl.h"
+#include "engine/repo/state_file.h"
 
-#define MAGIC		"VTRNSTAT"
-#define VERSION		1
 #define LINEAGE_BYTES	(3 * ID_BYTES + 2 * 8)
-#define NAME_MAX_BYTES	(RUN_HEX + 8)
 #define HOLD_MS		10000	/* for another run's commit, which takes less */
 #define HOLD_NAP_MS	20
+
+static const struct state_kind kind = {
+	.magic = "VTRNSTAT",
+	.version = 1,
+	.suffix = "",
+	.max = STATE_MAX_BYTES,
+	.what = "the state file",
+	.lost = "what was seen of this repository before",
+};
 
 void
 state_fini(struct state *s)
@@ -34,12 +40,9 @@ int
 state_emit(struct buf *b, const struct state *s, const struct repo_id *repo,
     struct err *e)
 {
-	uint8_t digest[HASH_BYTES];
 	size_t at = b->len;
 
-	buf_bytes(b, MAGIC, 8);
-	buf_u32(b, VERSION);
-	buf_bytes(b, repo->b, sizeof(repo->b));
+	state_file_begin(b, &kind, repo);
 	buf_u32(b, s->revision);
 	buf_bytes(b, s->digest, sizeof(s->digest));
 	buf_u32(b, s->n);
@@ -50,10 +53,7 @@ state_emit(struct buf *b, const struct state *s, const struct repo_id *repo,
 		buf_u64(b, s->v[i].try_sequence);
 		buf_bytes(b, s->v[i].try_id.b, ID_BYTES);
 	}
-	if (buf_ok(b, e) != 0)
-		return (-1);
-	hash_bytes(digest, b->data + at, b->len - at);
-	buf_bytes(b, digest, sizeof(digest));
+	state_file_end(b, at);
 	return (buf_ok(b, e));
 }
 
@@ -74,23 +74,11 @@ int
 state_parse(struct state *out, const void *bytes, size_t len,
     const struct repo_id *repo, struct err *e)
 {
-	uint8_t magic[8], digest[HASH_BYTES], is[HASH_BYTES];
 	struct state s = { 0 };
-	struct repo_id id;
 	struct rd r;
 
-	if (len < HASH_BYTES)
-		goto bad;
-	rd_init(&r, bytes, len - HASH_BYTES);
-	hash_bytes(is, bytes, len - HASH_BYTES);
-	memcpy(digest, r.end, HASH_BYTES);
-	rd_bytes(&r, magic, sizeof(magic));
-	if (memcmp(magic, MAGIC, sizeof(magic)) != 0 || rd_u32(&r) != VERSION ||
-	    memcmp(is, digest, sizeof(is)) != 0)
-		goto bad;
-	rd_bytes(&r, id.b, sizeof(id.b));
-	if (memcmp(id.b, repo->b, sizeof(id.b)) != 0)
-		goto bad;
+	if (state_file_open(&r, &kind, bytes, len, repo, e) != 0)
+		return (-1);
 	s.revision = rd_u32(&r);
 	rd_bytes(&r, s.digest, sizeof(s.digest));
 	s.n = s.cap = rd_u32(&r);
@@ -111,7 +99,7 @@ state_parse(struct state *out, const void *bytes, size_t len,
 	return (0);
 bad:
 	state_fini(&s);
-	return (err_set(e, ERR_CORRUPT, "the state file is damaged"));
+	return (state_file_bad(&kind, e));
 }
 
 /* Where the lineage is or would be. */
@@ -169,85 +157,27 @@ state_entry(struct state *s, const struct lineage_id *l, struct err *e)
 /*
  * The file.
  */
-static char *
-state_name(char name[NAME_MAX_BYTES], const struct repo *repo,
-    const char *suffix)
-{
-	char hex[RUN_HEX];
-
-	(void)snprintf(name, NAME_MAX_BYTES, "%s%s", hex_emit(hex,
-	    repo->header.id.b, sizeof(repo->header.id.b)), suffix);
-	return (name);
-}
-
 static int
-open_dir(const struct repo *repo, struct err *e)
+parse(void *out, const void *bytes, size_t len, const struct repo_id *repo,
+    struct err *e)
 {
-	int fd;
-
-	if (io_mkdirs(repo->env.state_dir, 0700, e) != 0)
-		return (-1);
-	fd = open(repo->env.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return (err_sys(e, errno, "%s", repo->env.state_dir));
-	return (fd);
-}
-
-static int
-load(const struct repo *repo, int dir, struct state *s, struct err *e)
-{
-	char name[NAME_MAX_BYTES];
-	struct buf b = BUF_INIT;
-	struct err why = ERR_INIT;
-	int fd, ret;
-
-	memset(s, 0, sizeof(*s));
-	fd = openat(dir, state_name(name, repo, ""), O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return (0);
-	if (fd < 0)
-		return (err_sys(e, errno, "%s/%s", repo->env.state_dir, name));
-	ret = io_slurp(fd, &b, STATE_MAX_BYTES, &why);
-	(void)close(fd);
-	if (ret == 0)
-		ret = state_parse(s, b.data, b.len, &repo->header.id, &why);
-	buf_fini(&b);
-	if (ret < 0 && why.code != ERR_CORRUPT && why.code != ERR_LIMIT) {
-		*e = why;
-		return (-1);
-	}
-	if (ret < 0)
-		log_say(repo->env.log, LOG_WARNING, "%s/%s: %s; what was seen "
-		    "of this repository before is forgotten",
-		    repo->env.state_dir, name, err_text(&why));
-	return (0);
+	return (state_parse(out, bytes, len, repo, e));
 }
 
 int
 state_load(struct repo *repo, struct state *s, struct err *e)
 {
-	int dir, ret;
-
 	memset(s, 0, sizeof(*s));
-	if (repo->env.state_dir == NULL)
-		return (0);
-	dir = open(repo->env.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 && errno == ENOENT)
-		return (0);
-	if (dir < 0)
-		return (err_sys(e, errno, "%s", repo->env.state_dir));
-	ret = load(repo, dir, s, e);
-	(void)close(dir);
-	return (ret);
+	return (state_file_load(repo, &kind, parse, s, e));
 }
 
 static int
 lock(const struct repo *repo, int dir, struct err *e)
 {
-	char name[NAME_MAX_BYTES];
+	char name[STATE_NAME_MAX];
 	int fd, ret;
 
-	fd = openat(dir, state_name(name, repo, ".lock"),
+	fd = openat(dir, state_file_name(name, repo, ".lock"),
 	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return (err_sys(e, errno, "%s/%s", repo->env.state_dir, name));
@@ -268,15 +198,15 @@ state_hold(struct repo *repo)
 {
 	const struct timespec nap = { 0, HOLD_NAP_MS * 1000000L };
 	struct err ignored = ERR_INIT;
-	char name[NAME_MAX_BYTES];
+	char name[STATE_NAME_MAX];
 	int dir, fd;
 
 	if (repo->env.state_dir == NULL)
 		return (-1);
-	dir = open_dir(repo, &ignored);
+	dir = state_dir_open(repo, &ignored);
 	if (dir < 0)
 		return (-1);
-	fd = openat(dir, state_name(name, repo, ".commit"),
+	fd = openat(dir, state_file_name(name, repo, ".commit"),
 	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	(void)close(dir);
 	for (int ms = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
@@ -294,27 +224,24 @@ state_hold(struct repo *repo)
 int
 state_update(struct repo *repo, state_change_fn *fn, void *ctx, struct err *e)
 {
-	char name[NAME_MAX_BYTES];
 	struct buf b = BUF_INIT;
 	struct state s = { 0 };
-	int dir, fd = -1, ret = -1;
+	int dir, fd, ret = -1;
 
 	if (repo->env.state_dir == NULL)
 		return (0);
-	dir = open_dir(repo, e);
+	dir = state_dir_open(repo, e);
 	if (dir < 0)
 		return (-1);
 	fd = lock(repo, dir, e);
-	if (fd < 0 || load(repo, dir, &s, e) != 0 || fn(ctx, &s, e) < 0 ||
-	    state_emit(&b, &s, &repo->header.id, e) != 0)
-		goto out;
-	ret = io_replace(dir, state_name(name, repo, ""), b.data, b.len, 0600,
-	    e);
-out:
+	(void)close(dir);
+	if (fd < 0)
+		return (-1);
+	if (state_load(repo, &s, e) == 0 && fn(ctx, &s, e) >= 0 &&
+	    state_emit(&b, &s, &repo->header.id, e) == 0)
+		ret = state_file_store(repo, &kind, &b, e);
 	state_fini(&s);
 	buf_fini(&b);
-	if (fd >= 0)
-		(void)close(fd);
-	(void)close(dir);
+	(void)close(fd);
 	return (ret);
 }

@@ -7,7 +7,8 @@
  * What this user remembers of a repository, in $state_dir/<repository id>: the
  * newest header, and the newest snapshot of each lineage.  It is what a store's
  * lies are measured against, and where a put-only writer, who can read no
- * manifest, keeps its place.  A value; the file has a checksum, no secret.
+ * manifest, keeps its place.  A value; the file is one of
+ * engine/repo/state_file.h.
  *
  *	bytes 8		"VTRNSTAT"
  *	u32		version, 1

@@ -1,24 +1,24 @@
 /*
- * The memory of checks: small, local, replaced as a whole.  Of two checks at
- * one time the later one's is kept.
+ * The memory of checks.  Of two checks at one time the later one's is kept.
  */
 #include "tools/job/verified.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "engine/base/io.h"
 #include "engine/crypto/hash.h"
+#include "engine/repo/state_file.h"
 
-#define MAGIC		"VTRNVRFY"
-#define VERSION		1
 #define PACK_BYTES	(VERIFIED_PREFIX + 8)
-#define FILE_MAX	(8 + 4 + 16 + 4 + (size_t)VERIFIED_MAX * PACK_BYTES + \
-    HASH_BYTES)
-#define SUFFIX		".verified"
+
+static const struct state_kind kind = {
+	.magic = "VTRNVRFY",
+	.version = 1,
+	.suffix = ".verified",
+	.max = 8 + 4 + 16 + 4 + (size_t)VERIFIED_MAX * PACK_BYTES + HASH_BYTES,
+	.what = "the memory of checks",
+	.lost = "what was verified when",
+};
 
 void
 verified_fini(struct verified *k)
@@ -69,21 +69,15 @@ int
 verified_emit(struct buf *b, const struct verified *k,
     const struct repo_id *repo, struct err *e)
 {
-	uint8_t digest[HASH_BYTES];
 	size_t at = b->len;
 
-	buf_bytes(b, MAGIC, 8);
-	buf_u32(b, VERSION);
-	buf_bytes(b, repo->b, sizeof(repo->b));
+	state_file_begin(b, &kind, repo);
 	buf_u32(b, k->n);
 	for (uint32_t i = 0; i < k->n; i++) {
 		buf_bytes(b, k->v[i].prefix, VERIFIED_PREFIX);
 		buf_u64(b, k->v[i].when);
 	}
-	if (buf_ok(b, e) != 0)
-		return (-1);
-	hash_bytes(digest, b->data + at, b->len - at);
-	buf_bytes(b, digest, sizeof(digest));
+	state_file_end(b, at);
 	return (buf_ok(b, e));
 }
 
@@ -91,24 +85,13 @@ int
 verified_parse(struct verified *out, const void *bytes, size_t len,
     const struct repo_id *repo, struct err *e)
 {
-	uint8_t magic[8], is[HASH_BYTES];
 	struct verified k = { 0 };
-	struct repo_id id;
 	struct rd r;
 
-	if (len < HASH_BYTES)
-		goto bad;
-	rd_init(&r, bytes, len - HASH_BYTES);
-	hash_bytes(is, bytes, len - HASH_BYTES);
-	if (memcmp(is, r.end, HASH_BYTES) != 0)
-		goto bad;
-	rd_bytes(&r, magic, sizeof(magic));
-	if (memcmp(magic, MAGIC, sizeof(magic)) != 0 || rd_u32(&r) != VERSION)
-		goto bad;
-	rd_bytes(&r, id.b, sizeof(id.b));
+	if (state_file_open(&r, &kind, bytes, len, repo, e) != 0)
+		return (-1);
 	k.n = k.cap = rd_u32(&r);
-	if (memcmp(id.b, repo->b, sizeof(id.b)) != 0 || r.bad ||
-	    k.n > VERIFIED_MAX || k.n > rd_left(&r) / PACK_BYTES)
+	if (r.bad || k.n > VERIFIED_MAX || k.n > rd_left(&r) / PACK_BYTES)
 		goto bad;
 	k.v = calloc((size_t)k.n + 1, sizeof(*k.v));
 	if (k.v == NULL)
@@ -128,84 +111,34 @@ verified_parse(struct verified *out, const void *bytes, size_t len,
 	return (0);
 bad:
 	verified_fini(&k);
-	return (err_set(e, ERR_CORRUPT, "the memory of checks is damaged"));
+	return (state_file_bad(&kind, e));
 }
 
-static const char *
-file_name(char name[RUN_HEX + sizeof(SUFFIX)], const struct repo *repo)
-{
-	const struct repo_id *id = &repo_header(repo)->id;
-	char hex[RUN_HEX];
-
-	(void)snprintf(name, RUN_HEX + sizeof(SUFFIX), "%s%s",
-	    hex_emit(hex, id->b, sizeof(id->b)), SUFFIX);
-	return (name);
-}
-
-/* The state directory, or -1: errno says why. */
 static int
-open_dir(const struct repo *repo)
+parse(void *out, const void *bytes, size_t len, const struct repo_id *repo,
+    struct err *e)
 {
-	return (open(repo_env(repo)->state_dir,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	return (verified_parse(out, bytes, len, repo, e));
 }
 
 int
 verified_load(struct repo *repo, struct verified *k, struct err *e)
 {
-	char name[RUN_HEX + sizeof(SUFFIX)];
-	const char *dir = repo_env(repo)->state_dir;
-	struct buf b = BUF_INIT;
-	struct err why = ERR_INIT;
-	int at, fd = -1, r, error;
-
 	memset(k, 0, sizeof(*k));
-	if (dir == NULL)
-		return (0);
-	at = open_dir(repo);
-	if (at >= 0)
-		fd = openat(at, file_name(name, repo), O_RDONLY | O_CLOEXEC);
-	error = errno;
-	if (at >= 0)
-		(void)close(at);
-	if (fd < 0)
-		return (error == ENOENT ? 0 : err_sys(e, error, "%s", dir));
-	r = io_slurp(fd, &b, FILE_MAX, &why);
-	(void)close(fd);
-	if (r == 0)
-		r = verified_parse(k, b.data, b.len, &repo_header(repo)->id,
-		    &why);
-	buf_fini(&b);
-	if (r == 0)
-		return (0);
-	if (why.code != ERR_CORRUPT && why.code != ERR_LIMIT) {
-		*e = why;
-		return (-1);
-	}
-	log_say(repo_log(repo), LOG_WARNING, "%s/%s: %s; what was verified "
-	    "when is forgotten", dir, name, err_text(&why));
-	return (0);
+	return (state_file_load(repo, &kind, parse, k, e));
 }
 
 int
 verified_store(struct repo *repo, const struct verified *k, struct err *e)
 {
-	char name[RUN_HEX + sizeof(SUFFIX)];
-	const char *dir = repo_env(repo)->state_dir;
 	struct buf b = BUF_INIT;
-	int fd, r;
+	int r;
 
-	if (dir == NULL)
+	if (repo_env(repo)->state_dir == NULL)
 		return (0);
-	if (io_mkdirs(dir, 0700, e) != 0)
-		return (-1);
-	if ((fd = open_dir(repo)) < 0)
-		return (err_sys(e, errno, "%s", dir));
 	r = verified_emit(&b, k, &repo_header(repo)->id, e);
 	if (r == 0)
-		r = io_replace(fd, file_name(name, repo), b.data, b.len, 0600,
-		    e);
+		r = state_file_store(repo, &kind, &b, e);
 	buf_fini(&b);
-	(void)close(fd);
 	return (r);
 }

@@ -6,7 +6,8 @@
 /*
  * When this user last read a pack and found it whole, in $state_dir/<repository
  * id>.verified: so that a check with little time takes what was not looked at
- * for longest.  A hint: it decides about order only.  A value; no secret.
+ * for longest.  A hint: it decides about order only.  A value; the file is one
+ * of engine/repo/state_file.h.
  *
  *	bytes 8		"VTRNVRFY"
  *	u32		version, 1
