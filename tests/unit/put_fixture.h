@@ -213,6 +213,64 @@ put_one(struct put *put, uint64_t seed, size_t max, struct kept *k,
 	return (rc);
 }
 
+/* A repository in a directory of its own, opened, and in a session of it a put.
+ * Begins with rig_new(), or with a name in dir and rig_open(). */
+struct rig {
+	char dir[64];
+	struct repo *repo;
+	struct pool *pool;
+	struct put_log log;
+	struct put_env env;
+	struct session *session;
+	struct put *put;
+};
+
+static inline void
+rig_open(struct rig *r, unsigned threads)
+{
+	r->log = (struct put_log){ 0 };
+	r->repo = open_repo(r->dir, NULL);
+	OK(pool_new(&r->pool, threads, E));
+	r->env = make_env(r->pool, &r->log);
+}
+
+static inline void
+rig_new(struct rig *r, unsigned threads)
+{
+	make_dir(r->dir);
+	make_repo(r->dir);
+	rig_open(r, threads);
+}
+
+static inline void
+rig_begin(struct rig *r)
+{
+	OK(session_begin(&r->session, r->repo, E));
+	OK(put_open(&r->put, r->session, &r->env, E));
+}
+
+static inline void
+rig_end(struct rig *r)
+{
+	put_free(r->put);
+	session_end(r->session);
+}
+
+static inline void
+rig_close(struct rig *r)
+{
+	pool_free(r->pool);
+	repo_close(r->repo);
+	log_fini(&r->log);
+}
+
+static inline void
+rig_free(struct rig *r)
+{
+	rig_close(r);
+	remove_dir(r->dir);
+}
+
 /* Where a chunk lies, from its place and what was told. */
 static inline void
 find_place(const struct put_log *l, const struct place *at,

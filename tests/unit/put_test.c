@@ -13,55 +13,38 @@
 static void
 round_trip(unsigned threads, uint32_t n, size_t max)
 {
-	struct put_log log = { 0 };
 	struct kept *kept = calloc(n, sizeof(*kept));
-	struct session *session;
 	struct put_stats stats;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
+	struct rig rig;
 
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, threads, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, n, max, kept);
-	put_run(put, 0, n, max, kept);		/* all known by now */
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	put_stats(put, &stats);
+	rig_new(&rig, threads);
+	rig_begin(&rig);
+	put_run(rig.put, 0, n, max, kept);
+	put_run(rig.put, 0, n, max, kept);	/* all known by now */
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	put_stats(rig.put, &stats);
 	assert_int_equal(stats.chunks_new, n);
 	assert_int_equal(stats.chunks_known, n);
-	assert_int_equal(stats.packs, count(repo, "packs"));
-	put_run(put, 0, n, max, kept);		/* by way of the table */
+	assert_int_equal(stats.packs, count(rig.repo, "packs"));
+	put_run(rig.put, 0, n, max, kept);	/* by way of the table */
 	for (uint32_t i = 0; i < n; i++)
 		assert_false(kept[i].place.fresh);
-	put_free(put);
-	session_end(session);
-	check_whole(repo);
-	fetch_all(repo, &log, kept, n, max);
+	rig_end(&rig);
+	check_whole(rig.repo);
+	fetch_all(rig.repo, &rig.log, kept, n, max);
 
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, n, max, kept);
-	put_stats(put, &stats);
+	rig_begin(&rig);
+	put_run(rig.put, 0, n, max, kept);
+	put_stats(rig.put, &stats);
 	assert_int_equal(stats.chunks_new, 0);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	put_stats(put, &stats);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	put_stats(rig.put, &stats);
 	assert_int_equal(stats.packs, 0);
 	assert_int_equal(stats.bytes_added, 0);
-	fetch_all(repo, &log, kept, n, max);
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
+	fetch_all(rig.repo, &rig.log, kept, n, max);
+	rig_end(&rig);
 	free(kept);
-	remove_dir(dir);
+	rig_free(&rig);
 }
 
 static void
@@ -79,37 +62,22 @@ test_round_trip(void **state)
 static void
 test_small_run(void **state)
 {
-	struct put_log log = { 0 };
 	struct kept kept[100];
-	struct session *session;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, 100, CHUNK, kept);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	assert_int_equal(count(repo, "packs"), 1);
-	assert_int_equal(count(repo, "index"), 1);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	OK(put_close(put, OBJECT_PACK_META, E));
-	assert_int_equal(count(repo, "packs"), 1);
-	assert_int_equal(count(repo, "index"), 1);
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
-	remove_dir(dir);
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	put_run(rig.put, 0, 100, CHUNK, kept);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	assert_int_equal(count(rig.repo, "packs"), 1);
+	assert_int_equal(count(rig.repo, "index"), 1);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	OK(put_close(rig.put, OBJECT_PACK_META, E));
+	assert_int_equal(count(rig.repo, "packs"), 1);
+	assert_int_equal(count(rig.repo, "index"), 1);
+	rig_end(&rig);
+	rig_free(&rig);
 }
 
 /* Metadata: always stored; second copies in another pack. */
@@ -117,41 +85,31 @@ static void
 test_meta(void **state)
 {
 	enum { N = 60 };
-	struct put_log log = { 0 };
 	struct { struct chunk_id id; struct place at[2]; } m[N];
-	struct session *session;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
 	struct fetch *f;
-	struct put *put;
-	char dir[64];
 	uint8_t *bytes = malloc(65536);
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
+	rig_new(&rig, 2);
+	rig_begin(&rig);
 	for (unsigned i = 0; i < N; i++) {
 		size_t len = make_chunk(bytes, 65536, i / 2);
 
-		OK(put_meta(put, bytes, len, i % 3 == 0, &m[i].id, m[i].at, E));
+		OK(put_meta(rig.put, bytes, len, i % 3 == 0, &m[i].id, m[i].at,
+		    E));
 		assert_true(m[i].at[0].fresh);
 		if (i % 3 != 0)
 			assert_int_equal(m[i].at[1].frame, UINT32_MAX);
 	}
-	OK(put_flush(put, OBJECT_PACK_META, E));
+	OK(put_flush(rig.put, OBJECT_PACK_META, E));
 	for (unsigned i = 0; i < N; i++)
-		assert_true(log.frames[m[i].at[0].frame].set);
-	OK(put_close(put, OBJECT_PACK_META, E));
-	assert_int_equal(count(repo, "packs"), 2);
-	assert_int_equal(count(repo, "index"), 0);
-	put_free(put);
-	OK(fetch_new(&f, repo, 1U << 20, false, E));
+		assert_true(rig.log.frames[m[i].at[0].frame].set);
+	OK(put_close(rig.put, OBJECT_PACK_META, E));
+	assert_int_equal(count(rig.repo, "packs"), 2);
+	assert_int_equal(count(rig.repo, "index"), 0);
+	put_free(rig.put);
+	OK(fetch_new(&f, rig.repo, 1U << 20, false, E));
 	for (unsigned i = 0; i < 2 * N; i++) {
 		const struct place *at = &m[i / 2].at[i % 2];
 		struct pack_info pack, other;
@@ -163,7 +121,7 @@ test_meta(void **state)
 
 		if (at->frame == UINT32_MAX)
 			continue;
-		find_place(&log, at, &pack, &frame, &slot);
+		find_place(&rig.log, at, &pack, &frame, &slot);
 		assert_int_equal(pack.kind, OBJECT_PACK_META);
 		assert_true(frame.raw <= META_FRAME_TARGET);
 		OK(fetch_meta(f, &pack, &frame, slot, i % 4 < 2 ? NULL :
@@ -172,69 +130,56 @@ test_meta(void **state)
 		assert_memory_equal(data, bytes, len);
 		fetch_put(f, ref);
 		if (i % 2 == 1) {
-			find_place(&log, &m[i / 2].at[0], &other, &frame,
+			find_place(&rig.log, &m[i / 2].at[0], &other, &frame,
 			    &slot);
 			assert_memory_not_equal(&other.id, &pack.id, ID_BYTES);
 		}
 	}
 	fetch_free(f);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
+	session_end(rig.session);
 	free(bytes);
-	remove_dir(dir);
+	rig_free(&rig);
 }
 
 /* In a child, so that the injected random source begins at the same state. */
 static void
-write_store(const char *dir, unsigned threads)
+write_store(const char dir[64], unsigned threads)
 {
 	enum { N = 4000 };
-	struct put_log log = { 0 };
 	struct kept *kept = calloc(N, sizeof(*kept));
 	struct chunk_id id;
 	struct place at[2];
-	struct session *session;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
 	uint32_t told = 0;
 	FILE *tale;
 	char path[320];
+	struct rig rig;
 
+	memcpy(rig.dir, dir, sizeof(rig.dir));
 	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, threads, E));
-	env = make_env(pool, &log);
+	rig_open(&rig, threads);
 	(void)snprintf(path, sizeof(path), "%s/repo/tale", dir);
 	tale = fopen(path, "w");
 	assert_non_null(tale);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
+	rig_begin(&rig);
 	for (uint32_t i = 0; i < N; i++) {
-		OK(put_one(put, i % 3500, CHUNK, &kept[i], E));
+		OK(put_one(rig.put, i % 3500, CHUNK, &kept[i], E));
 		if (i % 7 == 0)
-			OK(put_meta(put, &kept[i], sizeof(kept[i].seed),
+			OK(put_meta(rig.put, &kept[i], sizeof(kept[i].seed),
 			    i % 14 == 0, &id, at, E));
 		if (i == 1700)
-			OK(put_flush(put, OBJECT_PACK_META, E));
+			OK(put_flush(rig.put, OBJECT_PACK_META, E));
 		if (i == 2700)
-			OK(put_close(put, OBJECT_PACK_DATA, E));
+			OK(put_close(rig.put, OBJECT_PACK_DATA, E));
 		/* What was told by when. */
-		if (log.nframes != told)
-			fprintf(tale, "%u %u\n", i, log.nframes);
-		told = log.nframes;
+		if (rig.log.nframes != told)
+			fprintf(tale, "%u %u\n", i, rig.log.nframes);
+		told = rig.log.nframes;
 	}
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	OK(put_close(put, OBJECT_PACK_META, E));
-	put_free(put);
-	session_end(session);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	OK(put_close(rig.put, OBJECT_PACK_META, E));
+	rig_end(&rig);
 	fclose(tale);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
+	rig_close(&rig);
 	free(kept);
 }
 
@@ -279,73 +224,54 @@ static void
 test_epochs(void **state)
 {
 	enum { N = TABLE_ENTRIES_PER_RUN + 1000 };
-	struct put_log log = { 0 };
 	struct put_hint *hints = calloc(N, sizeof(*hints));
-	struct session *session;
 	struct put_stats stats;
-	struct put_env env;
 	struct place place;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
 	assert_non_null(hints);
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
+	rig_new(&rig, 2);
+	rig_begin(&rig);
 	for (uint32_t i = 0; i < N; i++) {
-		OK(put_lookup(put, &i, sizeof(i), &hints[i], E));
+		OK(put_lookup(rig.put, &i, sizeof(i), &hints[i], E));
 		assert_false(hints[i].known);
 	}
 	for (uint32_t i = 0; i < N; i++) {
-		OK(put_chunk(put, &hints[i], &i, sizeof(i), &place, E));
+		OK(put_chunk(rig.put, &hints[i], &i, sizeof(i), &place, E));
 		assert_true(place.fresh);
 	}
-	assert_int_equal(count(repo, "index"), 1);
+	assert_int_equal(count(rig.repo, "index"), 1);
 	for (uint32_t i = 0; i < N; i += 101) {
-		OK(put_chunk(put, &hints[i], &i, sizeof(i), &place, E));
+		OK(put_chunk(rig.put, &hints[i], &i, sizeof(i), &place, E));
 		assert_int_equal(place.fresh, i >= TABLE_ENTRIES_PER_RUN);
 	}
-	put_stats(put, &stats);
+	put_stats(rig.put, &stats);
 	assert_int_equal(stats.chunks_new, N);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	assert_int_equal(count(repo, "index"), 2);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	assert_int_equal(count(rig.repo, "index"), 2);
 	for (uint32_t i = 0; i < N; i += 503) {
-		OK(put_lookup(put, &i, sizeof(i), &hints[i], E));
+		OK(put_lookup(rig.put, &i, sizeof(i), &hints[i], E));
 		assert_true(hints[i].known);
 	}
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
+	rig_end(&rig);
 	free(hints);
-	remove_dir(dir);
+	rig_free(&rig);
 }
 
 static unsigned
-known_again(struct repo *repo, struct pool *pool, uint32_t n)
+known_again(const struct rig *rig, uint32_t n)
 {
-	struct put_log log = { 0 };
+	struct rig again = { .repo = rig->repo, .pool = rig->pool };
 	struct kept *kept = calloc(n, sizeof(*kept));
-	struct put_env env = make_env(pool, &log);
-	struct session *session;
 	struct put_stats stats;
-	struct put *put;
 
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, n, CHUNK, kept);
-	put_stats(put, &stats);
-	put_free(put);		/* what was new is dropped */
-	session_end(session);
-	log_fini(&log);
+	again.env = make_env(again.pool, &again.log);
+	rig_begin(&again);
+	put_run(again.put, 0, n, CHUNK, kept);
+	put_stats(again.put, &stats);
+	rig_end(&again);		/* what was new is dropped */
+	log_fini(&again.log);
 	free(kept);
 	return ((unsigned)stats.chunks_known);
 }
@@ -355,55 +281,40 @@ static void
 test_banned(void **state)
 {
 	enum { N = 200 };
-	struct put_log log = { 0 };
 	struct condemned condemned = { .state = CONDEMNED };
 	struct buf content = BUF_INIT, object = BUF_INIT;
 	char name[PACK_NAME_BYTES], other[sizeof("condemned/") + ID_HEX];
 	uint8_t hash[HASH_BYTES];
 	struct kept kept[N];
-	struct session *session;
-	struct put_env env;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 1, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, N, CHUNK, kept);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	put_free(put);
-	session_end(session);
-	assert_int_equal(known_again(repo, pool, N), N);
+	rig_new(&rig, 1);
+	rig_begin(&rig);
+	put_run(rig.put, 0, N, CHUNK, kept);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	rig_end(&rig);
+	assert_int_equal(known_again(&rig, N), N);
 
-	condemned.packs = &log.packs[0].info.id;
+	condemned.packs = &rig.log.packs[0].info.id;
 	condemned.npacks = 1;
 	OK(condemned_emit(&content, &condemned, E));
-	OK(plain_emit(&object, repo_keyring(repo), OBJECT_CONDEMNED,
-	    &log.packs[0].info.run, &content, E));
+	OK(plain_emit(&object, repo_keyring(rig.repo), OBJECT_CONDEMNED,
+	    &rig.log.packs[0].info.run, &content, E));
 	hash_bytes(hash, object.data, object.len);
 	(void)snprintf(other, sizeof(other), "condemned/");
 	hex_emit(other + 10, hash, sizeof(hash));
-	OK(store_put(repo_store(repo), other, object.data, object.len, E));
-	assert_int_equal(known_again(repo, pool, N), 0);
-	OK(store_remove(repo_store(repo), other, E));
-	assert_int_equal(known_again(repo, pool, N), N);
+	OK(store_put(repo_store(rig.repo), other, object.data, object.len, E));
+	assert_int_equal(known_again(&rig, N), 0);
+	OK(store_remove(repo_store(rig.repo), other, E));
+	assert_int_equal(known_again(&rig, N), N);
 
-	OK(store_remove(repo_store(repo),
-	    pack_name(name, &log.packs[0].info.id), E));
-	assert_int_equal(known_again(repo, pool, N), 0);
+	OK(store_remove(repo_store(rig.repo),
+	    pack_name(name, &rig.log.packs[0].info.id), E));
+	assert_int_equal(known_again(&rig, N), 0);
 	buf_fini(&content);
 	buf_fini(&object);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
-	remove_dir(dir);
+	rig_free(&rig);
 }
 
 /* Tables are looked at when a chunk is; if that fails, so does all after. */
@@ -412,38 +323,25 @@ test_tables_at_need(void **state)
 {
 	static const uint8_t content[] = "the tree";
 	struct err e = ERR_INIT, again = ERR_INIT;
-	struct put_log log = { 0 };
-	struct session *session;
 	struct place place[2];
 	struct chunk_id id;
-	struct put_env env;
 	struct kept kept;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64], path[160];
+	struct rig rig;
+	char path[160];
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 1, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	(void)snprintf(path, sizeof(path), "%s/repo/index", dir);
+	rig_new(&rig, 1);
+	OK(session_begin(&rig.session, rig.repo, E));
+	(void)snprintf(path, sizeof(path), "%s/repo/index", rig.dir);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	OK(put_open(&put, session, &env, E));
-	OK(put_meta(put, content, sizeof(content), true, &id, place, E));
-	OK(put_close(put, OBJECT_PACK_META, E));
-	assert_true(put_one(put, 1, CHUNK, &kept, &e) < 0);
-	assert_true(put_flush(put, OBJECT_PACK_META, &again) < 0);
+	OK(put_open(&rig.put, rig.session, &rig.env, E));
+	OK(put_meta(rig.put, content, sizeof(content), true, &id, place, E));
+	OK(put_close(rig.put, OBJECT_PACK_META, E));
+	assert_true(put_one(rig.put, 1, CHUNK, &kept, &e) < 0);
+	assert_true(put_flush(rig.put, OBJECT_PACK_META, &again) < 0);
 	assert_string_equal(err_text(&again), err_text(&e));
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
-	remove_dir(dir);
+	rig_end(&rig);
+	rig_free(&rig);
 }
 
 /* What a terminated run stored is known to the next. */
@@ -451,61 +349,44 @@ static void
 test_salvage(void **state)
 {
 	enum { N = 500 };
-	struct put_log log = { 0 };
 	struct kept kept[N];
-	struct session *session;
-	struct put_env env;
 	struct chunk_id id;
 	struct place at[2];
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
 	uint32_t told;
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, N, CHUNK, kept);
-	OK(put_meta(put, "x", 1, true, &id, at, E));
-	told = log.npacks;
-	OK(put_salvage(put, E));
-	assert_int_equal(log.npacks, told);
-	session_end(session);
-	check_whole(repo);
-	assert_int_equal(known_again(repo, pool, N), N);
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	put_run(rig.put, 0, N, CHUNK, kept);
+	OK(put_meta(rig.put, "x", 1, true, &id, at, E));
+	told = rig.log.npacks;
+	OK(put_salvage(rig.put, E));
+	assert_int_equal(rig.log.npacks, told);
+	session_end(rig.session);
+	check_whole(rig.repo);
+	assert_int_equal(known_again(&rig, N), N);
 
 	/* Freed without: nothing is left, nothing is known. */
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	log_fini(&log);
-	put_run(put, 1000, N, CHUNK, kept);
-	log.refuse = true;
-	put_free(put);
-	session_end(session);
-	assert_int_equal(count(repo, "tmp"), 0);
+	rig_begin(&rig);
+	log_fini(&rig.log);
+	put_run(rig.put, 1000, N, CHUNK, kept);
+	rig.log.refuse = true;
+	rig_end(&rig);
+	assert_int_equal(count(rig.repo, "tmp"), 0);
 
 	/* A callback that fails is the put's failure. */
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 1000, 3, CHUNK, kept);
+	rig_begin(&rig);
+	put_run(rig.put, 1000, 3, CHUNK, kept);
 	{
 		struct err e = ERR_INIT;
 
-		assert_true(put_flush(put, OBJECT_PACK_DATA, &e) < 0);
+		assert_true(put_flush(rig.put, OBJECT_PACK_DATA, &e) < 0);
 		assert_int_equal(e.code, ERR_CANCELED);
-		assert_true(put_salvage(put, &e) < 0);
+		assert_true(put_salvage(rig.put, &e) < 0);
 	}
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
-	remove_dir(dir);
+	session_end(rig.session);
+	rig_free(&rig);
 }
 
 /* The frames in memory follow the budget and the threads, whatever is put. */
@@ -518,42 +399,30 @@ test_budget(void **state)
 		{ 64U << 20, 2, 8, 8 }, { 1U << 30, 2, 8, 8 },
 		{ 34U << 20, 8, 6, 10 }, { 1U << 30, 64, 32, 32 },
 	};
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
+	make_dir(rig.dir);
+	make_repo(rig.dir);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct put_log log = { 0 };
-		struct session *session;
-		struct put_env env;
 		struct kept kept[60];
-		struct pool *pool;
-		struct repo *repo;
-		struct put *put;
 		size_t held = 0;
 
-		repo = open_repo(dir, NULL);
-		OK(pool_new(&pool, cases[i].threads, E));
-		env = make_env(pool, &log);
-		env.budget_bytes = cases[i].budget;
-		OK(session_begin(&session, repo, E));
-		OK(put_open(&put, session, &env, E));
-		assert_in_range(put->nitems, cases[i].least, cases[i].most);
-		put_run(put, 100 * i, 60, 500000, kept);
-		OK(put_close(put, OBJECT_PACK_DATA, E));
-		for (unsigned k = 0; k < put->nitems; k++)
-			held += put->items[k].frame->raw.cap +
-			    put->items[k].frame->plain.cap +
-			    put->items[k].frame->stored.cap;
-		assert_true(held <= put->nitems * (4U << 20));
-		put_free(put);
-		session_end(session);
-		pool_free(pool);
-		repo_close(repo);
-		log_fini(&log);
+		rig_open(&rig, cases[i].threads);
+		rig.env.budget_bytes = cases[i].budget;
+		rig_begin(&rig);
+		assert_in_range(rig.put->nitems, cases[i].least, cases[i].most);
+		put_run(rig.put, 100 * i, 60, 500000, kept);
+		OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+		for (unsigned k = 0; k < rig.put->nitems; k++)
+			held += rig.put->items[k].frame->raw.cap +
+			    rig.put->items[k].frame->plain.cap +
+			    rig.put->items[k].frame->stored.cap;
+		assert_true(held <= rig.put->nitems * (4U << 20));
+		rig_end(&rig);
+		rig_close(&rig);
 	}
-	remove_dir(dir);
+	remove_dir(rig.dir);
 }
 
 /* A full pack is of about 32 MiB, with hardly any padding in it. */
@@ -562,55 +431,40 @@ test_full_packs(void **state)
 {
 	enum { CHUNKS = 240 };
 	static struct kept kept[CHUNKS];
-	struct put_log log = { 0 };
-	struct session *session;
-	struct put_env env;
-	struct repo *repo;
-	struct pool *pool;
-	struct put *put;
 	uint32_t open[DATA_PACKS_OPEN], full = 0;
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 2, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
-	put_run(put, 0, CHUNKS, 1U << 20, kept);
-	OK(put_flush(put, OBJECT_PACK_DATA, E));
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	put_run(rig.put, 0, CHUNKS, 1U << 20, kept);
+	OK(put_flush(rig.put, OBJECT_PACK_DATA, E));
 	for (unsigned i = 0; i < DATA_PACKS_OPEN; i++)
-		open[i] = put->open_data[i] == NULL ? UINT32_MAX :
-		    put->open_data[i]->number;
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	for (uint32_t n = 0; n < log.npacks; n++) {
+		open[i] = rig.put->open_data[i] == NULL ? UINT32_MAX :
+		    rig.put->open_data[i]->number;
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	for (uint32_t n = 0; n < rig.log.npacks; n++) {
 		uint64_t bytes = 0, frames = 0, slots = 0, padding;
 
-		for (uint32_t i = 0; i < log.nframes; i++)
-			if (log.frames[i].pack == n) {
-				bytes += log.frames[i].info.stored;
+		for (uint32_t i = 0; i < rig.log.nframes; i++)
+			if (rig.log.frames[i].pack == n) {
+				bytes += rig.log.frames[i].info.stored;
 				frames++;
 			}
 		for (uint32_t i = 0; i < CHUNKS; i++)
-			slots += log.frames[kept[i].place.frame].pack == n;
+			slots += rig.log.frames[kept[i].place.frame].pack == n;
 		if (n == open[0] || n == open[1])
 			continue;
 		full++;
 		assert_true(bytes >= 28U << 20);
 		padding = pack_padding(bytes, frames, slots);
 		assert_true(padding <= bytes / 256 || bytes >= 36U << 20);
-		assert_true(log.packs[n].info.size_bytes > bytes + padding);
-		assert_true(log.packs[n].info.size_bytes <= 38U << 20);
+		assert_true(rig.log.packs[n].info.size_bytes > bytes + padding);
+		assert_true(rig.log.packs[n].info.size_bytes <= 38U << 20);
 	}
 	assert_true(full > 0);
-	put_free(put);
-	session_end(session);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
-	remove_dir(dir);
+	rig_end(&rig);
+	rig_free(&rig);
 }
 
 /* Look-ups from many threads while the coordinator puts. */
@@ -638,57 +492,42 @@ static void
 test_parallel_lookup(void **state)
 {
 	enum { N = 3000, WIDE = 16 };
-	struct put_log log = { 0 };
 	struct looker *l = calloc(WIDE, sizeof(*l));
-	struct session *session;
 	struct put_stats stats;
-	struct put_env env;
 	struct lane *lane;
 	struct place place;
-	struct pool *pool;
-	struct repo *repo;
-	struct put *put;
-	char dir[64];
+	struct rig rig;
 
 	(void)state;
-	make_dir(dir);
-	make_repo(dir);
-	repo = open_repo(dir, NULL);
-	OK(pool_new(&pool, 3, E));
-	OK(lane_new(&lane, pool, 1, WIDE, E));
-	env = make_env(pool, &log);
-	OK(session_begin(&session, repo, E));
-	OK(put_open(&put, session, &env, E));
+	rig_new(&rig, 3);
+	OK(lane_new(&lane, rig.pool, 1, WIDE, E));
+	rig_begin(&rig);
 	for (unsigned i = 0; i < N + WIDE; i++) {
 		struct looker *at = &l[i % WIDE];
 
 		if (i >= WIDE) {
 			assert_ptr_equal(lane_take(lane), &at->job);
 			assert_int_equal(at->rc, 0);
-			OK(put_chunk(put, &at->hint, at->bytes, at->len,
+			OK(put_chunk(rig.put, &at->hint, at->bytes, at->len,
 			    &place, E));
 			if (i % 500 == 0)
-				OK(put_close(put, OBJECT_PACK_DATA, E));
+				OK(put_close(rig.put, OBJECT_PACK_DATA, E));
 		}
 		if (i >= N)
 			continue;
 		at->job.run = look_run;
-		at->put = put;
+		at->put = rig.put;
 		at->seed = i % 1200;
 		lane_submit(lane, &at->job);
 	}
-	put_stats(put, &stats);
+	put_stats(rig.put, &stats);
 	assert_int_equal(stats.chunks_new, 1200);
 	assert_int_equal(stats.chunks_known, N - 1200);
-	OK(put_close(put, OBJECT_PACK_DATA, E));
-	put_free(put);
-	session_end(session);
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	rig_end(&rig);
 	lane_free(lane);
-	pool_free(pool);
-	repo_close(repo);
-	log_fini(&log);
 	free(l);
-	remove_dir(dir);
+	rig_free(&rig);
 }
 
 int
