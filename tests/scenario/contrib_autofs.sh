@@ -13,11 +13,8 @@ command -v automount >/dev/null || skip "no automount"
 grep -q autofs /proc/filesystems || skip "no autofs in this kernel"
 
 step "a machine on which it is installed"
-mkdir "$T/real" "$T/sbin" "$T/src" "$T/auto" "$T/var"
-mount --bind /sbin/. "$T/real" || skip "no mount namespace"
-ln -s "$T/real"/* "$T/sbin/"
-ln -sf "$VITRINE" "$T/sbin/mount.vitrine"
-mount --bind "$T/sbin" /sbin/. || die "bind"
+mkdir "$T/src" "$T/auto" "$T/var"
+install_helper
 make_tree "$T/src"
 printf '%s\n' "$VITRINE_PASSWORD" >"$T/password"
 ok vitrine init

@@ -39,6 +39,8 @@
 #	need_root, need_fuse	skip where these are not to be had
 #	for_others	makes the command one that other users can run, wherever
 #			the checkout lies
+#	install_helper	makes mount(8) find mount.vitrine, where the script has a
+#			mount namespace of its own
 #	make_tree DIR		a tree with some of everything
 
 set -u
@@ -205,6 +207,15 @@ for_others() {
 need_fuse() {
 	[ -w /dev/fuse ] || skip "no /dev/fuse"
 	command -v fusermount3 >/dev/null 2>&1 || skip "no fusermount3"
+}
+
+# In a mount namespace of one's own: mount.vitrine is in /sbin.
+install_helper() {
+	mkdir "$T/real" "$T/sbin"
+	mount --bind /sbin/. "$T/real" || skip "no mount namespace"
+	ln -s "$T/real"/* "$T/sbin/"
+	ln -sf "$VITRINE" "$T/sbin/mount.vitrine"
+	mount --bind "$T/sbin" /sbin/. || die "bind"
 }
 
 make_tree() {

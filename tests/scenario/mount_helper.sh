@@ -10,11 +10,8 @@ need_root
 need_fuse
 
 step "a machine on which it is installed"
-mkdir "$T/real" "$T/sbin" "$T/mnt" "$T/src" "$T/var"
-mount --bind /sbin/. "$T/real" || skip "no mount namespace"
-ln -s "$T/real"/* "$T/sbin/"
-ln -sf "$VITRINE" "$T/sbin/mount.vitrine"
-mount --bind "$T/sbin" /sbin/. || die "bind"
+mkdir "$T/mnt" "$T/src" "$T/var"
+install_helper
 make_tree "$T/src"
 printf '%s\n' "$VITRINE_PASSWORD" >"$T/password"
 ok vitrine init
