@@ -110,38 +110,40 @@ read_some(struct check *c, bool early, struct err *e)
 	return (r < 0 ? -1 : 0);
 }
 
+struct memory {
+	struct check *c;
+	struct verified now;
+};
+
+static int
+remember_pack(void *ctx, const struct pack_row *row, struct err *e)
+{
+	struct memory *m = ctx;
+	struct check_result *res = &m->c->res;
+
+	if (row->verified == 0) {
+		res->packs_unverified++;
+		return (0);
+	}
+	if (res->oldest == 0 || row->verified < res->oldest)
+		res->oldest = row->verified;
+	return (verified_add(&m->now, &row->id, row->verified, e));
+}
+
 /* What is known now of when each pack was read. */
 static int
 remember(struct check *c, struct err *e)
 {
-	struct pack_row rows[64];
-	struct verified now = { 0 };
-	struct pack_id last;
-	size_t n = 64;
-	int r = 0;
+	struct memory m = { .c = c };
+	int r = packlist_each(c->packs, remember_pack, &m, e);
 
-	for (bool begun = false; r == 0 && n == 64; begun = true) {
-		r = packlist_next(c->packs, begun ? &last : NULL, rows, 64, &n,
-		    e);
-		for (size_t i = 0; r == 0 && i < n; i++) {
-			last = rows[i].id;
-			if (rows[i].verified == 0) {
-				c->res.packs_unverified++;
-				continue;
-			}
-			if (c->res.oldest == 0 ||
-			    rows[i].verified < c->res.oldest)
-				c->res.oldest = rows[i].verified;
-			r = verified_add(&now, &last, rows[i].verified, e);
-		}
-	}
 	if (r == 0 && c->res.packs_read > 0 &&
-	    verified_store(c->repo, &now, e) < 0) {
+	    verified_store(c->repo, &m.now, e) < 0) {
 		check_warning(c, "what was verified can't be remembered: %s",
 		    err_text(e));
 		err_init(e);
 	}
-	verified_fini(&now);
+	verified_fini(&m.now);
 	return (r);
 }
 

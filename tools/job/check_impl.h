@@ -83,9 +83,10 @@ int packlist_find(struct packlist *, const struct pack_id *, struct pack_row *,
 /* Write a row's flags, kind and record back; a row that isn't there is added
  * (not present). */
 int packlist_save(struct packlist *, const struct pack_row *, struct err *);
-/* Up to max rows of present packs after one (NULL: from the first), by id. */
-int packlist_next(struct packlist *, const struct pack_id *after,
-    struct pack_row *rows, size_t max, size_t *n, struct err *);
+/* Each present pack, by id, until fn returns something else than 0, which is
+ * returned: < 0 for a failure, > 0 to end there.  fn may save rows. */
+typedef int packlist_fn(void *ctx, const struct pack_row *, struct err *);
+int packlist_each(struct packlist *, packlist_fn *, void *ctx, struct err *);
 /* Present packs, those first that were not read for longest, of these the
  * largest (so that no thread is left with one at the end): begin, then next
  * until PACKLIST_NONE.  What is saved meanwhile doesn't change the order. */

@@ -9,7 +9,6 @@
 #include "tools/job/check_impl.h"
 
 #define FAR_THREADS	16
-#define PRELOAD_ROWS	64
 
 struct loading {
 	struct job job;
@@ -131,37 +130,39 @@ preload_one(struct check *c, struct loader *l, struct err *e)
 	return (dirs_add(c->dirs, &x.info, &x.dir, e));
 }
 
+struct preload {
+	struct check *c;
+	struct loader *l;
+};
+
+/* 1: no more of them are kept. */
+static int
+ask_one(void *ctx, const struct pack_row *row, struct err *e)
+{
+	struct preload *p = ctx;
+
+	check_tick(p->c, NULL);
+	if (dirs_full(p->c->dirs))
+		return (1);
+	if (check_going(p->c, e) < 0 ||
+	    (loader_is_full(p->l) && preload_one(p->c, p->l, e) < 0))
+		return (-1);
+	return (loader_ask(p->l, row, e));
+}
+
 int
 check_preload(struct check *c, struct err *e)
 {
-	struct pack_row rows[PRELOAD_ROWS];
-	struct loader *l = NULL;
-	struct pack_id last;
-	size_t n = PRELOAD_ROWS;
+	struct preload p = { .c = c };
 	int r;
 
 	if (repo_store(c->repo)->parallel == 0)
 		return (0);
-	r = loader_new(&l, c, e);
-	for (bool begun = false; r == 0 && n == PRELOAD_ROWS; begun = true) {
-		r = packlist_next(c->packs, begun ? &last : NULL, rows,
-		    PRELOAD_ROWS, &n, e);
-		for (size_t i = 0; r == 0 && i < n; i++) {
-			last = rows[i].id;
-			check_tick(c, NULL);
-			if (dirs_full(c->dirs)) {
-				n = 0;
-				break;
-			}
-			r = check_going(c, e);
-			if (r == 0 && loader_is_full(l))
-				r = preload_one(c, l, e);
-			if (r == 0)
-				r = loader_ask(l, &rows[i], e);
-		}
-	}
-	while (r == 0 && !loader_is_empty(l))
-		r = preload_one(c, l, e);
-	loader_free(l);
-	return (r);
+	r = loader_new(&p.l, c, e);
+	if (r == 0)
+		r = packlist_each(c->packs, ask_one, &p, e);
+	while (r >= 0 && !loader_is_empty(p.l))
+		r = preload_one(c, p.l, e);
+	loader_free(p.l);
+	return (r < 0 ? -1 : 0);
 }

@@ -55,8 +55,9 @@ add_frame(struct damaged_pack *p, uint32_t frame, struct err *e)
 
 /* A pack that is there; both lists are sorted by pack. */
 static int
-look_at(struct marks *m, const struct pack_row *row, struct err *e)
+look_at(void *ctx, const struct pack_row *row, struct err *e)
 {
+	struct marks *m = ctx;
 	const struct bad *bad = m->c->bad;
 	struct damaged_pack *p = NULL;
 	struct pack_id id;
@@ -87,19 +88,8 @@ int
 check_mark(struct check *c, struct err *e)
 {
 	struct marks m = { .c = c };
-	struct pack_row rows[64];
-	struct pack_id last;
-	size_t n = 64;
-	int r = 0;
+	int r = packlist_each(c->packs, look_at, &m, e);
 
-	for (bool begun = false; r == 0 && n == 64; begun = true) {
-		r = packlist_next(c->packs, begun ? &last : NULL, rows, 64, &n,
-		    e);
-		for (size_t i = 0; r == 0 && i < n; i++) {
-			last = rows[i].id;
-			r = look_at(&m, &rows[i], e);
-		}
-	}
 	if (r == 0 && m.d.n > 0)
 		r = repo_mark_damaged(c->repo, &m.d, e);
 	if (r == 0)

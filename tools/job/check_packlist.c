@@ -7,6 +7,8 @@
 
 #include "tools/job/check_impl.h"
 
+#define ROWS	64
+
 struct packlist {
 	sqlite3 *db;
 	sqlite3_stmt *find, *save, *next, *oldest, *verified;
@@ -108,20 +110,39 @@ packlist_find(struct packlist *p, const struct pack_id *id,
 	return (got);
 }
 
-int
-packlist_next(struct packlist *p, const struct pack_id *after,
-    struct pack_row *rows, size_t max, size_t *n, struct err *e)
+/* Up to ROWS rows of present packs after one (NULL: from the first). */
+static int
+next_rows(struct packlist *p, const struct pack_id *after,
+    struct pack_row rows[ROWS], size_t *n, struct err *e)
 {
 	int r;
 
 	*n = 0;
 	(void)sqlite3_bind_blob(p->next, 1, after != NULL ? after->b :
 	    (const uint8_t *)"", after != NULL ? ID_BYTES : 0, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(p->next, 2, (sqlite3_int64)max);
+	(void)sqlite3_bind_int64(p->next, 2, ROWS);
 	while ((r = sqlite3_step(p->next)) == SQLITE_ROW)
 		row_of(p->next, &rows[(*n)++]);
 	(void)sqlite3_reset(p->next);
 	return (r == SQLITE_DONE ? 0 : failed(p, e));
+}
+
+int
+packlist_each(struct packlist *p, packlist_fn *fn, void *ctx, struct err *e)
+{
+	struct pack_row rows[ROWS];
+	struct pack_id last;
+	size_t n = ROWS;
+	int r = 0;
+
+	for (bool begun = false; r == 0 && n == ROWS; begun = true) {
+		r = next_rows(p, begun ? &last : NULL, rows, &n, e);
+		for (size_t i = 0; r == 0 && i < n; i++) {
+			last = rows[i].id;
+			r = fn(ctx, &rows[i], e);
+		}
+	}
+	return (r);
 }
 
 int

@@ -13,10 +13,10 @@
 #include "engine/repo/pack_name.h"
 #include "tools/job/check_impl.h"
 
-#define ROWS	64
 
 struct round {
 	struct check *c;
+	struct loader *loader;
 	uint32_t *domains;		/* owned: seen so far */
 	size_t ndomains;
 	bool first;			/* of the rounds */
@@ -213,7 +213,7 @@ next_round(struct round *r, struct err *e)
 
 /* Room for one more first: all tables are walked over what is there. */
 static int
-take(struct round *r, struct loader *loader, struct err *e)
+take(struct round *r, struct err *e)
 {
 	struct loaded l;
 
@@ -221,13 +221,13 @@ take(struct round *r, struct loader *loader, struct err *e)
 	if (check_going(r->c, e) < 0 ||
 	    (dirs_full(r->c->dirs) && next_round(r, e) < 0))
 		return (-1);
-	return (loader_take(loader, &l) ? check_loaded(r, &l, e) : 0);
+	return (loader_take(r->loader, &l) ? check_loaded(r, &l, e) : 0);
 }
 
 static int
-check_pack(struct round *r, struct loader *loader, const struct pack_row *row,
-    struct err *e)
+check_pack(void *ctx, const struct pack_row *row, struct err *e)
 {
+	struct round *r = ctx;
 	const struct pack_info *have;
 
 	if ((row->flags & PACK_USED) == 0) {
@@ -238,43 +238,23 @@ check_pack(struct round *r, struct loader *loader, const struct pack_row *row,
 	have = dirs_info(r->c->dirs, &row->id);
 	if (have != NULL && (row->flags & PACK_SAID) == 0)
 		return (check_info(r, row, have, e));
-	if (loader_is_full(loader) && take(r, loader, e) < 0)
+	if (loader_is_full(r->loader) && take(r, e) < 0)
 		return (-1);
-	return (loader_ask(loader, row, e));
-}
-
-static int
-each_pack(struct round *r, struct loader *loader, struct err *e)
-{
-	struct pack_row rows[ROWS];
-	struct pack_id last;
-	size_t n = ROWS;
-	int got = 0;
-
-	for (bool begun = false; got == 0 && n == ROWS; begun = true) {
-		got = packlist_next(r->c->packs, begun ? &last : NULL, rows,
-		    ROWS, &n, e);
-		for (size_t i = 0; got == 0 && i < n; i++) {
-			last = rows[i].id;
-			got = check_pack(r, loader, &rows[i], e);
-		}
-	}
-	while (got == 0 && !loader_is_empty(loader))
-		got = take(r, loader, e);
-	return (got);
+	return (loader_ask(r->loader, row, e));
 }
 
 int
 check_packs(struct check *c, struct err *e)
 {
 	struct round r = { .c = c, .first = true };
-	struct loader *loader = NULL;
 	int got;
 
-	got = loader_new(&loader, c, e);
+	got = loader_new(&r.loader, c, e);
 	if (got == 0)
-		got = each_pack(&r, loader, e);
-	loader_free(loader);
+		got = packlist_each(c->packs, check_pack, &r, e);
+	while (got == 0 && !loader_is_empty(r.loader))
+		got = take(&r, e);
+	loader_free(r.loader);
 	if (got == 0)
 		got = add_domain(&r, 0, e);
 	if (got == 0)
