@@ -90,23 +90,6 @@ build_release(struct build *b, const struct row *w, struct err *e)
 	return (release_segments(b, w->e.ino, e));
 }
 
-/* Take back an unfinished content. */
-static int
-content_drop(struct build *b, struct content **at, struct err *e)
-{
-	struct content *c = *at;
-
-	for (size_t i = 0; i < c->n; i++)
-		if (!c->v[i].hole &&
-		    build_ref(b, c->v[i].frame, -1, e) != 0)
-			return (-1);
-	if (c->segmented && release_segments(b, c->ino, e) != 0)
-		return (-1);
-	*at = c->next;
-	free(c);
-	return (0);
-}
-
 int
 build_content_begin(struct build *b, uint64_t ino, struct err *e)
 {
@@ -115,8 +98,8 @@ build_content_begin(struct build *b, uint64_t ino, struct err *e)
 	struct row *w;
 	int r;
 
-	if (*at != NULL && content_drop(b, at, e) != 0)
-		return (-1);
+	if (*at != NULL)
+		return (err_set(e, ERR_USAGE, "content begun twice"));
 	r = build_row(b, ino, &w, e);
 	if (r < 0)
 		return (-1);

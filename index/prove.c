@@ -61,13 +61,6 @@ prove_free(struct prove *p)
 	free(p);
 }
 
-void
-prove_pages(const struct prove *p, uint64_t *parsed, uint64_t *total)
-{
-	*parsed = p->parsed;
-	*total = p->total;
-}
-
 static void
 drop_copies(struct prove *p)
 {

@@ -36,7 +36,4 @@ void prove_free(struct prove *);	/* NULL is fine */
 int prove_catalog(struct prove *, struct catalog *, struct catalog *before,
     struct err *);
 
-/* Pages that were gone through so far, of how many. */
-void prove_pages(const struct prove *, uint64_t *parsed, uint64_t *total);
-
 #endif

@@ -73,7 +73,7 @@ struct prove {
 	void *ctx;
 	size_t budget;
 	uint8_t *key;			/* KEY_BYTES; random */
-	uint64_t parsed, total;
+	uint64_t parsed;		/* pages gone through */
 
 	struct notes before;		/* of the catalog proven last */
 

@@ -85,7 +85,6 @@ note_page(struct prove *p, enum tree tree, uint64_t page, unsigned level,
 	hash_keyed(hash, p->key, p->bounds.data + from, p->bounds.len - from);
 	memcpy(n->where, hash, sizeof(n->where));
 	n->state = NOTE_PENDING;
-	p->total++;
 	if (page <= p->before.npages) {
 		const struct note *was = &p->before.v[page - 1];
 

@@ -31,6 +31,10 @@ ln -sfn elsewhere "$D/dir/link"
 b=$(vitrine --json backup "$D" --exclude '*.tmp' --tag second |
     sed -n 's/.*"snapshot":"\([0-9a-f]*\)".*/\1/p')
 
+step "cat: what is there, zeros where nothing is"
+ok sh -c "vitrine cat '$a:$D/hole' | cmp - '$D/hole'"
+ok sh -c "vitrine cat '$b:$D/dir/numbers' | cmp - '$D/dir/numbers'"
+
 step "diff: each kind of change"
 ok vitrine diff "$a" "$b"
 cp "$T/out" "$T/diff"
