@@ -22,8 +22,7 @@
 #define LEASE_NAME_MAX	(8 + RUN_HEX + 10)
 #define HOST_MAX	256
 
-/* Intervals; a test build honours the variable. */
-static int64_t
+int64_t
 interval_ms(const char *variable, int64_t normal)
 {
 #ifdef VITRINE_TESTING

@@ -39,6 +39,9 @@ struct session {
 	int64_t renewed_boot_s, renewed_wall_s;
 };
 
+/* An interval; a test build honours the variable. */
+int64_t interval_ms(const char *variable, int64_t normal);
+
 int lease_begin(struct session *, struct err *);
 /* Stops the thread and removes the lease. */
 void lease_end(struct session *);

@@ -24,7 +24,9 @@
  *  3. What a dead run left holds nobody up for long.  One that ended has no
  *     lease any more.  One that was killed has: who stands takes a rival for
  *     dead after TURN_DEAD_MS; who asks, after twice that, as its rival may
- *     have waited for a dead one itself.
+ *     have waited for a dead one itself.  And not before TURN_DEAD_LOOKS: where
+ *     the machine or the store is slow, or all of us were stopped for a while,
+ *     a rival that lives needs longer, and so do that many looks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@
 #include "engine/repo/session_impl.h"
 
 #define TURN_DEAD_MS	3000
+#define TURN_DEAD_LOOKS	15	/* more than its steps to the end */
 #define TURN_LOOK_MS	50	/* while it stands, between two looks */
 #define TURN_WAIT_MS	100	/* after the first try; then twice as much */
 #define TURN_WAIT_MAX_MS	600
@@ -46,6 +49,7 @@ struct heard {				/* a pending object */
 	struct lineage_id lineage;
 	uint64_t sequence;
 	uint64_t since_ms;
+	unsigned looks;			/* that met it */
 	bool is_rival, has_lease;	/* as of the last look */
 };
 
@@ -152,7 +156,8 @@ static int
 look(struct turn *t, struct session *s, const struct manifest *m,
     const uint8_t *own, struct rivals *out, struct err *e)
 {
-	uint64_t dead_ms = own != NULL ? TURN_DEAD_MS : 2 * TURN_DEAD_MS;
+	uint64_t dead_ms = (uint64_t)interval_ms("VITRINE_TEST_TURN_MS",
+	    TURN_DEAD_MS) * (own != NULL ? 1 : 2);
 	struct ids ids = { 0 };
 	struct heard *h;
 	bool some = false;
@@ -169,7 +174,9 @@ look(struct turn *t, struct session *s, const struct manifest *m,
 		if (ret != 0 || h == NULL || h->sequence != m->sequence ||
 		    !id_equal(h->lineage.b, m->lineage.b))
 			continue;
-		h->is_rival = clock_mono_ms() <= h->since_ms + dead_ms;
+		h->is_rival = h->looks < TURN_DEAD_LOOKS ||
+		    clock_mono_ms() <= h->since_ms + dead_ms;
+		h->looks += h->looks < TURN_DEAD_LOOKS;
 		some |= h->is_rival;
 	}
 	ids_fini(&ids);

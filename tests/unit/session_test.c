@@ -379,6 +379,8 @@ at_one_time(size_t n, struct user how)
 	struct repo *r;
 
 	make_repo();
+	/* Nobody died, however slow they are here. */
+	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "600000", 1), 0);
 	for (size_t i = 0; i < n; i++) {
 		users[i] = how;
 		assert_int_equal(pthread_create(&users[i].thread, NULL, use_it,
@@ -388,6 +390,7 @@ at_one_time(size_t n, struct user how)
 		assert_int_equal(pthread_join(users[i].thread, NULL), 0);
 		assert_int_equal(users[i].rc, 0);
 	}
+	assert_int_equal(unsetenv("VITRINE_TEST_TURN_MS"), 0);
 	r = open_repo();
 	assert_int_equal(check_lies(r), 0);
 	assert_int_equal(count_objects("snapshots"), n * how.commits);
@@ -467,6 +470,11 @@ static void
 test_killed_pending(void **state)
 {
 	assert_true(looks_past_dead(true) > 1);
+	/* However late it is: who was stopped has seen nothing meanwhile. */
+	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "0", 1), 0);
+	run_command("rm -rf", dir, states);
+	assert_true(looks_past_dead(true) > 15);
+	assert_int_equal(unsetenv("VITRINE_TEST_TURN_MS"), 0);
 }
 
 int
