@@ -19,7 +19,7 @@ import unicodedata
 
 T = sys.argv[1]
 SECRET = "correct horse"
-SLOW = {"": 60, "address": 120, "thread": 240}[os.environ.get("SAN", "")]
+SLOW = {"": 180, "address": 600, "thread": 1200}[os.environ.get("SAN", "")]
 ENV = {k: v for k, v in os.environ.items() if k != "VITRINE_PASSWORD"}
 # A name that would set the title, ring, clear the screen, and end the line; and
 # one of wide characters.
@@ -328,7 +328,7 @@ def interrupted_job():
         for _ in range(200):
             f.write(os.urandom(1 << 20))
     ENV["VITRINE_PASSWORD"] = SECRET
-    t = Term("vitrine", "backup", "--limit-rate", "20M", src)
+    t = Term("vitrine", "backup", "--limit-rate", "2M", src)
     t.expect("/s")
     os.write(t.fd, b"\003")
     said = t.end(130)
