@@ -1,6 +1,5 @@
 #!/bin/sh
 # A second run: reads only what changed, moves what was renamed, keeps links.
-# run: timeout=240
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src

@@ -1,6 +1,5 @@
 #!/bin/sh
 # A source that changes while it is read: grows, shrinks, vanishes, is replaced.
-# run: timeout=240
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src

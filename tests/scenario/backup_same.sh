@@ -1,7 +1,7 @@
 #!/bin/sh
 # The same source, parent, clock and random source: the same bytes, whatever the
 # number of threads.
-# run: timeout=180 store=dir
+# run: store=dir
 . "$(dirname "$0")/lib.sh"
 
 [ -x "$VITRINE_TEST" ] || skip "no test build"

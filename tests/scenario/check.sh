@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Check: clean when whole, and each kind of damage is named, with what it hits.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # With several threads, packs are read to their end while the structure is gone
 # through.  What is said is what one thread says that does one after the other.
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Damage that is marked is mended by the next backup, for old snapshots too.
 . "$(dirname "$0")/lib.sh"
 

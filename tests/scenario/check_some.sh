@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Checks of a part of the packs: how much, which, until when, and what is
 # remembered of it.
 . "$(dirname "$0")/lib.sh"

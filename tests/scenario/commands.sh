@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # One grammar; secrets from everywhere but argv; output that says the truth.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Completions: what may follow on a command line, asked and in the shells.
-# run: timeout=240
+# run: timeout=600
 . "$(dirname "$0")/lib.sh"
 
 complete() {

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Archives, read by the programs that people have: tar, bsdtar, unzip.
 . "$(dirname "$0")/lib.sh"
 for p in bsdtar unzip zipinfo; do

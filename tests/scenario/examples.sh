@@ -1,5 +1,5 @@
 #!/bin/sh
-# run: timeout=240 store=dir
+# run: store=dir
 # The examples of the manual pages and of README are real commands: each page's are
 # run in order, with a small home directory and a repository of their own;
 # s3.example.org is a server here.

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=180
 # .vitrineignore files leave out what git would ignore by the same rules, on
 # generated trees.
 . "$(dirname "$0")/lib.sh"

@@ -1,7 +1,7 @@
 # A small harness for scenario scripts.  A script begins with
 #
 #	#!/bin/sh
-#	# run: timeout=60			(optional, see tests/run)
+#	# run: timeout=600			(optional, see tests/run)
 #	. "$(dirname "$0")/lib.sh"
 #
 # and runs commands through the functions below; the first that does not hold

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=60
 # Damage is EIO for the frames that it hits; the rest of the file reads.
 . "$(dirname "$0")/lib.sh"
 need_fuse

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run: timeout=120 store=dir
+# run: store=dir
 # mount.vitrine: by mount(8), by fstab, by itself; in a mount namespace of its
 # own, in which /sbin and /etc/fstab are ours.
 if [ "$(id -u)" = 0 ] && [ -z "${PRIVATE:-}" ]; then

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=120
 # Listings without attributes and with them, in whatever order they are asked
 # for, show the same tree.
 . "$(dirname "$0")/lib.sh"

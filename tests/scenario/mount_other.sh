@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=60
 # Other users at a mount: shut out, or let in and checked like on a disk.
 . "$(dirname "$0")/lib.sh"
 need_fuse

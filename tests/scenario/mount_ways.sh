@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Ways into a mount and out of it; what is refused; snapshots that come.
 . "$(dirname "$0")/lib.sh"
 need_fuse

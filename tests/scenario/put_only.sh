@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # A put-only client: backs up, reads nothing, says nothing in others' names, and
 # is refused once its key has been removed.
 . "$(dirname "$0")/lib.sh"

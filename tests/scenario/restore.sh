@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Restore: never outside the target, never over what is there, what can't be done
 # is said, and a normal user gets what he can have.
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Restore onto what is there, each option of it.
 . "$(dirname "$0")/lib.sh"
 

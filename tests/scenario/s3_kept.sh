@@ -1,5 +1,5 @@
 #!/bin/sh
-# run: timeout=120 store=s3
+# run: store=s3
 # A bucket whose policy forbids removal: backups, restores and checks work, what
 # can't be removed stays, and that is said once.
 . "$(dirname "$0")/lib.sh"

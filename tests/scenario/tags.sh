@@ -1,5 +1,4 @@
 #!/bin/sh
-# run: timeout=240
 # Filters, the same on every command that takes snapshots; tags that change.
 . "$(dirname "$0")/lib.sh"
 

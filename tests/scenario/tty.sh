@@ -1,6 +1,6 @@
 #!/bin/sh
 # A person at a terminal: what is asked, shown, and never shown.
-# run: timeout=240 store=dir
+# run: timeout=600 store=dir
 . "$(dirname "$0")/lib.sh"
 
 mount=
