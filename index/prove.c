@@ -29,8 +29,10 @@ prove_new(struct prove **out, size_t budget_bytes,
 	p->budget = budget_bytes;
 	p->pages = calloc(PAGE_CACHE, sizeof(*p->pages));
 	p->good = calloc(GOOD_DIRS, sizeof(*p->good));
+	p->later = calloc(LATER_MAX, sizeof(*p->later));
 	p->key = sodium_malloc(KEY_BYTES);
-	if (p->pages == NULL || p->good == NULL || p->key == NULL) {
+	if (p->pages == NULL || p->good == NULL || p->later == NULL ||
+	    p->key == NULL) {
 		prove_free(p);
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	}
@@ -57,6 +59,7 @@ prove_free(struct prove *p)
 	notes_fini(&p->now);
 	free(p->pages);
 	free(p->good);
+	free(p->later);
 	sodium_free(p->key);
 	free(p);
 }
@@ -184,6 +187,7 @@ begin(struct prove *p, struct catalog *c, uint64_t npages, struct err *e)
 	p->frame_no = 0;
 	p->pending_min = npages + 1;
 	p->pending_max = 0;
+	p->nlater = 0;
 	buf_reset(&p->bounds);
 	return (0);
 }

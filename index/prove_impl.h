@@ -58,6 +58,14 @@ struct page_copy {
 	uint64_t no;			/* 0: empty */
 	uint8_t bytes[BTREE_PAGE];
 };
+/* A row of an inner page: gone through beside the leaf before it. */
+#define LATER_MAX	32768
+struct later {
+	uint64_t beside;
+	uint64_t page;			/* where it stands */
+	uint32_t row, len;		/* in the bounds */
+	uint8_t tree;
+};
 struct leaf_memo {		/* of a table: the leaf that was found last */
 	uint64_t page;			/* 0: none */
 	bool has_lo, has_hi;
@@ -84,8 +92,10 @@ struct prove {
 	uint64_t *touched;		/* owned; a bit a block */
 	uint64_t roots[TREE_COUNT];
 	struct sum total_balance;
-	struct buf bounds;		/* of pending leaves */
+	struct buf bounds;		/* of pending leaves; rows for later */
 	uint64_t pending_min, pending_max;
+	struct later *later;		/* owned; LATER_MAX */
+	size_t nlater;
 	struct page_copy *pages;	/* owned; PAGE_CACHE */
 	struct leaf_memo memo[TREE_COUNT];
 	struct good_dir *good;		/* owned; GOOD_DIRS */

@@ -4,10 +4,12 @@
  * say which page is a leaf of what, and between which keys.  A leaf with the
  * same content in the same place as in the catalog before has the balance that
  * it had; the others are gone through, in the order in which they lie, so that
- * each block is decoded once.
+ * each block is decoded once.  What a row asks for lies near the rows beside
+ * it: those of inner pages wait for the leaf before them.
  *
  * Invariant:
- *  1. A note that is SAME or READ has its page's balance in this catalog.
+ *  1. A note that is SAME or READ has its page's balance in this catalog, less
+ *     the rows that wait.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -211,18 +213,54 @@ go_through(struct prove *p, enum tree tree, const uint8_t *bytes,
 	return (rows_end(&rows, hi));
 }
 
-/* The leaves that are pending, in the order of the file. */
+static int
+by_leaf(const void *va, const void *vb)
+{
+	const struct later *a = va, *b = vb;
+
+	if (a->beside != b->beside)
+		return (a->beside < b->beside ? -1 : 1);
+	return (a->row < b->row ? -1 : a->row > b->row);
+}
+
+/* The rows from *at on that wait for leaves up to this one. */
+static int
+go_through_later(struct prove *p, uint64_t leaf, size_t *at, struct err *e)
+{
+	struct bval v[BTREE_COLUMNS];
+	int r;
+
+	for (; *at < p->nlater && p->later[*at].beside <= leaf; (*at)++) {
+		const struct later *l = &p->later[*at];
+
+		if (brow_parse(v, strlen(tree_forms[l->tree].columns),
+		    p->bounds.data + l->row, l->len) < 0)
+			return (prove_odd());
+		r = prove_row(p, l->tree, v, &p->now.v[l->page - 1].balance,
+		    e);
+		if (r != 0)
+			return (r);
+	}
+	return (0);
+}
+
+/* The leaves that are pending, in the order of the file, and what waits. */
 static int
 flush(struct prove *p, struct err *e)
 {
 	uint8_t bytes[BTREE_PAGE];
 	struct bound lo, hi;
 	struct rd r;
+	size_t at = 0;
 	int got;
 
+	if (p->nlater > 1)
+		qsort(p->later, p->nlater, sizeof(*p->later), by_leaf);
 	for (uint64_t i = p->pending_min; i <= p->pending_max; i++) {
 		struct note *n = &p->now.v[i - 1];
 
+		if ((got = go_through_later(p, i, &at, e)) != 0)
+			return (got);
 		if (n->state != NOTE_PENDING)
 			continue;
 		rd_init(&r, p->bounds.data + n->bounds,
@@ -237,6 +275,9 @@ flush(struct prove *p, struct err *e)
 			return (got);
 		n->state = NOTE_READ;
 	}
+	if ((got = go_through_later(p, UINT64_MAX, &at, e)) != 0)
+		return (got);
+	p->nlater = 0;
 	p->pending_min = p->now.npages + 1;
 	p->pending_max = 0;
 	buf_reset(&p->bounds);
@@ -247,6 +288,24 @@ static int visit(struct prove *, enum tree, uint64_t page, unsigned level,
     unsigned height, const struct bound *lo, const struct bound *hi,
     struct err *);
 
+/* A row of an inner page of an index. */
+static int
+put_off(struct prove *p, enum tree tree, uint64_t page, const struct bcell *c,
+    struct err *e)
+{
+	struct later *l = &p->later[p->nlater];
+
+	*l = (struct later){ .beside = c->child, .page = page,
+	    .row = (uint32_t)p->bounds.len, .len = (uint32_t)c->len,
+	    .tree = (uint8_t)tree };
+	buf_bytes(&p->bounds, c->row, c->len);
+	if (buf_ok(&p->bounds, e) != 0)
+		return (-1);
+	p->nlater++;
+	return (p->nlater < LATER_MAX && p->bounds.len < BOUNDS_MAX ? 0 :
+	    flush(p, e));
+}
+
 /* The children of an inner page, and in an index its rows. */
 static int
 visit_inner(struct prove *p, enum tree tree, uint64_t page,
@@ -254,7 +313,7 @@ visit_inner(struct prove *p, enum tree tree, uint64_t page,
     const struct bound *lo, const struct bound *hi, struct err *e)
 {
 	struct note *n = &p->now.v[page - 1];
-	struct sum sum = { 0, 0 };
+	bool fresh = n->state == NOTE_PENDING;
 	struct bound from = *lo, to;
 	struct rows rows;
 	struct bcell c;
@@ -263,23 +322,23 @@ visit_inner(struct prove *p, enum tree tree, uint64_t page,
 	if (b->ncells == 0 || b->leaf || b->table != tree_forms[tree].table ||
 	    bpage_fill(b) < 0 || rows_init(&rows, tree, lo) != 0)
 		return (prove_odd());
+	if (fresh) {
+		memset(&n->balance, 0, sizeof(n->balance));
+		n->state = NOTE_READ;
+	}
 	for (unsigned i = 0; i < b->ncells; i++) {
 		if (bpage_cell(b, i, &c) < 0)
 			return (prove_odd());
 		bound_of(&to, &c);
 		if (row_after(&rows, &to) != 0)
 			return (prove_odd());
-		if (!b->table && n->state == NOTE_PENDING &&
-		    (r = prove_row(p, tree, rows.v, &sum, e)) != 0)
+		if (!b->table && fresh &&
+		    (r = put_off(p, tree, page, &c, e)) != 0)
 			return (r);
 		r = visit(p, tree, c.child, level + 1, height, &from, &to, e);
 		if (r != 0)
 			return (r);
 		from = to;
-	}
-	if (n->state == NOTE_PENDING) {
-		n->balance = sum;
-		n->state = NOTE_READ;
 	}
 	if (rows_end(&rows, hi) != 0)
 		return (prove_odd());
