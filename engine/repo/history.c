@@ -278,10 +278,12 @@ remember(void *ctx, struct state *state, struct err *e)
 {
 	const struct history *h = ctx;
 	const struct repo_header *now = &h->repo->header;
+	int ret = 1;
 
 	if (now->revision > state->revision) {
 		state->revision = now->revision;
 		memcpy(state->digest, now->digest, HASH_BYTES);
+		ret = 0;
 	}
 	for (size_t i = 0; h->list != NULL && i < h->list->n; i++) {
 		const struct snapshot *s = h->v[i];
@@ -296,9 +298,10 @@ remember(void *ctx, struct state *state, struct err *e)
 		if (s->sequence > l->sequence) {
 			l->sequence = s->sequence;
 			l->id = s->id;
+			ret = 0;
 		}
 	}
-	return (0);
+	return (ret);
 }
 
 int

@@ -237,11 +237,14 @@ state_update(struct repo *repo, state_change_fn *fn, void *ctx, struct err *e)
 	(void)close(dir);
 	if (fd < 0)
 		return (-1);
-	if (state_load(repo, &s, e) == 0 && fn(ctx, &s, e) >= 0 &&
-	    state_emit(&b, &s, &repo->header.id, e) == 0)
+	if (state_load(repo, &s, e) == 0)
+		ret = fn(ctx, &s, e);
+	if (ret == 0)
+		ret = state_emit(&b, &s, &repo->header.id, e);
+	if (ret == 0)
 		ret = state_file_store(repo, &kind, &b, e);
 	state_fini(&s);
 	buf_fini(&b);
 	(void)close(fd);
-	return (ret);
+	return (ret < 0 ? -1 : 0);
 }

@@ -51,8 +51,9 @@ struct state_lineage *state_entry(struct state *, const struct lineage_id *,
 /* Without a state directory, or with a damaged file (said in the log): an empty
  * one. */
 int state_load(struct repo *, struct state *, struct err *);
-/* Load, change, store, under a lock that other processes honour.  fn returns <
- * 0 to fail.  Nothing happens without a state directory. */
+/* Load, change, store, under a lock that other processes honour.  fn returns
+ * < 0 to fail, > 0 if it changed nothing: then nothing is stored.  Without a
+ * state directory nothing happens. */
 typedef int state_change_fn(void *ctx, struct state *, struct err *);
 int state_update(struct repo *, state_change_fn *, void *ctx, struct err *);
 /*

@@ -31,9 +31,23 @@ forget(struct repo *r, const struct snapshot_id *id)
 	remove_object("snapshots", id->b);
 }
 
+/* The file of what was seen: another one whenever it is stored. */
+static ino_t
+state_file(const struct repo *r)
+{
+	char path[160], id[RUN_HEX];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", states,
+	    hex_emit(id, repo_header(r)->id.b, 16));
+	assert_int_equal(stat(path, &st), 0);
+	return (st.st_ino);
+}
+
 static void
 test_history(void **state)
 {
+	ino_t before;
 	struct snapshot_id a[5], x, y;
 	struct repo *r;
 	char other_state[128], cmd[1024];
@@ -44,6 +58,10 @@ test_history(void **state)
 		a[i] = commit(r, "host", "/a");
 	x = commit(r, "host", "/x");
 	assert_int_equal(check_lies(r), 0);
+	before = state_file(r);
+	/* Who sees nothing new stores nothing. */
+	assert_int_equal(check_lies(r), 0);
+	assert_true(state_file(r) == before);
 	/* Forgotten on purpose: nothing to say. */
 	forget(r, &a[1]);
 	forget(r, &a[0]);
