@@ -92,8 +92,12 @@ prepare(struct history *h, struct err *e)
 		if (ids_add(&h->present, l->v[i].id.b, e) != 0)
 			return (-1);
 	}
-	if (l->n > 1)
-		qsort(h->v, l->n, sizeof(*h->v), by_sequence);
+	/* They come by time: where there is one lineage, that is its order. */
+	for (size_t i = 1; i < l->n; i++)
+		if (by_sequence(&h->v[i - 1], &h->v[i]) > 0) {
+			qsort(h->v, l->n, sizeof(*h->v), by_sequence);
+			break;
+		}
 	for (size_t i = 0; i < l->refused; i++)
 		if (ids_add(&h->present, l->refused_ids[i].b, e) != 0)
 			return (-1);
@@ -187,7 +191,8 @@ check_lineage(struct history *h, const struct snapshot **v, size_t n)
 		}
 		if (s->sequence > expected)
 			check_gap(h, s, expected, s->sequence - 1);
-		else if (i > 0 && !ids_has(&h->present, s->previous.b))
+		else if (i > 0 && !id_equal(s->previous.b, v[i - 1]->id.b) &&
+		    !ids_has(&h->present, s->previous.b))
 			tell(h, "snapshot %s of %s does not follow the one "
 			    "before it: history was forked or rolled back",
 			    short_hex(hex, s->id.b), lineage_text(s, text));

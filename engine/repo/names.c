@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SORT_SPREAD	64	/* so many ids are spread before the sort */
+
 char *
 object_name(char dst[OBJECT_NAME_MAX], const char *dir,
     const uint8_t id[ID_BYTES])
@@ -116,6 +118,31 @@ id_compare(const void *a, const void *b)
 	return (memcmp(a, b, ID_BYTES));
 }
 
+/* Ids are hashes: those that begin with the same byte are few, as a rule. */
+static void
+sort_by_first_byte(struct ids *l)
+{
+	uint8_t (*v)[ID_BYTES] = calloc(l->cap, ID_BYTES);
+	size_t at[257] = { 0 }, from = 0;
+
+	if (v == NULL) {
+		qsort(l->v, l->n, ID_BYTES, id_compare);
+		return;
+	}
+	for (size_t i = 0; i < l->n; i++)
+		at[l->v[i][0] + 1]++;
+	for (size_t i = 1; i < 257; i++)
+		at[i] += at[i - 1];
+	for (size_t i = 0; i < l->n; i++)
+		memcpy(v[at[l->v[i][0]]++], l->v[i], ID_BYTES);
+	/* at[i] has moved to where the next byte's begin. */
+	for (size_t i = 0; i < 256; from = at[i++])
+		if (at[i] - from > 1)
+			qsort(v[from], at[i] - from, ID_BYTES, id_compare);
+	free(l->v);
+	l->v = v;
+}
+
 void
 ids_sort(struct ids *l)
 {
@@ -123,7 +150,10 @@ ids_sort(struct ids *l)
 
 	if (l->n < 2)
 		return;
-	qsort(l->v, l->n, ID_BYTES, id_compare);
+	if (l->n < SORT_SPREAD)
+		qsort(l->v, l->n, ID_BYTES, id_compare);
+	else
+		sort_by_first_byte(l);
 	for (size_t i = 1; i < l->n; i++)
 		if (memcmp(l->v[n], l->v[i], ID_BYTES) != 0)
 			memmove(l->v[++n], l->v[i], ID_BYTES);
