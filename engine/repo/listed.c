@@ -43,46 +43,49 @@ mac_of(uint8_t mac[HASH_BYTES], const struct repo *repo, const void *bytes,
 
 /* Is it ours, whole, and of this repository? */
 static bool
-is_genuine(const struct buf *file, const struct buf *front,
-    const struct repo *repo)
+is_genuine(const struct buf *file, const struct repo *repo)
 {
 	struct err ignored = ERR_INIT;
+	struct buf front = BUF_INIT;
 	uint8_t mac[HASH_BYTES];
+	bool is;
 
-	return (file->len >= FRONT_BYTES + HASH_BYTES &&
-	    memcmp(file->data, front->data, FRONT_BYTES) == 0 &&
+	is = (front_emit(&front, repo) == 0 &&
+	    file->len >= FRONT_BYTES + HASH_BYTES &&
+	    memcmp(file->data, front.data, FRONT_BYTES) == 0 &&
 	    mac_of(mac, repo, file->data, file->len - HASH_BYTES,
 	    &ignored) == 0 &&
 	    mac_compare(mac, file->data + file->len - HASH_BYTES) == 0);
+	buf_fini(&front);
+	return (is);
 }
 
-int
-listed_load(struct listed *l, const struct repo *repo, int dir, struct err *e)
+void
+listed_load(struct listed *l, const struct repo *repo, int dir)
 {
 	struct err ignored = ERR_INIT;
 	int fd, ret;
 
 	memset(l, 0, sizeof(*l));
-	if (front_emit(&l->next, repo) != 0)
-		return (buf_ok(&l->next, e));
 	rd_init(&l->at, NULL, 0);
+	l->all = l->at;
 	fd = dir < 0 ? -1 : openat(dir, NAME, O_RDONLY | O_CLOEXEC |
 	    O_NOFOLLOW);
 	if (fd < 0)
-		return (0);
+		return;
 	ret = io_slurp(fd, &l->file, LISTED_MAX, &ignored);
 	(void)close(fd);
-	if (ret == 0 && is_genuine(&l->file, &l->next, repo))
+	if (ret == 0 && is_genuine(&l->file, repo))
 		rd_init(&l->at, l->file.data + FRONT_BYTES,
 		    l->file.len - FRONT_BYTES - HASH_BYTES);
-	return (0);
+	l->all = l->at;
 }
 
 void
 listed_fini(struct listed *l)
 {
 	buf_fini(&l->file);
-	buf_fini(&l->next);
+	buf_fini(&l->fresh);
 }
 
 int
@@ -159,10 +162,7 @@ listed_find(struct listed *l, const struct snapshot_id *id,
 	int c;
 
 	while (record_here(&l->at, &r)) {
-		const uint8_t *bytes = r.p;
-		size_t len = rd_left(&r);
-
-		c = memcmp(bytes, id->b, ID_BYTES);
+		c = memcmp(r.p, id->b, ID_BYTES);
 		if (c > 0)
 			return (1);
 		l->at.p = r.end;
@@ -172,8 +172,6 @@ listed_find(struct listed *l, const struct snapshot_id *id,
 		}
 		if (listed_parse(&is, m, &r, e) != 0)
 			return (e->code == ERR_NOMEM ? -1 : 1);
-		buf_u32(&l->next, (uint32_t)len);
-		buf_bytes(&l->next, bytes, len);
 		l->found++;
 		return (0);
 	}
@@ -184,17 +182,17 @@ void
 listed_add(struct listed *l, const struct snapshot_id *id,
     const struct manifest *m)
 {
-	size_t at = l->next.len;
+	size_t at = l->fresh.len;
 
-	buf_u32(&l->next, 0);
-	record_emit(&l->next, id, m);
-	if (l->next.failed)
+	buf_u32(&l->fresh, 0);
+	record_emit(&l->fresh, id, m);
+	if (l->fresh.failed)
 		return;
-	if (l->next.len - at - 4 > RECORD_MAX) {
-		l->next.len = at;
+	if (l->fresh.len - at - 4 > RECORD_MAX) {
+		l->fresh.len = at;
 		return;
 	}
-	buf_patch_u32(&l->next, at, (uint32_t)(l->next.len - at - 4));
+	buf_patch_u32(&l->fresh, at, (uint32_t)(l->fresh.len - at - 4));
 	l->added++;
 }
 
@@ -205,28 +203,79 @@ listed_is_stale(const struct listed *l)
 	    l->passed > STALE_ADDED + l->found);
 }
 
-/* Without fsync: a torn file fails its MAC. */
-void
-listed_store(struct listed *l, const struct repo *repo, int dir)
+/* One record moves into the new file. */
+static void
+record_move(struct buf *b, struct rd *from, const struct rd *record)
+{
+	buf_u32(b, (uint32_t)rd_left(record));
+	buf_bytes(b, record->p, rd_left(record));
+	from->p = record->end;
+}
+
+/* Both by rising id; of two with one id that which was added counts. */
+static void
+merge(struct buf *b, const struct listed *l, const struct ids *present)
+{
+	struct rd old = l->all, fresh, x, y;
+	bool is_old, is_fresh;
+	int c;
+
+	rd_init(&fresh, l->fresh.data, l->fresh.len);
+	for (;;) {
+		is_old = record_here(&old, &x);
+		is_fresh = record_here(&fresh, &y);
+		if (!is_old && !is_fresh)
+			return;
+		c = !is_old ? 1 : !is_fresh ? -1 :
+		    memcmp(x.p, y.p, ID_BYTES);
+		if (c > 0)
+			record_move(b, &fresh, &y);
+		else if (c < 0 && ids_has(present, x.p))
+			record_move(b, &old, &x);
+		else
+			old.p = x.end;
+	}
+}
+
+static int
+next_emit(struct buf *b, const struct listed *l, const struct repo *repo,
+    const struct ids *present)
 {
 	struct err ignored = ERR_INIT;
 	uint8_t mac[HASH_BYTES];
+
+	if (l->fresh.failed || front_emit(b, repo) != 0)
+		return (-1);
+	merge(b, l, present);
+	if (b->failed || b->len > LISTED_MAX - HASH_BYTES ||
+	    mac_of(mac, repo, b->data, b->len, &ignored) != 0)
+		return (-1);
+	buf_bytes(b, mac, sizeof(mac));
+	return (b->failed ? -1 : 0);
+}
+
+/* Without fsync: a torn file fails its MAC. */
+void
+listed_store(struct listed *l, const struct repo *repo, int dir,
+    const struct ids *present)
+{
+	struct err ignored = ERR_INIT;
+	struct buf next = BUF_INIT;
 	char tmp[64];
 	int fd, ret;
 
-	if (dir < 0 || l->next.failed ||
-	    l->next.len > LISTED_MAX - HASH_BYTES ||
-	    mac_of(mac, repo, l->next.data, l->next.len, &ignored) != 0)
-		return;
-	buf_bytes(&l->next, mac, sizeof(mac));
+	if (dir < 0 || next_emit(&next, l, repo, present) != 0)
+		goto out;
 	(void)snprintf(tmp, sizeof(tmp), NAME ".%d", (int)getpid());
-	fd = l->next.failed ? -1 : openat(dir, tmp, O_WRONLY | O_CREAT |
-	    O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return;
-	ret = io_write_all(fd, l->next.data, l->next.len, &ignored);
+		goto out;
+	ret = io_write_all(fd, next.data, next.len, &ignored);
 	if (close(fd) != 0)
 		ret = -1;
 	if (ret != 0 || renameat(dir, tmp, dir, NAME) != 0)
 		(void)unlinkat(dir, tmp, 0);
+out:
+	buf_fini(&next);
 }

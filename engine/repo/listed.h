@@ -19,16 +19,16 @@
 
 struct listed {
 	struct buf file;		/* what was loaded */
-	struct rd at;			/* the records not passed yet */
-	struct buf next;		/* the file that will replace it */
+	struct rd all, at;		/* its records; those not passed yet */
+	struct buf fresh;		/* records that were added, likewise */
 	size_t found, passed, added;	/* of the records */
 };
 /* Loads what `dir' (-1: none) has; nothing there is fine. */
-int listed_load(struct listed *, const struct repo *, int dir, struct err *);
+void listed_load(struct listed *, const struct repo *, int dir);
 void listed_fini(struct listed *);
 /*
  * Ask in rising order of ids.  0: *m has what listings need (and header_digest,
- * heads), and the record goes into the next file too; 1: not there.
+ * heads); 1: not there.
  */
 int listed_find(struct listed *, const struct snapshot_id *, struct manifest *m,
     struct err *);
@@ -37,8 +37,10 @@ void listed_add(struct listed *, const struct snapshot_id *,
     const struct manifest *);
 /* Is it worth storing: did many come or go? */
 bool listed_is_stale(const struct listed *);
-/* Put the next file in the place of the old one: best effort. */
-void listed_store(struct listed *, const struct repo *, int dir);
+/* Put in the place of the old file one with what it has of those that are
+ * present, and what was added: best effort. */
+void listed_store(struct listed *, const struct repo *, int dir,
+    const struct ids *present);
 
 /* Parses one record; for listed_find and fuzzing.  0, or ERR_CORRUPT with *m
  * empty. */

@@ -326,8 +326,10 @@ add_fresh(struct repo *repo, int cache, struct snapshots *l,
 	bool use = cache >= 0 && all && fresh->n >= FEW_FRESH;
 	struct registry g = { 0 };
 	struct listed listed = { 0 };
-	int ret = use ? listed_load(&listed, repo, cache, e) : 0;
+	int ret = 0;
 
+	if (use)
+		listed_load(&listed, repo, cache);
 	for (size_t i = 0; i < fresh->n && ret == 0; i++) {
 		struct snapshot_id id;
 
@@ -337,7 +339,7 @@ add_fresh(struct repo *repo, int cache, struct snapshots *l,
 	}
 	*sweep = all && (!use || listed_is_stale(&listed));
 	if (ret == 0 && use && *sweep)
-		listed_store(&listed, repo, cache);
+		listed_store(&listed, repo, cache, fresh);
 	listed_fini(&listed);
 	registry_fini(&g);
 	return (ret);

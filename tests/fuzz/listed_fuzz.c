@@ -16,8 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (listed_parse(&id, &m, &r, &e) != 0)
 		return (0);
 	listed_add(&l, &id, &m);
-	BUG_ON(l.next.failed || l.next.len != len + 4 ||
-	    memcmp(l.next.data + 4, data, len) != 0);
+	BUG_ON(l.fresh.failed || l.fresh.len != len + 4 ||
+	    memcmp(l.fresh.data + 4, data, len) != 0);
 	listed_fini(&l);
 	manifest_fini(&m);
 	return (0);
