@@ -48,13 +48,38 @@ alike(const uint8_t *a, const uint8_t *b)
 	    2 * k + ((a[k] ^ b[k]) < 16 ? 1 : 0));
 }
 
+/* Do no two begin with the same SHORT_ID digits? */
+static bool
+are_apart(const struct snapshots *snaps)
+{
+	uint32_t *seen, prefix;
+	size_t cap = 64, at;
+	bool apart = true;
+
+	while (cap < 2 * snaps->n)
+		cap *= 2;
+	if ((seen = calloc(cap, sizeof(*seen))) == NULL)
+		return (false);
+	for (size_t i = 0; i < snaps->n && apart; i++) {
+		memcpy(&prefix, snaps->v[i].id.b, SHORT_ID / 2);
+		for (at = prefix & (cap - 1); seen[at] != 0 &&
+		    seen[at] != prefix; at = (at + 1) & (cap - 1))
+			;
+		/* 0 is a free place: one id that begins so is sorted. */
+		apart = prefix != 0 && seen[at] == 0;
+		seen[at] = prefix;
+	}
+	free(seen);
+	return (apart);
+}
+
 size_t
 short_id_len(const struct snapshots *snaps)
 {
 	const struct snapshot **v;
 	size_t need = SHORT_ID, k;
 
-	if (snaps->n < 2)
+	if (snaps->n < 2 || are_apart(snaps))
 		return (need);
 	if ((v = calloc(snaps->n, sizeof(*v))) == NULL)
 		return (ID_HEX - 1);
@@ -344,6 +369,8 @@ cmd_choose_in(const struct cmd *c, const struct snapshots *snaps,
 		    arg));
 	memcpy(name, arg, len);
 	name[len] = '\0';
+	if (!cmd_has_filters(c))
+		return (find_in(snaps, short_id_len(snaps), name, out, e));
 	if (cmd_filter(c, snaps, &some, e) < 0)
 		return (-1);
 	r = find_in(&some, short_id_len(snaps), name, out, e);
