@@ -14,6 +14,7 @@ RULE is an object; the first that fits a request counts:
     method, key, query      regular expressions that must be found (method and key as a whole)
     at              the how-manieth request that fits those is hit, from 1 (default: each)
     from            each from that one on
+    for             only those that come within so many seconds of the first that was hit
     seconds         of hang, stall; of Retry-After (0: none)
     retry_after     what Retry-After says, instead
 A rule may also have the fault "answer", which takes
@@ -186,6 +187,7 @@ class Proxy:
         u = urllib.parse.urlsplit(upstream)
         self.upstream = (u.hostname, u.port)
         self.lock = threading.Lock()
+        self.connections = 0
         self.plan()
         proxy = self
 
@@ -226,6 +228,16 @@ class Proxy:
         with self.lock:
             return sum(r["hits"] for r in self.rules)
 
+    def all_gone(self, seconds=300):
+        """Wait until no client is connected, nor what one had sent on its way."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with self.lock:
+                if self.connections == 0:
+                    return True
+            time.sleep(0.01)
+        return False
+
     def requests(self):
         with self.lock:
             return list(self.log)
@@ -254,10 +266,13 @@ class Proxy:
                     continue
                 r["seen"] += 1
                 hit = r["seen"] == r["at"] if "at" in r else r["seen"] >= r.get("from", 1)
+                if "for" in r and r["hits"] and entry["t"] > r["first"] + r["for"]:
+                    hit = False
                 if hit and chosen is None:
                     chosen = r
             if chosen:
                 chosen["hits"] += 1
+                chosen.setdefault("first", entry["t"])
                 entry["fault"] = chosen["fault"]
             return entry, chosen, self.latency
 
@@ -270,6 +285,8 @@ class Exchange:
         self.close_at_next = False
 
     def serve(self):
+        with self.proxy.lock:
+            self.proxy.connections += 1
         try:
             while self.one():
                 pass
@@ -279,6 +296,8 @@ class Exchange:
             self.client.close()
             if self.server:
                 self.server.close()
+            with self.proxy.lock:
+                self.proxy.connections -= 1
 
     def one(self):
         raw = self.client.head()
