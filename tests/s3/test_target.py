@@ -125,18 +125,26 @@ clear()
 proxy.plan({"fault": "lost", "method": "PUT", "at": 1})
 repo.run("restore", "latest:/odd/foo", "--target", back, env=KEYS)
 need("once", sorted(k for k, *_ in client.list("back")), ["again/", "again/x", "again/y"][::2])
-clear()
-proxy.plan({"fault": "hang", "method": "PUT", "query": "partNumber=2", "seconds": 3, "at": 1})
-p = repo.start(*one, env=KEYS)
-for _ in range(2000):
-    if proxy.hits():
+# To take leave it has less than a second, of which a busy machine may have none for it; then
+# it says so.
+for left in reversed(range(20)):
+    clear()
+    proxy.plan({"fault": "hang", "method": "PUT", "query": "partNumber=2", "seconds": 3600,
+                "at": 1})
+    p = repo.start("--stall-timeout", "3600", *one, env=KEYS)
+    while p.poll() is None and not proxy.hits():
+        time.sleep(0.005)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=600)[1]
+    need("interrupted", p.returncode, 130)
+    proxy.plan()
+    need("nothing", client.list("back"), [])
+    if b"may be left" not in err or not left:
         break
-    time.sleep(0.005)
-p.send_signal(signal.SIGINT)
-need("interrupted", p.wait(60), 130)
-proxy.plan()
+    for upload in client.call("GET", "back", query={"uploads": ""})[2].split(b"<UploadId>")[1:]:
+        client.call("DELETE", "back", "again/one",
+                    query={"uploadId": upload.split(b"<")[0].decode()})
 no_uploads()
-need("nothing", client.list("back"), [])
 passed("faults and an interruption: whole or not at all, no upload is left")
 
 # What was files becomes objects, as far as it can.
