@@ -11,6 +11,7 @@ names, save and load, not through Repo.dir, unless they say "store=dir" (see tes
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def cleanup():
 
 
 atexit.register(cleanup)
+# Who is told to end cleans up as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("FAILED: told to end"))
 
 
 def skip(why):
@@ -103,10 +106,15 @@ class Repo:
         os.makedirs(self.env["HOME"], exist_ok=True)
         self.store = open_objects(self.where, self.env)
 
-    def run(self, *args, env=None, expect=0, timeout=600):
+    def run(self, *args, env=None, expect=0, timeout=1800):
         e = dict(self.env, **(env or {}))
-        p = subprocess.run([VITRINE, *args], env=e, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        try:
+            p = subprocess.run([VITRINE, *args], env=e, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        except subprocess.TimeoutExpired as x:
+            said = (x.stdout or b"") + (x.stderr or b"")
+            fail(f"vitrine {' '.join(map(str, args))}: goes on for {timeout} s\n"
+                 + said.decode(errors="replace"))
         r = Result(p)
         allowed = expect if isinstance(expect, (tuple, list, set)) else (expect,)
         if expect is not None and r.status not in allowed:

@@ -9,6 +9,7 @@ mount that was walked.
 import os
 import subprocess
 import sys
+import time
 
 from harness import Repo, VITRINE, compare, fail, mounts, passed, path
 
@@ -60,10 +61,10 @@ if os.path.exists("/dev/fuse"):
     p = subprocess.Popen([VITRINE, "--memory", str(budget), "mount", "-f", "latest:" + tree, point],
                          env=repo.env)
     mounts.append(point)
-    for _ in range(600):
-        if os.path.ismount(point):
-            break
-        subprocess.run(["sleep", "0.1"])
+    while not os.path.ismount(point):
+        if p.poll() is not None:
+            fail(f"the mount ended with {p.returncode}")
+        time.sleep(0.1)
     n = int(subprocess.run(f"find {point} -printf x | wc -c", shell=True, check=True,
                            stdout=subprocess.PIPE).stdout)
     if n != entries + (entries + per - 1) // per + 2:
