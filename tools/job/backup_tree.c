@@ -407,7 +407,8 @@ gone(void *ctx, struct walk_batch *batch, struct walk_gone *g, struct err *e)
 	return (sink_unname(b, batch->dir->ino, g->name, e));
 }
 
-/* stat failed: all that is known is that there is something of this name. */
+/* stat failed, or there was no link any more when its target was asked for: all
+ * that is known is that there is, or was, something of this name. */
 static int
 unknown(struct backup *b, struct walk_batch *batch, struct walk_entry *en,
     struct err *e)
@@ -531,6 +532,11 @@ entry(void *ctx, struct walk_batch *batch, struct walk_entry *en,
 		return (unknown(b, batch, en, e));
 	if (en->same)
 		return (unchanged(b, batch, en, e));
+	if (en->st.kind == ENTRY_SYMLINK && en->meta != NULL &&
+	    en->meta->target_len == 0) {
+		en->error = en->meta->error;
+		return (unknown(b, batch, en, e));
+	}
 	/* Invariant 1. */
 	goes_on = en->has_old && en->old.kind == en->st.kind &&
 	    (en->old.src_ino == en->st.ino || en->old.nlink <= 1);

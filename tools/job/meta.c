@@ -295,8 +295,10 @@ meta_read_at(struct meta *m, int dirfd, const char *name, uint8_t kind)
 			return;
 		}
 		got = readlinkat(dirfd, name, m->target, CATALOG_TARGET_MAX);
-		if (got < 0) {
-			m->error = errno;
+		/* EINVAL: it is something else now; no link is empty. */
+		if (got <= 0) {
+			m->error = got == 0 || errno == EINVAL ? ESTALE :
+			    errno;
 			got = 0;
 		}
 		m->target_len = (size_t)got;

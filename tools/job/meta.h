@@ -43,7 +43,8 @@ struct meta {
 void meta_fini(struct meta *);		/* frees; leaves it empty */
 /* Of an open descriptor (not O_PATH).  Errors go into the meta. */
 void meta_read_fd(struct meta *, int fd);
-/* Of a name in a directory; a link's target as well. */
+/* Of a name in a directory; a link's target as well: where that is empty, the
+ * error says why. */
 void meta_read_at(struct meta *, int dirfd, const char *name, uint8_t kind);
 
 #endif
