@@ -341,6 +341,7 @@ build_free(struct build *b)
 	for (size_t i = 0; i < WINDOW; i++)
 		free(b->window[i].blob);
 	build_contents_free(b);
+	free(b->made);
 	free(b->banned);
 	free(b->refs);
 	free(b->run_packs);

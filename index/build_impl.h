@@ -86,6 +86,8 @@ struct build {
 	sqlite3_stmt *sst[S_COUNT];
 
 	uint64_t first_new, next_ino, ino_high;
+	uint64_t *made;			/* owned; bits, from first_new on */
+	uint64_t made_cap;		/* bits */
 	uint64_t next_xset;
 	uint32_t next_frame, next_pack;
 	struct row window[WINDOW];
