@@ -261,9 +261,7 @@ item(void *ctx, enum event_kind kind, const char *path, const char *text)
 	struct ui *ui = ctx;
 	char line[LINE_MAX_BYTES];
 
-	if (ui->quiet && (kind == EVENT_SKIPPED || kind == EVENT_DETAIL))
-		return;
-	if (kind == EVENT_DETAIL && ui->verbose == 0)
+	if (ui->quiet && kind == EVENT_SKIPPED)
 		return;
 	if (ui->json != NULL) {
 		put_message(ui, "event", kinds[kind].name, path, text);
@@ -427,6 +425,7 @@ ui_init(struct ui *ui)
 	ui->log.say = log_sink;
 	ui->log.ctx = ui;
 	ui->events.item = item;
+	ui->events.no_details = true;
 	ui->events.ctx = ui;
 	ui->events.cancel = signals_flag();
 }
@@ -436,6 +435,7 @@ ui_set(struct ui *ui, bool quiet, unsigned verbose)
 {
 	ui->quiet = quiet;
 	ui->verbose = verbose;
+	ui->events.no_details = quiet || verbose == 0;
 	if (quiet)
 		ui->events.progress = NULL;
 	else if (ui->json != NULL)

@@ -41,7 +41,7 @@ backup_say(struct backup *b, enum event_kind kind, const struct walk_dir *dir,
 	char text[512];
 	va_list ap;
 
-	if (b->ev == NULL || b->ev->item == NULL)
+	if (!events_wants(b->ev, kind))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);

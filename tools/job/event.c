@@ -12,6 +12,13 @@ events_canceled(const struct events *ev)
 	    atomic_load_explicit(ev->cancel, memory_order_relaxed));
 }
 
+bool
+events_wants(const struct events *ev, enum event_kind kind)
+{
+	return (ev != NULL && ev->item != NULL &&
+	    (kind != EVENT_DETAIL || !ev->no_details));
+}
+
 void
 events_item(const struct events *ev, enum event_kind kind, const char *path,
     const char *fmt, ...)
@@ -19,7 +26,7 @@ events_item(const struct events *ev, enum event_kind kind, const char *path,
 	char text[1024];
 	va_list ap;
 
-	if (ev == NULL || ev->item == NULL)
+	if (!events_wants(ev, kind))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);

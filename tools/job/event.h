@@ -38,11 +38,14 @@ struct events {
 	void (*item)(void *ctx, enum event_kind, const char *path,
 	    const char *text);
 	void *ctx;
+	bool no_details;		/* EVENT_DETAIL isn't wanted of item */
 	/* Set to ask the job to stop; it then ends with ERR_CANCELED, soon. */
 	const atomic_bool *cancel;
 };
 
 bool events_canceled(const struct events *);
+/* Is there any use in making the text of such an item? */
+bool events_wants(const struct events *, enum event_kind);
 void events_item(const struct events *, enum event_kind, const char *path,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
