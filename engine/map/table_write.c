@@ -5,6 +5,7 @@
  */
 #include "engine/map/table.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,7 +243,13 @@ static int
 entry_compare(const void *va, const void *vb)
 {
 	const struct map_entry *a = va, *b = vb;
+	uint64_t x, y;
 
+	/* Ids are hashes: nearly all differ in their first bytes. */
+	memcpy(&x, a->id.b, sizeof(x));
+	memcpy(&y, b->id.b, sizeof(y));
+	if (x != y)
+		return (be64toh(x) < be64toh(y) ? -1 : 1);
 	return (memcmp(a->id.b, b->id.b, sizeof(a->id.b)));
 }
 
