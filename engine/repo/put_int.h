@@ -37,7 +37,7 @@ struct seen {
 	struct map_entry *v;		/* owned; no pack, the run's frame */
 	uint32_t n;
 	uint32_t cap;			/* a power of two */
-	uint32_t *bucket;		/* owned, 2 * cap; index + 1 or 0 */
+	uint32_t *bucket;		/* owned, 2 * cap; 0: empty */
 };
 void seen_fini(struct seen *);
 void seen_reset(struct seen *);		/* empties, keeps the memory */

@@ -5,13 +5,29 @@
  * entries are the table's, waiting for their packs' numbers.
  *
  * Open addressing with linear probing; ids are keyed hashes, so their first
- * bytes need no further mixing.
+ * bytes need no further mixing.  A bucket has an entry's index + 1 and more
+ * bits of its id, by which most others are passed without a look at their
+ * entries, which no cache has.
  */
 #include <stdlib.h>
 
 #include "engine/repo/put_int.h"
 
 #define CAP_MIN	1024
+
+#define INDEX_BITS	19
+#define INDEX_MASK	((UINT32_C(1) << INDEX_BITS) - 1)
+_Static_assert(TABLE_ENTRIES_PER_RUN <= INDEX_MASK, "a bucket is too narrow");
+
+/* The bits above the index. */
+static uint32_t
+mark(const struct chunk_id *id)
+{
+	uint32_t h;
+
+	memcpy(&h, id->b + 4, sizeof(h));
+	return (h & ~INDEX_MASK);
+}
 
 static uint32_t
 home(const struct seen *s, const struct chunk_id *id)
@@ -25,10 +41,10 @@ home(const struct seen *s, const struct chunk_id *id)
 static uint32_t *
 slot_of(const struct seen *s, const struct chunk_id *id)
 {
-	uint32_t i = home(s, id);
+	uint32_t i = home(s, id), want = mark(id), have;
 
-	while (s->bucket[i] != 0 &&
-	    !id_equal(s->v[s->bucket[i] - 1].id.b, id->b))
+	while ((have = s->bucket[i]) != 0 && ((have & ~INDEX_MASK) != want ||
+	    !id_equal(s->v[(have & INDEX_MASK) - 1].id.b, id->b)))
 		i = (i + 1) & (2 * s->cap - 1);
 	return (&s->bucket[i]);
 }
@@ -57,7 +73,7 @@ seen_find(const struct seen *s, const struct chunk_id *id)
 	if (s->n == 0)
 		return (NULL);
 	at = *slot_of(s, id);
-	return (at == 0 ? NULL : &s->v[at - 1]);
+	return (at == 0 ? NULL : &s->v[(at & INDEX_MASK) - 1]);
 }
 
 static int
@@ -77,7 +93,7 @@ grow(struct seen *s, struct err *e)
 	s->bucket = bucket;
 	s->cap = cap;
 	for (uint32_t i = 0; i < s->n; i++)
-		*slot_of(s, &s->v[i].id) = i + 1;
+		*slot_of(s, &s->v[i].id) = (i + 1) | mark(&s->v[i].id);
 	return (0);
 }
 
@@ -95,6 +111,6 @@ seen_add(struct seen *s, const struct chunk_id *id, uint32_t frame,
 	s->v[s->n].pack = UINT32_MAX;
 	s->v[s->n].frame = frame;
 	s->v[s->n].slot = slot;
-	*at = ++s->n;
+	*at = ++s->n | mark(id);
 	return (0);
 }
