@@ -273,7 +273,8 @@ flush_run(struct flow *f, struct err *e)
 	f->run = NULL;
 	if (w == NULL)
 		return (0);
-	if (work_buf(w, w->bytes, e) != 0) {
+	/* Of one size, so that it serves for the next run too. */
+	if (work_buf(w, SMALL_MAX > w->bytes ? SMALL_MAX : w->bytes, e) != 0) {
 		work_put(f, w);
 		return (-1);
 	}
