@@ -102,6 +102,24 @@ chmod 755 "$T/up3/kept"
 ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always
 is "$(stat -c %a "$T/up3/kept")" 755
 
+step "modes, whatever the umask"
+mkdir "$T/modes"
+for m in 400 444 600 604 640 644 646 666 700 705 750 755 777 4755 6711; do
+	echo "$m" >"$T/modes/$m"
+	: >"$T/modes/$m-empty"
+	chmod "$m" "$T/modes/$m" "$T/modes/$m-empty"
+done
+ok vitrine backup "$T/modes"
+for m in 000 022 077; do
+	mkdir "$T/umask$m"
+	[ $m != 022 ] || ! command -v setfacl >/dev/null ||
+	    setfacl -d -m u:65534:rwx,g::---,o::--- "$T/umask$m" || :
+	ok sh -c 'umask "$1"; exec vitrine restore "latest:$2" --target "$3"' - \
+	    "$m" "$T/modes" "$T/umask$m"
+	is "$(cd "$T/umask$m" && stat -c '%n %a %s' *)" \
+	    "$(cd "$T/modes" && stat -c '%n %a %s' *)"
+done
+
 step "more directories than descriptors, and copies of what lies elsewhere"
 M=$T/many
 python3 - "$M" <<'END'

@@ -136,6 +136,24 @@ open_file(struct file *f, int dir, struct err *e)
 	return (0);
 }
 
+/*
+ * The mode that a file is made with.  Its own, which spares a change, if that
+ * lets nobody at it who isn't to be in the end, whoever owns it for the moment:
+ * the group may no more than the others, and no ACL says less.  What is written
+ * bit by bit is shown to nobody before it is whole.
+ */
+static mode_t
+first_mode(const struct file *f)
+{
+	mode_t others = f->mode & 07, group = (f->mode >> 3) & 07;
+	mode_t owner = (f->mode >> 6) & 07;
+
+	if (!f->single || f->xattrs != 0 || (f->mode & 07000) != 0 ||
+	    group != others || (others & ~owner) != 0 || (owner & 06) != 06)
+		return (0600);
+	return (f->mode);
+}
+
 /* A new file beside the one that is there. */
 static int
 make_temp(struct file *f, int dir, struct err *e)
@@ -147,7 +165,7 @@ make_temp(struct file *f, int dir, struct err *e)
 		f->temp = temp_number();
 		temp_name(temp, f->temp);
 		fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL |
-		    O_NOFOLLOW | O_CLOEXEC, 0600);
+		    O_NOFOLLOW | O_CLOEXEC, first_mode(f));
 	} while (fd < 0 && errno == EEXIST);
 	return (fd < 0 ? err_sys(e, errno, "make") : fd);
 }
@@ -158,7 +176,7 @@ make_new(struct file *f, int dir, struct err *e)
 	int fd;
 
 	fd = openat(dir, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
+	    O_CLOEXEC, first_mode(f));
 	return (fd < 0 ? err_sys(e, errno, "make") : fd);
 }
 

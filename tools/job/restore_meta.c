@@ -32,17 +32,11 @@ set_owner(const struct meta *m, uid_t uid, gid_t gid)
 	    AT_SYMLINK_NOFOLLOW));
 }
 
-/* A change to what it is already would cost a transaction of the file
- * system. */
-static bool
-is_owned(const struct meta *m, uid_t uid, gid_t gid)
+static int
+look(const struct meta *m, struct stat *st)
 {
-	struct stat st;
-	int r;
-
-	r = m->at->fd >= 0 ? fstat(m->at->fd, &st) : fstatat(m->at->dir,
-	    m->at->name, &st, AT_SYMLINK_NOFOLLOW);
-	return (r == 0 && st.st_uid == uid && st.st_gid == gid);
+	return (m->at->fd >= 0 ? fstat(m->at->fd, st) : fstatat(m->at->dir,
+	    m->at->name, st, AT_SYMLINK_NOFOLLOW));
 }
 
 /* The set-id bits that may stand; who gets a file that isn't the old owner's
@@ -54,8 +48,7 @@ restore_owner(const struct meta *m, const struct entry *en)
 	bool group;
 	int saved;
 
-	if (is_owned(m, en->uid, en->gid) ||
-	    set_owner(m, en->uid, en->gid) == 0)
+	if (set_owner(m, en->uid, en->gid) == 0)
 		return (07777);
 	saved = errno;
 	group = set_owner(m, (uid_t)-1, en->gid) == 0;
@@ -70,12 +63,10 @@ restore_owner(const struct meta *m, const struct entry *en)
 }
 
 static void
-restore_mode(const struct meta *m, mode_t mode)
+set_mode(const struct meta *m, mode_t mode)
 {
 	int r;
 
-	if (m->link)
-		return;
 	if (m->at->fd >= 0)
 		r = fchmod(m->at->fd, mode);
 	else
@@ -84,6 +75,23 @@ restore_mode(const struct meta *m, mode_t mode)
 	if (r < 0)
 		restore_failed(m->rs, m->path, "mode %04o: %s", mode,
 		    strerror(errno));
+}
+
+/* A change to what it is already would cost a transaction of the file
+ * system. */
+static void
+restore_access(const struct meta *m, const struct entry *en)
+{
+	mode_t bits = 07777;
+	struct stat st;
+	bool owned;
+
+	owned = look(m, &st) == 0 && st.st_uid == en->uid &&
+	    st.st_gid == en->gid;
+	if (!owned)
+		bits = restore_owner(m, en);
+	if (!m->link && (!owned || (st.st_mode & 07777) != (en->mode & 07777)))
+		set_mode(m, en->mode & bits);
 }
 
 static int
@@ -122,13 +130,10 @@ static void
 check_times(const struct meta *m, const struct entry *en)
 {
 	struct stat st;
-	int r;
 
 	if (en->mtime.s >= 0 && en->mtime.s <= INT32_MAX)
 		return;
-	r = m->at->fd >= 0 ? fstat(m->at->fd, &st) : fstatat(m->at->dir,
-	    m->at->name, &st, AT_SYMLINK_NOFOLLOW);
-	if (r == 0 && st.st_mtim.tv_sec != en->mtime.s)
+	if (look(m, &st) == 0 && st.st_mtim.tv_sec != en->mtime.s)
 		restore_failed(m->rs, m->path, "its time, %lld seconds from "
 		    "1970, is beyond what this file system holds",
 		    (long long)en->mtime.s);
@@ -159,13 +164,11 @@ static int
 set_all(struct meta *m, const struct entry *en, struct err *e)
 {
 	struct restore *rs = m->rs;
-	mode_t bits;
 
 	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
 	    restore_xattr, m, e) < 0)
 		return (-1);
-	bits = restore_owner(m, en);
-	restore_mode(m, en->mode & bits);
+	restore_access(m, en);
 	m->late = true;
 	if (en->xattrs != 0 && catalog_xattrs(rs->catalog, en->xattrs,
 	    restore_xattr, m, e) < 0)
