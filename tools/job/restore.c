@@ -536,12 +536,16 @@ run(struct restore *rs, struct err *e)
 		return (restore_bucket(rs, &top, single_name(rs), e));
 	if (open_target(rs, e) < 0)
 		return (-1);
+	if (!rs->env->dry_run)
+		rs->early = early_new(rs->target);
 	if (top.kind == ENTRY_DIR)
 		r = restore_tree(rs, &top, e);
 	else
 		r = restore_single(rs, &top, e);
 	if (r < 0)
 		return (-1);
+	early_end(rs->early);
+	rs->early = NULL;
 	say_limits(rs);
 	if (rs->env->dry_run)
 		return (0);
@@ -591,6 +595,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	parent_done(&rs);
 	lane_free(rs.lane);
 	pool_free(rs.pool);
+	early_end(rs.early);
 	links_close(rs.links);
 	inoset_fini(&rs.above);
 	buf_fini(&rs.path);

@@ -382,6 +382,7 @@ finish(struct file *f, const char *path, struct err *e)
 		return (abandon(f, path, e));
 	}
 	(void)atomic_fetch_add(&rs->files, 1);
+	early_made(rs->early, 0, true);
 	restore_note(rs, EVENT_DETAIL, path, "restored");
 	return (0);
 }

@@ -58,6 +58,7 @@ struct restore {
 	struct filter *filter;		/* the walker's */
 	struct owners *users, *groups;	/* NULL: as they are */
 	atomic_uint_least64_t kept, deleted, verified, there;
+	struct early *early;		/* NULL: only the last sync */
 	struct buf written;		/* locked: a bit an inode */
 	unsigned verifying;		/* jobs; the walker's */
 	struct buf undone;	/* locked: inodes whose first name failed */
@@ -207,6 +208,16 @@ int owners_new(struct owners **out, bool group, const char *const *, size_t n,
     struct err *);
 void owners_free(struct owners *);
 int owners_map(struct owners *, struct catalog *, uint32_t *id, struct err *);
+
+/*
+ * restore_sync.c: writing back while the restore goes on; NULL if that can't be
+ * had, which is fine everywhere.  Ended before the sync that counts.
+ */
+struct early;
+struct early *early_new(int target);
+/* So much was written, by any thread; a file was made. */
+void early_made(struct early *, uint64_t bytes, bool file);
+void early_end(struct early *);
 
 /* restore_verify.c */
 #define WRITTEN_BYTES_MAX	(64U << 20)

@@ -57,6 +57,7 @@ write_bytes(struct file *f, const uint8_t *data, size_t len, uint64_t off,
 		return (0);
 	}
 	(void)atomic_fetch_add(&f->parent->rs->bytes, len);
+	early_made(f->parent->rs->early, len, false);
 	return (0);
 }
 
