@@ -13,7 +13,6 @@
 #include "engine/repo/pack_name.h"
 #include "tools/job/check_impl.h"
 
-
 struct round {
 	struct check *c;
 	struct loader *loader;
