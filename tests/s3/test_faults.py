@@ -185,11 +185,21 @@ def mount(w, what):
                 fail(f"{what}: errors stay after the fault has gone")
             time.sleep(0.1)
     finally:
-        p = subprocess.run(["umount", w.mnt], stderr=subprocess.PIPE)
-        if p.returncode != 0:
-            subprocess.run(["umount", "-l", w.mnt], stderr=subprocess.DEVNULL)
-            fail(f"{what}: umount: {p.stderr.decode()}")
+        unmount(what, w.mnt)
     return r
+
+
+def unmount(what, point):
+    """A child that another thread has just forked holds our files until its exec."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        p = subprocess.run(["umount", point], stderr=subprocess.PIPE)
+        if p.returncode == 0:
+            return
+        if time.monotonic() > end:
+            subprocess.run(["umount", "-l", point], stderr=subprocess.DEVNULL)
+            fail(f"{what}: umount: {p.stderr.decode()}")
+        time.sleep(0.1)
 
 
 RUN = {"backup": backup, "restore": restore, "check": check, "mount": mount}
