@@ -158,6 +158,19 @@ is "$(tail -1 "$T/second-name")" x
 alike
 fails 2 vitrine restore "latest:$S" --target "$D" --in-place --overwrite never
 
+step "--delete leaves alone what is mounted there, also from the same file system"
+mkdir "$T/dear" "$D/bound"
+echo dear >"$T/dear/letter"
+if [ "$(id -u)" = 0 ] && mount --bind "$T/dear" "$D/bound"; then
+	fails 3 vitrine restore "latest:$S" --target "$D" --overwrite changed \
+	    --delete
+	says 'bound: not restored: something is mounted there, so it stays'
+	is "$(cat "$T/dear/letter")" dear
+	umount "$D/bound"
+fi
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed --delete
+alike
+
 step "--verify reads back"
 rm -rf "$D"
 ok vitrine restore "latest:$S" --target "$D" --verify

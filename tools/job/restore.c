@@ -549,8 +549,8 @@ run(struct restore *rs, struct err *e)
 	say_limits(rs);
 	if (rs->env->dry_run)
 		return (0);
-	if (syncfs(rs->target) < 0)
-		return (err_sys(e, errno, "%s: sync", rs->env->target));
+	if (restore_sync(rs, e) < 0)
+		return (-1);
 	if (rs->env->verify)
 		return (restore_verify(rs, &top, single_name(rs), e));
 	return (0);
@@ -596,6 +596,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	lane_free(rs.lane);
 	pool_free(rs.pool);
 	early_end(rs.early);
+	mounted_fini(&rs);
 	links_close(rs.links);
 	inoset_fini(&rs.above);
 	buf_fini(&rs.path);

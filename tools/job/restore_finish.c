@@ -38,8 +38,10 @@ finish_dir(struct restore *rs, const char *path, size_t len,
 	if (r != 0)
 		/* Something was in its way: said in the first walk. */
 		return (r < 0 ? -1 : 0);
-	r = meta_restore(rs, &at, len > 0 ? path : rs->env->target, &own,
-	    e);
+	r = mounted_note(rs, at.fd, path, len, e);
+	if (r == 0)
+		r = meta_restore(rs, &at, len > 0 ? path : rs->env->target,
+		    &own, e);
 	(void)close(at.fd);
 	return (r);
 }

@@ -59,6 +59,8 @@ struct restore {
 	struct owners *users, *groups;	/* NULL: as they are */
 	atomic_uint_least64_t kept, deleted, verified, there;
 	struct early *early;		/* NULL: only the last sync */
+	struct mounted *mounted;	/* locked */
+	size_t nmounted;		/* locked */
 	struct buf written;		/* locked: a bit an inode */
 	unsigned verifying;		/* jobs; the walker's */
 	struct buf undone;	/* locked: inodes whose first name failed */
@@ -218,6 +220,20 @@ struct early *early_new(int target);
 /* So much was written, by any thread; a file was made. */
 void early_made(struct early *, uint64_t bytes, bool file);
 void early_end(struct early *);
+/* The same: to be told of each directory that something is to be done in, by
+ * any thread, before it is: another file system may be mounted there. */
+int mounted_note(struct restore *, int dir, const char *path, size_t len,
+    struct err *);
+/* The sync that counts, of the target and of what is mounted below it. */
+int restore_sync(struct restore *, struct err *);
+void mounted_fini(struct restore *);
+/* Which mount a name in the directory is of, or itself (""): bind mounts are
+ * told from one another.  0, or errno. */
+struct mount_id {
+	uint64_t mount;			/* 0: the kernel can't tell */
+	uint64_t dev;
+};
+int mount_id(struct mount_id *, int dir, const char *name);
 
 /* restore_verify.c */
 #define WRITTEN_BYTES_MAX	(64U << 20)

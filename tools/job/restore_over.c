@@ -3,8 +3,8 @@
  * place, by what the user allows.  And what the snapshot doesn't have, taken
  * away where he asks for that.
  *
- * A directory is never followed through a link, and nothing of another file
- * system that is mounted below the target is deleted.
+ * A directory is never followed through a link, and nothing that is mounted
+ * below the target, be it from the same file system, is deleted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -118,17 +118,31 @@ over_look(struct restore *rs, int dir, const char *name,
  */
 
 static void remove_below(struct restore *, int dir, struct buf *path,
-    dev_t dev, unsigned depth);
+    const struct mount_id *, unsigned depth);
+
+/* A layered file system may give files other devices than directories. */
+static const char *
+why_spared(const struct mount_id *id, const struct mount_id *here,
+    const struct stat *st)
+{
+	if (id->mount != here->mount)
+		return ("something is mounted there");
+	if (id->dev == here->dev || (id->mount != 0 && !S_ISDIR(st->st_mode)))
+		return (NULL);
+	return (id->mount != 0 ? "it is a subvolume" :
+	    "another file system is mounted there");
+}
 
 /* One name, and what is below it; the path is for messages. */
 static void
 remove_name(struct restore *rs, int dir, const char *name, struct buf *path,
-    dev_t dev, unsigned depth)
+    const struct mount_id *here, unsigned depth)
 {
+	struct mount_id id = { 0 };
 	size_t old = path->len;
-	const char *text;
+	const char *text, *why;
 	struct stat st;
-	int fd, flags = 0;
+	int fd, error, flags = 0;
 
 	if (old > 0)
 		buf_u8(path, '/');
@@ -138,12 +152,13 @@ remove_name(struct restore *rs, int dir, const char *name, struct buf *path,
 		return;
 	text = (const char *)path->data;
 	path->len--;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	error = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno :
+	    mount_id(&id, dir, name);
+	if (error != 0) {
 		restore_failed(rs, text, "can't be deleted: %s",
-		    strerror(errno));
-	} else if (st.st_dev != dev) {
-		restore_failed(rs, text, "not deleted: another file system is "
-		    "mounted there");
+		    strerror(error));
+	} else if ((why = why_spared(&id, here, &st)) != NULL) {
+		restore_failed(rs, text, "%s, so it stays", why);
 	} else if (rs->env->dry_run) {
 		restore_would(rs, "delete", text);
 	} else {
@@ -152,7 +167,7 @@ remove_name(struct restore *rs, int dir, const char *name, struct buf *path,
 			fd = depth < DEPTH_MAX ? openat(dir, name, O_RDONLY |
 			    O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 			if (fd >= 0) {
-				remove_below(rs, fd, path, dev, depth + 1);
+				remove_below(rs, fd, path, here, depth + 1);
 				(void)close(fd);
 			}
 		}
@@ -193,8 +208,8 @@ next_names(struct restore *rs, struct names *ns, int fd, const char *path,
 }
 
 static void
-remove_below(struct restore *rs, int dir, struct buf *path, dev_t dev,
-    unsigned depth)
+remove_below(struct restore *rs, int dir, struct buf *path,
+    const struct mount_id *here, unsigned depth)
 {
 	char after[CATALOG_NAME_MAX + 1];
 	struct names ns = { 0 };
@@ -203,7 +218,7 @@ remove_below(struct restore *rs, int dir, struct buf *path, dev_t dev,
 	while (!restore_stopped(rs) &&
 	    next_names(rs, &ns, dir, "a directory", after, &first))
 		for (size_t i = 0; i < ns.n && !restore_stopped(rs); i++)
-			remove_name(rs, dir, names_text(&ns, i), path, dev,
+			remove_name(rs, dir, names_text(&ns, i), path, here,
 			    depth);
 	names_fini(&ns);
 }
@@ -214,13 +229,14 @@ over_remove(struct restore *rs, int dir, const char *name, const char *path,
 {
 	struct buf where = BUF_INIT;
 	const char *slash = strrchr(path, '/');
+	struct mount_id here;
 	struct stat st;
 
 	if (how == OVER_REPLACE_DIR && rs->env->delete_extra &&
-	    fstat(dir, &st) == 0) {
+	    mount_id(&here, dir, "") == 0) {
 		if (slash != NULL)
 			buf_bytes(&where, path, (size_t)(slash - path));
-		remove_name(rs, dir, name, &where, st.st_dev, 0);
+		remove_name(rs, dir, name, &where, &here, 0);
 		buf_fini(&where);
 		return (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 :
 		    -1);
@@ -241,8 +257,8 @@ over_delete(struct restore *rs, const struct entry *en, const char *path,
 	char after[CATALOG_NAME_MAX + 1];
 	struct names ns = { 0 };
 	struct buf where = BUF_INIT;
+	struct mount_id here;
 	bool first = true;
-	struct stat st;
 	int fd, r;
 
 	/* Of these the snapshot doesn't know all. */
@@ -252,8 +268,11 @@ over_delete(struct restore *rs, const struct entry *en, const char *path,
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
 	buf_bytes(&where, path, len);
-	if (fstat(fd, &st) < 0)
-		r = err_sys(e, errno, "stat");
+	r = mount_id(&here, fd, "");
+	if (r != 0)
+		r = err_sys(e, r, "stat");
+	else
+		r = mounted_note(rs, fd, path, len, e);
 	while (r == 0 && next_names(rs, &ns, fd, len > 0 ? path :
 	    rs->env->target, after, &first)) {
 		for (size_t i = 0; r == 0 && i < ns.n; i++) {
@@ -270,8 +289,7 @@ over_delete(struct restore *rs, const struct entry *en, const char *path,
 				continue;
 			r = 0;
 			if (!filter_spares(rs->filter, path, len, name))
-				remove_name(rs, fd, name, &where, st.st_dev,
-				    0);
+				remove_name(rs, fd, name, &where, &here, 0);
 		}
 	}
 	names_fini(&ns);

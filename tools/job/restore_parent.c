@@ -70,6 +70,10 @@ parent_hold(struct parent *p, int *fd, struct err *e)
 		r = beneath_open(p->rs->target, p->path, p->len, &ours, e);
 		if (r != 0)
 			return (r);
+		if (mounted_note(p->rs, ours, p->path, p->len, e) < 0) {
+			(void)close(ours);
+			return (-1);
+		}
 		(void)pthread_mutex_lock(&all->lock);
 		/* Unless somebody else was faster. */
 		if (!hold(all, p)) {

@@ -4,6 +4,9 @@
  * time that some more was made.  The last sync, when all is made, is what
  * counts, and finds little left.
  *
+ * What was restored may lie on several file systems, where some are mounted
+ * below the target; the last sync is of each.  The early ones are the target's.
+ *
  * A thread in such a sync can't be interrupted, and to a slow device ever more
  * waits to be written each time.  So the first that takes long is the last of
  * the early ones, and the kernel writes as it sees fit.
@@ -13,8 +16,12 @@
  *     each descriptor, and the early ones have their own.
  *  2. Under the lock: `begun' is the step at which the last early sync began.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
@@ -121,4 +128,107 @@ early_end(struct early *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	(void)pthread_join(s->thread, NULL);
 	early_free(s);
+}
+
+struct mounted {
+	struct mount_id id;
+	int fd;			/* from before anything was written there */
+	char *path;
+};
+
+int
+mount_id(struct mount_id *id, int dir, const char *name)
+{
+	struct statx st;
+
+	*id = (struct mount_id){ 0 };
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
+	    (name[0] == '\0' ? AT_EMPTY_PATH : 0), STATX_MNT_ID, &st) != 0)
+		return (errno);
+	id->mount = (st.stx_mask & STATX_MNT_ID) != 0 ? st.stx_mnt_id : 0;
+	id->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return (0);
+}
+
+/* Subvolumes have devices of their own, and may be many: where the kernel tells
+ * mounts from one another these alone count. */
+static bool
+is_noted(const struct restore *rs, const struct mount_id *id)
+{
+	for (size_t i = 0; i < rs->nmounted; i++) {
+		const struct mount_id *old = &rs->mounted[i].id;
+
+		if (id->mount != 0 ? id->mount == old->mount :
+		    id->dev == old->dev)
+			return (true);
+	}
+	return (false);
+}
+
+static int
+note(struct restore *rs, const struct mount_id *id, int dir, const char *path,
+    size_t len, struct err *e)
+{
+	struct mounted *m;
+
+	m = reallocarray(rs->mounted, rs->nmounted + 1, sizeof(*m));
+	if (m == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	rs->mounted = m;
+	m += rs->nmounted;
+	m->id = *id;
+	m->path = strndup(path, len);
+	if (m->path == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	m->fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (m->fd < 0) {
+		free(m->path);
+		return (err_sys(e, errno, "dup"));
+	}
+	rs->nmounted++;
+	return (0);
+}
+
+int
+mounted_note(struct restore *rs, int dir, const char *path, size_t len,
+    struct err *e)
+{
+	struct mount_id id;
+	int r = 0, error;
+
+	if (rs->env->dry_run)
+		return (0);
+	error = mount_id(&id, dir, "");
+	if (error != 0)
+		return (err_sys(e, error, "stat"));
+	(void)pthread_mutex_lock(&rs->lock);
+	if (!is_noted(rs, &id))
+		r = note(rs, &id, dir, path, len, e);
+	(void)pthread_mutex_unlock(&rs->lock);
+	return (r);
+}
+
+int
+restore_sync(struct restore *rs, struct err *e)
+{
+	if (syncfs(rs->target) < 0)
+		return (err_sys(e, errno, "%s: sync", rs->env->target));
+	for (size_t i = 0; i < rs->nmounted; i++) {
+		const struct mounted *m = &rs->mounted[i];
+
+		if (syncfs(m->fd) < 0)
+			return (err_sys(e, errno, "%s/%s: sync",
+			    rs->env->target, m->path));
+	}
+	return (0);
+}
+
+void
+mounted_fini(struct restore *rs)
+{
+	for (size_t i = 0; i < rs->nmounted; i++) {
+		(void)close(rs->mounted[i].fd);
+		free(rs->mounted[i].path);
+	}
+	free(rs->mounted);
 }
