@@ -120,6 +120,34 @@ for m in 000 022 077; do
 	    "$(cd "$T/modes" && stat -c '%n %a %s' *)"
 done
 
+if command -v setfacl >/dev/null && mkdir "$T/acls" &&
+    setfacl -d -m u:65534:rwx "$T/acls"; then
+	step "a target that hands an ACL down: not to what is restored"
+	mkdir -p "$T/plain/d/e"
+	echo x >"$T/plain/file"
+	echo x >"$T/plain/d/file"
+	mkfifo "$T/plain/fifo" "$T/plain/d/e/fifo"
+	setfacl -m u:1234:r "$T/plain/d/file"
+	setfacl -d -m u:1234:rx "$T/plain/d"
+	chmod 640 "$T/plain/file" "$T/plain/fifo"
+	ok vitrine backup "$T/plain"
+	ok vitrine restore "latest:$T/plain" --target "$T/acls"
+	ok vitrine restore "latest:$T/plain" --target "$T/acls/new"
+	same "$T/plain" "$T/acls/new"
+	rm -r "$T/acls/new"
+	setfacl -k "$T/acls"
+	touch -r "$T/plain" "$T/acls"
+	same "$T/plain" "$T/acls"
+	setfacl -d -m u:65534:rwx "$T/acls"
+	echo other >"$T/acls/d/file"
+	rm -r "$T/acls/d/e"
+	ok vitrine restore "latest:$T/plain" --target "$T/acls" --overwrite \
+	    always --include e --include file
+	setfacl -k "$T/acls"
+	touch -r "$T/plain" "$T/acls"
+	same "$T/plain" "$T/acls"
+fi
+
 step "more directories than descriptors, and copies of what lies elsewhere"
 M=$T/many
 python3 - "$M" <<'END'

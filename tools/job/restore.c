@@ -109,6 +109,18 @@ restore_tick(struct restore *rs, const struct parent *dir, const char *name)
 	(void)pthread_mutex_unlock(&rs->lock);
 }
 
+/* A directory that was made; where the one that it is in hands an ACL down it
+ * has none before anything is made in it. */
+static void
+no_acl(struct restore *rs, const struct meta_at *at, const char *path)
+{
+	int error = acl_drop(at);
+
+	if (error != 0)
+		restore_failed(rs, path, "its directory's ACL stays on it, "
+		    "and on what is below it: %s", strerror(error));
+}
+
 /* 0; CATALOG_SKIP when something else is in the way. */
 static int
 make_dir(struct restore *rs, const struct parent *parent, const char *name,
@@ -143,8 +155,12 @@ make_dir(struct restore *rs, const struct parent *parent, const char *name,
 		}
 	}
 	(void)atomic_fetch_add(&rs->dirs, 1);
-	if (how != OVER_SAME)
+	if (how != OVER_SAME) {
+		if (parent->acl)
+			no_acl(rs, &(struct meta_at){ -1, parent->fd, name },
+			    path);
 		above_made(rs, en, path);
+	}
 	if (how == OVER_SAME && rs->env->delete_extra)
 		return (over_delete(rs, en, path, len, e));
 	return (0);
@@ -274,6 +290,9 @@ make_parents(struct restore *rs, const char *path, size_t len, struct err *e)
 		if (r == 0) {
 			if (mkdirat(dir, name, 0700) == 0) {
 				(void)atomic_fetch_add(&rs->dirs, 1);
+				if (acl_handed_down(dir))
+					no_acl(rs, &(struct meta_at){ -1, dir,
+					    name }, path);
 				r = above_made_at(rs, path,
 				    (size_t)(slash - path), e);
 			}
@@ -342,6 +361,9 @@ restore_tree(struct restore *rs, const struct entry *top, struct err *e)
 
 	if (filter_new(&rs->filter, rs->env, rs->env->path, e) < 0)
 		return (-1);
+	if (rs->target_made && rs->target >= 0)
+		no_acl(rs, &(struct meta_at){ rs->target, -1, NULL },
+		    rs->env->target);
 	if (rs->env->delete_extra && !rs->target_made &&
 	    filter_wants_all(rs->filter))
 		r = over_delete(rs, top, "", 0, e);

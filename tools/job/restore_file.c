@@ -190,6 +190,15 @@ hold_parent(struct file *f, int *dir, struct err *e)
 	    r);
 }
 
+static int
+drop_acl(const struct file *f, struct err *e)
+{
+	int error = acl_drop(&(struct meta_at){ f->fd, -1, NULL });
+
+	return (error == 0 ? 0 : err_sys(e, error,
+	    "take away the directory's ACL"));
+}
+
 /* Under the lock, where there is need of one. */
 static int
 make_file(struct file *f, struct err *e)
@@ -208,6 +217,8 @@ make_file(struct file *f, struct err *e)
 		f->made = true;
 	}
 	parent_let(f->parent);
+	if (f->made && f->parent->acl)
+		r = drop_acl(f, e);
 	if (r == 0 && f->made && !f->single && f->size > 0)
 		r = set_size(f->fd, f, e);
 	return (r);
@@ -447,6 +458,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 {
 	struct meta_at at = { -1, dir->fd, name };
 	char temp[TEMP_NAME_BYTES];
+	int error;
 
 	*made = false;
 	if (how == OVER_REPLACE) {
@@ -463,6 +475,10 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 	}
 	*made = true;
 	(void)atomic_fetch_add(&rs->others, 1);
+	error = dir->acl && en->kind != ENTRY_SYMLINK ? acl_drop(&at) : 0;
+	if (error != 0)
+		restore_failed(rs, path, "its directory's ACL stays on it: %s",
+		    strerror(error));
 	if (meta_restore(rs, &at, path, en, e) < 0) {
 		if (!failure_is_local(e))
 			return (err_wrap(e, "%s", path));

@@ -19,6 +19,7 @@ struct parent {
 	atomic_uint refs;
 	int fd;				/* -1: shut; stays while it is held */
 	unsigned held;			/* the parents' lock; likewise */
+	bool acl;			/* acl_handed_down(); immutable */
 	struct parent *newer, *older;
 	size_t len;
 	char path[];			/* below the target, len bytes */
@@ -177,6 +178,14 @@ struct meta_at {
 };
 int meta_restore(struct restore *, const struct meta_at *, const char *path,
     const struct entry *, struct err *);
+
+/*
+ * restore_meta.c.  Does a directory that was there hand an ACL down to what is
+ * made in it?  The snapshot knows nothing of that, so it is taken away again
+ * before anything else is done: 0, or errno.
+ */
+bool acl_handed_down(int dir);
+int acl_drop(const struct meta_at *);
 
 enum over over_look(struct restore *, int dir, const char *name,
     const struct entry *);

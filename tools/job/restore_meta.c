@@ -15,6 +15,44 @@
 
 #include "tools/job/restore_impl.h"
 
+#define ACL_ACCESS	"system.posix_acl_access"
+#define ACL_DEFAULT	"system.posix_acl_default"
+
+/* No descriptor can be had of a link or device: through the directory's, and
+ * never through a link. */
+#define BY_NAME_BYTES	(64 + CATALOG_NAME_MAX)
+static const char *
+by_name(char dst[BY_NAME_BYTES], const struct meta_at *at)
+{
+	(void)snprintf(dst, BY_NAME_BYTES, "/proc/self/fd/%d/%s", at->dir,
+	    at->name);
+	return (dst);
+}
+
+bool
+acl_handed_down(int dir)
+{
+	return (fgetxattr(dir, ACL_DEFAULT, NULL, 0) > 0);
+}
+
+int
+acl_drop(const struct meta_at *at)
+{
+	static const char *const names[] = { ACL_ACCESS, ACL_DEFAULT };
+	char path[BY_NAME_BYTES];
+
+	for (size_t i = 0; i < 2; i++) {
+		int r = at->fd >= 0 ? fremovexattr(at->fd, names[i]) :
+		    lremovexattr(by_name(path, at), names[i]);
+
+		/* EACCES: only directories have a default. */
+		if (r < 0 && errno != ENODATA && errno != ENOTSUP &&
+		    !(i == 1 && errno == EACCES))
+			return (errno);
+	}
+	return (0);
+}
+
 struct meta {
 	struct restore *rs;
 	const struct meta_at *at;
@@ -100,7 +138,7 @@ restore_xattr(void *ctx, const char *name, const void *value, size_t len,
 {
 	const struct meta *m = ctx;
 	struct restore *rs = m->rs;
-	char by_name[64 + CATALOG_NAME_MAX];
+	char path[BY_NAME_BYTES];
 	bool late = strncmp(name, "user.", 5) != 0;
 	int r;
 
@@ -108,13 +146,8 @@ restore_xattr(void *ctx, const char *name, const void *value, size_t len,
 		return (0);
 	if (m->at->fd >= 0)
 		r = fsetxattr(m->at->fd, name, value, len, 0);
-	else {
-		/* No descriptor can be had of a link or device: through the
-		 * directory's, and never through a link. */
-		(void)snprintf(by_name, sizeof(by_name), "/proc/self/fd/%d/%s",
-		    m->at->dir, m->at->name);
-		r = lsetxattr(by_name, name, value, len, 0);
-	}
+	else
+		r = lsetxattr(by_name(path, m->at), name, value, len, 0);
 	if (r == 0)
 		return (0);
 	if (errno == EPERM && !rs->privileged && late)

@@ -152,11 +152,13 @@ parent_new(struct restore *rs, const char *path, size_t len,
 	p->len = len;
 	memcpy(p->path, path, len);
 	r = parent_hold(p, &fd, e);
-	if (r != 0)
+	if (r != 0) {
 		free(p);
-	else
-		*out = p;
-	return (r);
+		return (r);
+	}
+	p->acl = acl_handed_down(fd);
+	*out = p;
+	return (0);
 }
 
 int
