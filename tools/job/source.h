@@ -22,6 +22,7 @@ struct object;
 /* A file that is open.  A value: each source has its own part. */
 struct source_file {
 	int fd;				/* source_fs; -1 */
+	enum { HOLES_UNSURE, HOLES_TOLD, HOLES_DOUBTED } holes; /* source_fs */
 	struct object *object;		/* source_bucket; owned */
 };
 

@@ -159,6 +159,7 @@ fs_open(struct source *s, const struct walk_dir *d, const char *name,
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 
 	f->object = NULL;
+	f->holes = HOLES_UNSURE;
 	f->fd = openat(d->fd, name, flags | O_NOATIME);
 	if (f->fd < 0 && errno == EPERM)
 		f->fd = openat(d->fd, name, flags);
@@ -229,6 +230,22 @@ fs_read_whole(struct source *s, struct source_file *f,
 	return (0);
 }
 
+/*
+ * Are holes told as they are?  Not where data wait to be written: an ext4
+ * without extents (that was an ext3) finds none in what has no blocks yet, and
+ * other file systems had such faults.  So they are written first.
+ */
+static bool
+tells_holes(struct source_file *f)
+{
+	if (f->holes == HOLES_UNSURE)
+		f->holes = sync_file_range(f->fd, 0, 0,
+		    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		    SYNC_FILE_RANGE_WAIT_AFTER) == 0 || errno == ENOSYS ||
+		    errno == EPERM ? HOLES_TOLD : HOLES_DOUBTED;
+	return (f->holes == HOLES_TOLD);
+}
+
 static int
 fs_span(struct source *s, struct source_file *f, const struct meta_stat *st,
     uint64_t off, uint64_t *hole, uint64_t *data)
@@ -239,7 +256,7 @@ fs_span(struct source *s, struct source_file *f, const struct meta_stat *st,
 	*hole = *data = 0;
 	if (off >= size)
 		return (0);
-	if (!is_sparse(st)) {
+	if (!is_sparse(st) || !tells_holes(f)) {
 		*data = size - off;
 		return (0);
 	}
