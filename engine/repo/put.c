@@ -19,7 +19,7 @@
  *     before it asks; so "unknown" with the current epoch is final, and with an
  *     older one asked again.  The answer does not depend on when it was asked.
  *  4. After the first failure every call fails with its error, and nothing more
- *     is given to the store.
+ *     is given to the store, but for the table of a put_salvage().
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -201,14 +201,12 @@ resolve(struct put *p, struct pack *const *packs, uint32_t npacks)
 	}
 }
 
+/* What was seen goes to the store as a table; it lies in these packs. */
 static int
-write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
-    struct err *e)
+store_table(struct put *p, struct pack *const *packs, uint32_t npacks,
+    struct object_id *id, uint64_t *size, struct err *e)
 {
 	struct map_pack *v = calloc((size_t)npacks + 1, sizeof(*v));
-	struct object_id id;
-	struct map *map;
-	uint64_t size;
 	int rc;
 
 	if (v == NULL)
@@ -219,10 +217,22 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 		v[i].nframes = packs[i]->appended;
 	}
 	resolve(p, packs, npacks);
-	rc = table_write(&id, &size, p->store, p->keyring,
+	rc = table_write(id, size, p->store, p->keyring,
 	    session_run(p->session), session_counter(p->session), p->seen.v,
 	    p->seen.n, v, npacks, NULL, 0, e);
 	free(v);
+	return (rc);
+}
+
+static int
+write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
+    struct err *e)
+{
+	struct object_id id;
+	struct map *map;
+	uint64_t size;
+	int rc = store_table(p, packs, npacks, &id, &size, e);
+
 	if (rc == 0)
 		rc = known_map(p->known, &map, e);
 	if (rc == 0)
@@ -253,6 +263,7 @@ finish_kind(struct put *p, enum object_kind kind, struct err *e)
 	if (rc == 0 && kind == OBJECT_PACK_DATA) {
 		seen_reset(&p->seen);
 		p->placed_base = p->next_frame;
+		p->placed_n = 0;
 		p->named = false;
 		atomic_fetch_add(&p->epoch, 1);
 	}
@@ -420,6 +431,51 @@ put_close(struct put *p, enum object_kind kind, struct err *e)
 	return (0);
 }
 
+/* Of what was seen only that counts which lies in these packs. */
+static void
+keep_seen(struct put *p, struct pack *const *packs, uint32_t npacks)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < p->seen.n; i++) {
+		uint32_t at = p->seen.v[i].frame - p->placed_base;
+
+		for (uint32_t k = 0; at < p->placed_n && k < npacks; k++)
+			if (packs[k]->number == p->placed[at].pack) {
+				p->seen.v[kept++] = p->seen.v[i];
+				break;
+			}
+	}
+	p->seen.n = kept;
+}
+
+/*
+ * After a failure: the packs that are whole get a table all the same, or the
+ * next run would store all of it again, onto a disk that is full maybe.  Not
+ * where the store can't be reached, and so much was waited for that already.
+ */
+static void
+salvage_stored(struct put *p)
+{
+	struct err ignored = ERR_INIT;
+	struct pack **packs = NULL;
+	struct object_id id;
+	uint64_t size;
+	uint32_t n;
+
+	pipe_stop(p);
+	packs_settle(p);
+	if (p->err.code == ERR_NET ||
+	    take_closed(p, OBJECT_PACK_DATA, &packs, &n, &ignored) != 0)
+		return;
+	keep_seen(p, packs, n);
+	if (p->seen.n > 0)
+		(void)store_table(p, packs, n, &id, &size, &ignored);
+	for (uint32_t i = 0; i < n; i++)
+		pack_free(packs[i]);
+	free(packs);
+}
+
 int
 put_salvage(struct put *p, struct err *e)
 {
@@ -428,8 +484,10 @@ put_salvage(struct put *p, struct err *e)
 	/* Whoever was told of places is past caring. */
 	p->env.on_frame = NULL;
 	p->env.on_pack = NULL;
-	if (rc == 0)
-		rc = close_kind(p, OBJECT_PACK_DATA, e);
+	if (rc == 0 && close_kind(p, OBJECT_PACK_DATA, e) != 0)
+		rc = put_fail(p, e);
+	if (rc != 0)
+		salvage_stored(p);
 	put_free(p);
 	return (rc);
 }

@@ -91,7 +91,8 @@ int put_name(struct put *, struct err *);
  * written for OBJECT_PACK_DATA and for what put_name() had. */
 int put_close(struct put *, enum object_kind, struct err *);
 /* SIGTERM: put what is whole into packs and a table, so that the next run finds
- * it; then free. */
+ * it; then free.  After a failure the packs that are stored get that table,
+ * unless the store can't be reached; the failure is returned all the same. */
 int put_salvage(struct put *, struct err *);
 
 struct put_stats {

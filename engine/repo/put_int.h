@@ -157,7 +157,7 @@ struct put {
 	struct told ring[FRAMES_IN_FLIGHT_MAX];	/* appended, not delivered */
 	struct placed *placed;		/* owned; by number - placed_base */
 	uint32_t placed_base;
-	uint32_t placed_n;
+	uint32_t placed_n;		/* the data frames below have one */
 	uint32_t placed_cap;
 
 	/* put_pack.c */
@@ -183,6 +183,8 @@ int put_fail(struct put *, const struct err *);
 
 /* put_pipe.c */
 int pipe_open(struct put *, struct err *);
+/* After a failure: wait until nothing is on its way; what was is lost. */
+void pipe_stop(struct put *);
 void pipe_close(struct put *);
 /* The frame being filled for a stream, with room for len bytes more. */
 int pipe_room(struct put *, enum stream, size_t len, struct item **out,
@@ -212,6 +214,9 @@ int packs_begin_close(struct put *, enum object_kind, struct err *);
 bool packs_await_names(struct put *, enum object_kind);
 /* Wait until what is closing of that kind is stored, and so closed. */
 int packs_finish(struct put *, enum object_kind, struct err *);
+/* After pipe_stop(): wait until nothing is closing.  What could be stored all
+ * the same counts as closed; all else is given up, which makes room. */
+void packs_settle(struct put *);
 /* Give up all that was not closed of that kind. */
 void packs_abandon(struct put *, enum object_kind);
 void pack_free(struct pack *);

@@ -393,6 +393,18 @@ packs_await_names(struct put *p, enum object_kind kind)
 	return (all);
 }
 
+void
+packs_settle(struct put *p)
+{
+	struct err ignored = ERR_INIT;
+
+	while (p->closing_first != NULL)
+		(void)close_take(p, &ignored);
+	packs_abandon(p, OBJECT_PACK_DATA);
+	packs_abandon(p, OBJECT_PACK_META);
+	free_list(&p->filled);
+}
+
 int
 packs_finish(struct put *p, enum object_kind kind, struct err *e)
 {

@@ -150,6 +150,7 @@ note_placed(struct put *p, const struct item *it, struct err *e)
 	}
 	p->placed[at].pack = it->pack->number;
 	p->placed[at].no = it->no;
+	p->placed_n = at + 1;
 	return (0);
 }
 
@@ -385,16 +386,25 @@ drain(struct lane *lane)
 {
 	while (lane != NULL && lane_take(lane) != NULL)
 		;
-	lane_free(lane);
 }
 
 void
-pipe_close(struct put *p)
+pipe_stop(struct put *p)
 {
 	drain(p->squeeze);
 	drain(p->seal);
 	for (unsigned i = 0; i < PACKS_OPEN; i++)
 		drain(p->append[i]);
+}
+
+void
+pipe_close(struct put *p)
+{
+	pipe_stop(p);
+	lane_free(p->squeeze);
+	lane_free(p->seal);
+	for (unsigned i = 0; i < PACKS_OPEN; i++)
+		lane_free(p->append[i]);
 	for (unsigned i = 0; i < p->nitems; i++)
 		frame_free(p->items[i].frame);
 	free(p->items);

@@ -39,6 +39,20 @@ r = repo.restore(last + ":" + tree, "out")
 compare(tree, r.target)
 passed("full while backing up: honest, and the next run goes on")
 
+tmpfs("middle", "100m")
+full = Repo("middle/repo")
+full.env.update({k: repo.env[k] for k in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")})
+full.init()
+for i in range(150):
+    write(f"{path('much')}/{i}", os.urandom(1 << 20))
+full.run("backup", path("much"), expect=1)
+subprocess.run(["mount", "-o", "remount,size=300m", path("middle")], check=True)
+full.run("backup", path("much"))
+r = full.run("check", "--read-data")
+if "packs of no snapshot" in r.text:
+    fail(f"a run that found the disk full left what the next one did not use:\n{r.text}")
+passed("full after some packs: the next run goes on from them")
+
 tmpfs("tiny", "8m")
 r = repo.run("restore", last + ":" + tree, "--target", path("tiny/out"), expect=(1, 3))
 if "No space left" not in r.text and "full" not in r.text:

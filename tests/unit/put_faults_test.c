@@ -6,7 +6,7 @@
 
 /* A small run over a store that fails: 0, or -1 and the error. */
 static int
-faulty_run(struct repo *repo, struct pool *pool, struct err *e)
+faulty_run(struct repo *repo, struct pool *pool, bool salvage, struct err *e)
 {
 	enum { N = 330 };
 	struct put_log log = { 0 };
@@ -40,7 +40,10 @@ faulty_run(struct repo *repo, struct pool *pool, struct err *e)
 		assert_true(put_close(put, OBJECT_PACK_DATA, &again) < 0);
 		assert_string_equal(err_text(&again), err_text(e));
 	}
-	put_free(put);
+	if (rc < 0 && put != NULL && salvage)
+		assert_true(put_salvage(put, &(struct err)ERR_INIT) < 0);
+	else
+		put_free(put);
 	session_end(session);
 	log_fini(&log);
 	return (rc);
@@ -80,7 +83,7 @@ faults_of(const char *op, const char *what, unsigned threads, unsigned step)
 			secret_fini(&secret);
 		}
 		if (rc == 0)
-			rc = faulty_run(repo, pool, &e);
+			rc = faulty_run(repo, pool, n % 2 == 0, &e);
 		if (rc != 0) {
 			assert_true(rc < 0 && e.code != ERR_NONE);
 			assert_true(*err_text(&e) != '\0');
@@ -91,7 +94,7 @@ faults_of(const char *op, const char *what, unsigned threads, unsigned step)
 		repo = open_repo(dir, NULL);
 		check_whole(repo);
 		assert_int_equal(count(repo, "tmp"), 0);
-		OK(faulty_run(repo, pool, E));
+		OK(faulty_run(repo, pool, false, E));
 		check_whole(repo);
 		repo_close(repo);
 		pool_free(pool);
@@ -118,11 +121,70 @@ test_faults(void **state)
 	faults_of("read", "eio", 1, 1);
 }
 
+/* Put n chunks into a repository over that plan, and drop or salvage what
+ * failed: how many were known. */
+static unsigned
+known_of(const char *dir, const char *plan, uint32_t n)
+{
+	struct put_log log = { 0 };
+	struct err e = ERR_INIT;
+	struct put_stats stats;
+	struct session *session;
+	struct repo *repo = open_repo(dir, plan);
+	struct pool *pool;
+	struct put_env env;
+	struct kept kept;
+	struct put *put;
+	int rc = 0;
+
+	OK(pool_new(&pool, 2, E));
+	env = make_env(pool, &log);
+	OK(session_begin(&session, repo, E));
+	OK(put_open(&put, session, &env, E));
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		rc = put_one(put, 2 * i + 1, CHUNK, &kept, &e);
+	if (rc == 0 && plan != NULL)
+		rc = put_close(put, OBJECT_PACK_DATA, &e);
+	put_stats(put, &stats);
+	if (plan != NULL) {
+		assert_true(rc < 0);
+		assert_int_equal(e.code, ERR_FULL);
+		assert_true(put_salvage(put, &e) < 0);
+	} else {
+		assert_int_equal(rc, 0);
+		put_free(put);
+	}
+	session_end(session);
+	log_fini(&log);
+	check_whole(repo);
+	pool_free(pool);
+	repo_close(repo);
+	return ((unsigned)stats.chunks_known);
+}
+
+/* A disk that is full: the packs that are stored are known to the next run. */
+static void
+test_full(void **state)
+{
+	enum { N = 15000 };
+	char dir[64];
+	unsigned known;
+
+	(void)state;
+	make_dir(dir);
+	make_repo(dir);
+	assert_int_equal(known_of(dir, "commit@3=enospc", N), 0);
+	known = known_of(dir, NULL, N);
+	assert_in_range(known, N / 10, N - 1);
+	remove_dir(dir);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_full),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
