@@ -133,6 +133,9 @@ advice(const struct cmd *c, const struct err *e)
 		return ("\"vitrine init\" makes a repository; --repo or "
 		    "VITRINE_REPOSITORY says where it is");
 	case ERR_FULL:
+		if (c->command == &restore_command)
+			return ("make room and run it again: with --overwrite "
+			    "changed it keeps what was restored");
 		return ("make room and run it again: what was stored is kept");
 	case ERR_NET:
 		return ("run it again when the store can be reached: what was "

@@ -57,7 +57,13 @@ tmpfs("tiny", "8m")
 r = repo.run("restore", last + ":" + tree, "--target", path("tiny/out"), expect=(1, 3))
 if "No space left" not in r.text and "full" not in r.text:
     fail(f"a full target is not told:\n{r.text}")
-passed("full while restoring: honest")
+if "--overwrite changed" not in r.text or "what was stored" in r.text:
+    fail(f"no advice how to go on:\n{r.text}")
+subprocess.run(["mount", "-o", "remount,size=60m", path("tiny")], check=True)
+repo.run("restore", last + ":" + tree, "--target", path("tiny/out"), "--overwrite", "changed")
+subprocess.run(["touch", "-r", tree, path("tiny/out")], check=True)
+compare(tree, path("tiny/out"))
+passed("full while restoring: honest, and it goes on as it says")
 
 subprocess.run(["mount", "-o", "remount,ro", path("small")], check=True)
 repo.run("check", "--read-data")
