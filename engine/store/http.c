@@ -364,9 +364,16 @@ finish(struct http *h, struct transfer *t, CURLcode code)
 	if (t->easy != NULL) {
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE,
 		    &status);
-		/* The connection stays with the multi handle. */
-		curl_easy_reset(t->easy);
-		h->idle[h->nidle++] = t->easy;
+		/* The connection stays with the multi handle.  A handle whose
+		 * transfer failed is done with: where the host's name was not
+		 * found libcurl 7.88 keeps a buffer, and takes no options any
+		 * more, after curl_easy_reset() either. */
+		if (code == CURLE_OK) {
+			curl_easy_reset(t->easy);
+			h->idle[h->nidle++] = t->easy;
+		} else {
+			curl_easy_cleanup(t->easy);
+		}
 		t->easy = NULL;
 	}
 	curl_slist_free_all(t->headers);
