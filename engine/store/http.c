@@ -9,8 +9,9 @@
  *     outlives its use.
  *  2. Easy and multi handles are touched by the I/O thread alone (but for
  *     curl_multi_wakeup(), which is made for that).
- *  3. At most `connections' handles are in the multi, so that no time limit of
- *     libcurl's runs while a request waits for its turn.
+ *  3. At most `connections' handles are in the multi, or fewer where the server
+ *     asks for it (http_window.h), so that no time limit of libcurl's runs
+ *     while a request waits for its turn.
  *  4. In a hurry (http_options) a transfer that stands still is taken out, and
  *     from then on (`dead') every other one as well; those that take leave are
  *     given a moment each, until that was in vain (`gone').
@@ -111,6 +112,29 @@ begin(struct http *h, struct transfer *t)
 		return;
 	}
 	h->running[h->active++] = t;
+	if (h->active >= h->window.now)
+		http_window_full(&h->window, t->began_ms);
+}
+
+/* What the server's answer says of how much it may be asked. */
+static void
+heed(struct http *h, const struct transfer *t)
+{
+	struct http_window *w = &h->window;
+	long status = 0;
+
+	/* That of a metadata service is another server's. */
+	if (t->rq->direct)
+		return;
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (!http_window_answer(w, (int)status, t->began_ms, clock_mono_ms()))
+		return;
+	if (w->now < w->max)
+		log_say(h->o.log, LOG_DETAIL, "%s asks to slow down (status "
+		    "%ld): %u requests at one time", h->o.peer, status, w->now);
+	else
+		log_say(h->o.log, LOG_DETAIL, "%s answers: again %u requests "
+		    "at one time", h->o.peer, w->now);
 }
 
 static void
@@ -118,6 +142,7 @@ end(struct http *h, struct transfer *t, CURLcode code)
 {
 	unsigned i = 0;
 
+	heed(h, t);
 	while (h->running[i] != t)
 		i++;
 	h->running[i] = h->running[--h->active];
@@ -133,7 +158,7 @@ admit(struct http *h)
 	bool stop;
 
 	(void)pthread_mutex_lock(&h->lock);
-	while (h->active < h->o.connections && (t = h->queue) != NULL) {
+	while (h->active < h->window.now && (t = h->queue) != NULL) {
 		h->queue = t->next;
 		(void)pthread_mutex_unlock(&h->lock);
 		begin(h, t);
@@ -289,6 +314,7 @@ http_new(struct http **out, const struct http_options *o, struct err *e)
 	h->chunk = HTTP_BUFFERS_BYTES / (2 * (size_t)o->connections);
 	if (h->chunk > CHUNK_MAX)
 		h->chunk = CHUNK_MAX;
+	http_window_init(&h->window, o->connections);
 	h->up.limit = o->up_limit;
 	h->down.limit = o->down_limit;
 	if (pthread_mutex_init(&h->lock, NULL) != 0)

@@ -8,6 +8,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
+#include "engine/base/log.h"
 
 /*
  * Requests over kept connections: one I/O thread drives all of them with
@@ -15,9 +16,10 @@
  * The thread starts with the first request, so that a program may still fork
  * after http_new().
  *
- * At most `connections' requests are under way, the others wait their turn; the
- * buffers of all of them together take HTTP_BUFFERS_BYTES, however many there
- * are.  Nothing is retried here, and no redirection is followed.
+ * At most `connections' requests are under way, and fewer for a while after the
+ * server has answered 429 or 503; the others wait their turn.  The buffers of
+ * all of them together take HTTP_BUFFERS_BYTES, however many there are.
+ * Nothing is retried here, and no redirection is followed.
  */
 #define HTTP_CONNECTIONS_MAX	64
 #define HTTP_BUFFERS_BYTES	((size_t)8 << 20)
@@ -41,6 +43,9 @@ struct http_options {
 	 * What goes on is not touched: the end of a job may have something to
 	 * store.  Borrowed; NULL: never. */
 	const atomic_bool *hurry;
+	/* Told by how many requests at one time, when that changes. */
+	const struct log *log;		/* borrowed; NULL: nobody */
+	const char *peer;		/* who that is, for the log; borrowed */
 };
 #define HTTP_HURRY_MS	1200
 #define HTTP_PARTING_MS	400

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "engine/store/http.h"
+#include "engine/store/http_window.h"
 
 /*
  * What http.c (the thread and the queue) and http_handle.c (one transfer)
@@ -53,6 +54,7 @@ struct http {
 
 	/* The I/O thread's own. */
 	unsigned active;
+	struct http_window window;	/* at most so many */
 	struct transfer *running[HTTP_CONNECTIONS_MAX];
 	CURL *idle[HTTP_CONNECTIONS_MAX];
 	unsigned nidle;

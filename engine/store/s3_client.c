@@ -78,7 +78,9 @@ connect_to(struct s3 *s, struct err *e)
 		.down_limit = s->o.down_limit,
 		.ca_file = s->o.ca_file,
 		.no_verify = s->o.no_verify,
-		.hurry = s->o.hurry
+		.hurry = s->o.hurry,
+		.log = s->o.log,
+		.peer = s->url.host
 	};
 
 	if (h.ca_file == NULL)

@@ -34,6 +34,7 @@ struct s3_options {
 	/* Once it is true, nothing is waited for in vain and nothing asked
 	 * again (http_options): ERR_CANCELED.  Borrowed; NULL: never. */
 	const atomic_bool *hurry;
+	const struct log *log;		/* borrowed; NULL: nobody */
 };
 #define S3_CONNECTIONS	16
 #define S3_CONNECT_S	15

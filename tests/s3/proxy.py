@@ -21,6 +21,8 @@ A rule may also have the fault "answer", which takes
     status, code    of the answer that is made up
     xml             more elements of the error
     headers         more headers
+A plan may say `most' as well: how many requests it lets through at one time; the others are
+answered as by "503", without Retry-After.  `most' may be a function of the log's length.
 """
 import http.server
 import json
@@ -187,7 +189,7 @@ class Proxy:
         u = urllib.parse.urlsplit(upstream)
         self.upstream = (u.hostname, u.port)
         self.lock = threading.Lock()
-        self.connections = 0
+        self.connections = self.inside = 0
         self.plan()
         proxy = self
 
@@ -212,7 +214,7 @@ class Proxy:
         self.server.shutdown()
         self.server.server_close()
 
-    def plan(self, *rules, latency=0, before=None):
+    def plan(self, *rules, latency=0, before=None, most=None):
         """Begin anew: these rules, no counts, an empty log.  `before' is called with each request's
         entry in the log, and what it does is done when that request is passed on."""
         for r in rules:
@@ -220,7 +222,7 @@ class Proxy:
                 raise ValueError(r["fault"])
         with self.lock:
             self.rules = [dict(r, seen=0, hits=0) for r in rules]
-            self.latency, self.before = latency, before
+            self.latency, self.before, self.most = latency, before, most
             self.log = []
             self.began = time.monotonic()
 
@@ -270,6 +272,13 @@ class Proxy:
                     hit = False
                 if hit and chosen is None:
                     chosen = r
+            entry["beside"] = self.inside + 1
+            most = self.most(entry["n"]) if callable(self.most) else self.most
+            entry["inside"] = not most or self.inside < most
+            if entry["inside"]:
+                self.inside += 1
+            else:
+                chosen = {"fault": "503", "retry_after": 0, "hits": 0}
             if chosen:
                 chosen["hits"] += 1
                 chosen.setdefault("first", entry["t"])
@@ -305,6 +314,13 @@ class Exchange:
             return False
         head = Head(raw)
         entry, rule, latency = self.proxy.enter(head)
+        try:
+            return self.pass_on(raw, head, entry, rule, latency)
+        finally:
+            with self.proxy.lock:
+                self.proxy.inside -= entry["inside"]
+
+    def pass_on(self, raw, head, entry, rule, latency):
         fault = rule["fault"] if rule else None
         if latency:
             time.sleep(latency)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "engine/store/http.h"
+#include "engine/store/http_window.h"
 
 #define CALLERS	32
 
@@ -228,11 +229,117 @@ test_resolver(void **state)
 	http_free(h);
 }
 
+/* So many calls by each of the callers, a refused one again after a while. */
+struct load {
+	struct http *h;
+	unsigned calls;
+};
+
+static void *
+call(void *arg)
+{
+	const struct load *l = arg;
+	struct err e;
+
+	for (unsigned i = 0; i < l->calls;)
+		if (get(l->h, "127.0.0.1", &e) == 200)
+			i++;
+		else
+			nap(20);
+	return (NULL);
+}
+
+static void
+call_all(struct http *h, unsigned calls)
+{
+	struct load l = { .h = h, .calls = calls };
+	pthread_t t[CALLERS];
+
+	for (unsigned i = 0; i < CALLERS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, call, &l), 0);
+	for (unsigned i = 0; i < CALLERS; i++)
+		(void)pthread_join(t[i], NULL);
+}
+
+/* The I/O thread alone writes these, and is idle when they are read. */
+static unsigned told_less, told_whole;
+
+static void
+hear_log(void *ctx, enum log_level level, const char *text)
+{
+	assert_int_equal(level, LOG_DETAIL);
+	if (strstr(text, "somebody asks to slow down (status 503): ") != NULL)
+		told_less++;
+	if (strstr(text, "again 32 requests") != NULL)
+		told_whole++;
+}
+
+/* Asked too much the server is asked less, until it hardly refuses any; and as
+ * much as ever once it can do that. */
+static void
+test_slow_down(void **state)
+{
+	struct log log = { .say = hear_log };
+	struct http *h = client(&(struct http_options){
+	    .connections = CALLERS, .log = &log, .peer = "somebody" });
+
+	set_server(8, 10);
+	call_all(h, 40);
+	assert_int_equal(server.good, 40 * CALLERS);
+	/* By 32 at one time, it is several for each answer. */
+	assert_in_range(server.refused, 1, server.good / 4);
+	assert_in_range(told_less, 1, 10);
+	assert_int_equal(told_whole, 0);
+	set_server(CALLERS, 10);
+	call_all(h, 40);
+	assert_int_equal(server.good, 40 * CALLERS);
+	assert_int_equal(server.refused, 0);
+	assert_in_range(server.most, CALLERS - 4, CALLERS);
+	assert_int_equal(told_whole, 1);
+	http_free(h);
+}
+
+static void
+test_window(void **state)
+{
+	struct http_window w;
+
+	http_window_init(&w, 10);
+	http_window_full(&w, 100);
+	/* Refusals of what was sent together are one. */
+	assert_true(http_window_answer(&w, 503, 100, 110));
+	assert_int_equal(w.now, 7);
+	assert_false(http_window_answer(&w, 503, 105, 111));
+	assert_int_equal(w.now, 7);
+	assert_true(http_window_answer(&w, 429, 112, 113));
+	assert_int_equal(w.now, 4);
+	/* Answers say nothing while less is asked than might be, */
+	for (unsigned i = 0; i < 100; i++)
+		assert_false(http_window_answer(&w, 200, 120, 121));
+	/* nor do other faults ever. */
+	http_window_full(&w, 120);
+	for (unsigned i = 0; i < 100; i++)
+		assert_false(http_window_answer(&w, i % 2 ? 500 : 0, 120,
+		    121));
+	assert_int_equal(w.now, 4);
+	for (unsigned i = 0; i < 4 + 5 + 6 + 7 + 8 + 7; i++)
+		assert_false(http_window_answer(&w, 206, 120, 121));
+	assert_int_equal(w.now, 9);
+	assert_true(http_window_answer(&w, 404, 120, 121));
+	assert_int_equal(w.now, 10);
+	/* One at least. */
+	for (uint64_t i = 0; i < 100; i++)
+		(void)http_window_answer(&w, 503, 200 + i, 200 + i);
+	assert_int_equal(w.now, 1);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_resolver)
+		cmocka_unit_test(test_resolver),
+		cmocka_unit_test(test_slow_down),
+		cmocka_unit_test(test_window)
 	};
 
 	return (cmocka_run_group_tests(tests, start_server, NULL));

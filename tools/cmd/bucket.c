@@ -69,7 +69,8 @@ cmd_bucket(struct cmd *c, const char *location, unsigned connections,
 		.connect_s = c->s3.connect_s,
 		.stall_s = c->s3.stall_s,
 		.total_s = c->s3.total_s,
-		.hurry = c->s3.hurry
+		.hurry = c->s3.hurry,
+		.log = c->s3.log
 	};
 
 	if (from_environment(&c->own, e) != 0 ||

@@ -145,6 +145,7 @@ settings_s3(struct cmd *c, struct err *e)
 	    limit_of(c, "limit-download", &o->down_limit, e) != 0)
 		return (-1);
 	o->hurry = signals_flag();
+	o->log = &c->ui.log;
 	o->region = text_of(c, "s3-region");
 	o->ca_file = text_of(c, "s3-ca-file");
 	o->anonymous = opts_given(&c->global, "s3-anonymous");
