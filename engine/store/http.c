@@ -62,11 +62,14 @@ static void
 finish(struct http *h, struct transfer *t, CURLcode code)
 {
 	uint64_t now = clock_mono_ms();
+	curl_off_t ready_us = 0;
 	long status = 0;
 
 	if (t->easy != NULL) {
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE,
 		    &status);
+		(void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T,
+		    &ready_us);
 		/* The connection stays with the multi handle.  A handle whose
 		 * transfer failed is done with: where the host's name was not
 		 * found libcurl 7.88 keeps a buffer, and takes no options any
@@ -82,6 +85,7 @@ finish(struct http *h, struct transfer *t, CURLcode code)
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	t->rq->status = (int)status;
+	t->rq->connected = ready_us > 0;
 	t->rq->took_ms = now - t->began_ms;
 	t->rq->still_ms = now - t->moved_ms;
 	(void)pthread_mutex_lock(&h->lock);
@@ -404,7 +408,7 @@ http_perform(struct http *h, struct http_request *rq, struct err *e)
 	rq->status = 0;
 	rq->got = 0;
 	rq->took_ms = rq->still_ms = 0;
-	rq->too_long = rq->resent = rq->hopeless = false;
+	rq->too_long = rq->resent = rq->hopeless = rq->connected = false;
 	buf_reset(&rq->head);
 	buf_reset(&rq->text);
 	(void)pthread_cond_init(&t.is_done, NULL);

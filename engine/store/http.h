@@ -89,6 +89,7 @@ struct http_request {
 	bool resent;			/* libcurl sent the body again by
 					 * itself: the first may have arrived */
 	bool hopeless;			/* when it failed: so will the next */
+	bool connected;			/* there was a connection */
 	uint64_t took_ms;		/* without the wait for its turn */
 	uint64_t still_ms;		/* at its end: since it made progress */
 	struct buf head;		/* the answer's header lines */

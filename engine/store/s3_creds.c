@@ -3,6 +3,11 @@
  *
  * Those of a role are renewed by whoever finds them about to end, without the
  * lock; the others go on with the old ones while these are good, else wait.
+ *
+ * Whether keys have ended is for the server to say, not for this machine's
+ * clock: where none newer are to be had, the role's service being out or itself
+ * with nothing newer (Amazon's says so of outages), the old ones are used on,
+ * and asked for again every AGAIN_S.
  */
 #include "engine/store/s3_creds.h"
 
@@ -10,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/store/s3_role.h"
 
 /* Before the end: renewal is tried from here on, and needed from there on. */
 #define RENEW_S		300
 #define NEEDED_S	60
-#define AGAIN_S		30		/* after a renewal that failed */
+#define AGAIN_S		30		/* after one that brought nothing */
 
 struct s3_creds {
 	struct http *http;
@@ -25,8 +31,9 @@ struct s3_creds {
 	pthread_mutex_t lock;		/* what follows */
 	pthread_cond_t renewed;
 	bool renewing;
-	time_t tried;			/* the last renewal that failed */
+	uint64_t tried_ms;		/* the last renewal; 0: none */
 	struct s3_keys *keys;		/* owned */
+	struct err why;			/* there are none */
 };
 
 int
@@ -45,6 +52,7 @@ s3_creds_new(struct s3_creds **out, struct http *http, struct s3_keys *keys,
 	c->role = !profile->has_keys;
 	(void)pthread_mutex_init(&c->lock, NULL);
 	(void)pthread_cond_init(&c->renewed, NULL);
+	err_init(&c->why);
 	*out = c;
 	return (0);
 }
@@ -91,41 +99,54 @@ renew(struct s3_creds *c, struct err *e)
 	if (rc == 0)
 		*c->keys = *new;
 	else
-		c->tried = time(NULL);
+		c->why = *e;
+	c->tried_ms = clock_mono_ms();
 	(void)pthread_cond_broadcast(&c->renewed);
 	s3_keys_free(new);
 	return (rc);
 }
 
-/* Are there keys with so many seconds left? */
+static bool
+has_keys(const struct s3_creds *c)
+{
+	return (c->keys->access[0] != '\0');
+}
+
+/* Have they so many seconds left? */
 static bool
 good_for(const struct s3_creds *c, time_t now, time_t s)
 {
-	if (c->keys->access[0] == '\0')
-		return (false);
 	return (c->keys->expires == 0 || c->keys->expires - now > s);
+}
+
+static bool
+is_due(const struct s3_creds *c)
+{
+	return (!good_for(c, time(NULL), RENEW_S) && (c->tried_ms == 0 ||
+	    clock_mono_ms() - c->tried_ms >= AGAIN_S * 1000));
 }
 
 int
 s3_creds_hold(struct s3_creds *c, const struct s3_keys **out, struct err *e)
 {
 	struct err ignored = ERR_INIT;
+	bool waited = false;
 	int rc = 0;
 
 	if (c->anonymous)
 		return (1);
 	(void)pthread_mutex_lock(&c->lock);
-	while (rc == 0 && c->role) {
-		time_t now = time(NULL);
-		bool good = good_for(c, now, NEEDED_S);
-
-		if (good_for(c, now, RENEW_S) || (good &&
-		    (c->renewing || now - c->tried < AGAIN_S)))
-			break;
-		if (c->renewing)
-			(void)pthread_cond_wait(&c->renewed, &c->lock);
-		else if (renew(c, good ? &ignored : e) != 0 && !good)
-			rc = -1;
+	for (; c->renewing && (!has_keys(c) || !good_for(c, time(NULL),
+	    NEEDED_S)); waited = true)
+		(void)pthread_cond_wait(&c->renewed, &c->lock);
+	if (c->role && !has_keys(c) && waited) {
+		/* What was just asked in vain is not asked by each of many. */
+		*e = c->why;
+		rc = -1;
+	} else if (c->role && !has_keys(c)) {
+		rc = renew(c, e);
+	} else if (c->role && !c->renewing && is_due(c)) {
+		(void)renew(c, &ignored);
 	}
 	if (rc != 0) {
 		(void)pthread_mutex_unlock(&c->lock);

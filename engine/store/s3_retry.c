@@ -28,6 +28,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/store/s3_int.h"
 
 #define OUTAGE_MS	60000
@@ -171,6 +172,31 @@ another(const struct s3 *s, const struct s3_call *c, struct attempts *a,
 	return (a->spent_ms < total_ms(s));
 }
 
+/* Does the server say that the session's token has ended?  In an answer to HEAD
+ * there is no room for why a request is a bad one. */
+static bool
+may_have_ended(const struct s3_call *c)
+{
+	return (s3_code_is(c, "ExpiredToken") ||
+	    s3_code_is(c, "InvalidToken") || (c->method == HTTP_HEAD &&
+	    c->rq.status == 400 && c->error.code[0] == '\0'));
+}
+
+/* As s3_creds_renew(); the time that it takes is the call's. */
+static int
+renew(struct s3 *s, struct s3_call *c, const char *access, struct err *e)
+{
+	uint64_t began_ms = clock_mono_ms();
+	int rc = s3_creds_renew(s->creds, access, e);
+
+	c->rq.took_ms += clock_mono_ms() - began_ms;
+	if (rc < 0)
+		return (err_wrap(e, "the session has ended: credentials"));
+	if (rc == 0)
+		(void)s3_refusal(s, c, e);
+	return (rc);
+}
+
 enum verdict { GOOD, REFUSED, AGAIN, HOPELESS };
 
 /* What one attempt came to; for AGAIN and HOPELESS the error says why. */
@@ -190,14 +216,11 @@ judge(struct s3 *s, struct s3_call *c, int rc, const char *access,
 		(void)s3_refusal(s, c, e);
 		return (AGAIN);
 	}
-	if (!*renewed && access[0] != '\0' && (s3_code_is(c, "ExpiredToken") ||
-	    s3_code_is(c, "InvalidToken"))) {
-		*renewed = true;
-		(void)s3_refusal(s, c, e);
-		if (s3_creds_renew(s->creds, access, e) == 0)
-			return (AGAIN);
-	}
-	return (REFUSED);
+	if (*renewed || access[0] == '\0' || !may_have_ended(c))
+		return (REFUSED);
+	rc = renew(s, c, access, e);
+	*renewed = rc == 0;
+	return (rc <= 0 ? AGAIN : REFUSED);
 }
 
 int

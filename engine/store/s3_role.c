@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/io.h"
 
 #define JSON_MAX	((size_t)64 << 10)
@@ -27,6 +29,12 @@
 /* A metadata service is next door; elsewhere nobody answers. */
 #define CONNECT_MS	1000
 #define TOTAL_S		5
+/* It is small, and shared: one that is busy or just restarted is asked again,
+ * one that isn't there once more, in case the network is just coming up. */
+#define TRIES		4
+#define TRIES_NOBODY	2
+#define PAUSE_MS	100	/* doubled each time */
+#define TRY_WITHIN_MS	6000
 
 static int
 take(sqlite3_stmt *q, int column, char *dst, size_t size, const char *what,
@@ -117,6 +125,33 @@ ask(struct http_request *rq, enum http_method method, const char *url,
 	rq->text_max = JSON_MAX;
 }
 
+static bool
+is_busy(const struct http_request *rq)
+{
+	return (rq->status >= 500 || rq->status == 429);
+}
+
+/* Perform it, until there is an answer that stands. */
+static int
+get(struct http *h, struct http_request *rq, struct err *e)
+{
+	uint64_t began_ms = clock_mono_ms();
+	struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+	unsigned tries = 0;
+	int rc;
+
+	for (;;) {
+		err_init(e);
+		rc = http_perform(h, rq, e);
+		if ((rc == 0 && !is_busy(rq)) || rq->hopeless ||
+		    ++tries == (rq->connected ? TRIES : TRIES_NOBODY) ||
+		    clock_mono_ms() - began_ms >= TRY_WITHIN_MS)
+			return (rc);
+		(void)nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+	}
+}
+
 static int
 refused(const struct http_request *rq, const char *url, struct err *e)
 {
@@ -172,7 +207,7 @@ from_container(struct http *h, struct http_request *rq, struct s3_keys *k,
 	if (rc == 0) {
 		ask(rq, HTTP_GET, url, header.len > 0 ?
 		    (const char *)header.data : NULL);
-		rc = http_perform(h, rq, e);
+		rc = get(h, rq, e);
 	}
 	if (rc == 0 && rq->status != 200)
 		rc = refused(rq, url, e);
@@ -200,18 +235,26 @@ one_line(struct http_request *rq, char *dst, size_t size, struct err *e)
 	return (0);
 }
 
-/* Version 2: a session's token first.  > 0 where nobody answers. */
+/* Version 2: a session's token first.  > 0 where there is no such service. */
 static int
 instance_token(struct http *h, struct http_request *rq, const char *host,
     char header[TOKEN_MAX], struct err *e)
 {
 	static const char name[] = "X-aws-ec2-metadata-token: ";
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 	char url[URL_MAX];
 
 	(void)snprintf(url, sizeof(url), "%s/latest/api/token", host);
 	ask(rq, HTTP_PUT, url, "X-aws-ec2-metadata-token-ttl-seconds: 300");
-	if (http_perform(h, rq, &ignored) != 0 || rq->status != 200)
+	if (get(h, rq, &why) != 0) {
+		if (!rq->connected && why.code == ERR_NET)
+			return (1);
+		*e = why;
+		return (-1);
+	}
+	if (is_busy(rq))
+		return (refused(rq, url, e));
+	if (rq->status != 200)
 		return (1);
 	memcpy(header, name, sizeof(name));
 	return (one_line(rq, header + sizeof(name) - 1,
@@ -241,7 +284,7 @@ from_instance(struct http *h, struct http_request *rq, struct s3_keys *k,
 		return (rc);
 	(void)snprintf(url, sizeof(url), "%s" ROLE_PATH, base);
 	ask(rq, HTTP_GET, url, header);
-	if (http_perform(h, rq, e) != 0)
+	if (get(h, rq, e) != 0)
 		return (-1);
 	if (rq->status == 404)
 		return (1);	/* an instance without a role */
@@ -250,7 +293,7 @@ from_instance(struct http *h, struct http_request *rq, struct s3_keys *k,
 	if (one_line(rq, role, sizeof(role), e) != 0)
 		return (-1);
 	(void)snprintf(url, sizeof(url), "%s" ROLE_PATH "%s", base, role);
-	if (http_perform(h, rq, e) != 0)
+	if (get(h, rq, e) != 0)
 		return (-1);
 	if (rq->status != 200)
 		return (refused(rq, url, e));
@@ -268,7 +311,8 @@ s3_role_load(struct http *h, struct s3_keys *k, struct err *e)
 	if (rc > 0) {
 		rc = from_instance(h, &rq, k, e);
 		if (rc < 0)
-			(void)err_wrap(e, "the instance's role");
+			(void)err_wrap(e, "no keys are set, and the instance's "
+			    "role");
 	}
 	buf_wipe(&rq.text);
 	http_fini(&rq);

@@ -119,7 +119,7 @@ service=$!
 at_end 'kill $service'
 in_time [ -e "$T/port" ]
 at=http://127.0.0.1:$(cat "$T/port")
-# Such a service is asked once, and has five seconds; so we may have to try again.
+# Where it took five seconds to answer it is asked again; so we may have to try again.
 instance() {
 	rm -f "$T/port.log"
 	AWS_EC2_METADATA_SERVICE_ENDPOINT=$at vitrine snapshots >"$T/out" 2>&1 &&
