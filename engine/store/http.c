@@ -190,15 +190,27 @@ reap(struct http *h)
 	}
 }
 
+/* How long this may stand still: a server far away needs that time. */
+static uint64_t
+still_at_most_ms(const struct http *h, const struct transfer *t)
+{
+	uint64_t ms = 3 * h->slowest_ms;
+	uint64_t least = t->rq->parting ? HTTP_PARTING_MS : HTTP_HURRY_MS;
+
+	if (ms > HTTP_HURRY_MAX_MS)
+		ms = HTTP_HURRY_MAX_MS;
+	return (ms > least ? ms : least);
+}
+
 /* In a hurry: is this to be taken out? */
 static bool
 is_stuck(const struct http *h, const struct transfer *t, uint64_t now)
 {
 	uint64_t since = t->moved_ms > h->hurry_ms ? t->moved_ms : h->hurry_ms;
 
-	if (t->rq->parting)
-		return (now - since >= HTTP_PARTING_MS);
-	return (h->dead || (!t->paused && now - since >= HTTP_HURRY_MS));
+	if (h->dead && !t->rq->parting)
+		return (true);
+	return (!t->paused && now - since >= still_at_most_ms(h, t));
 }
 
 /* In a hurry: take out what stands still. */
@@ -242,6 +254,7 @@ resume(struct http *h)
 		if (!http_bucket_open(&h->up) || !http_bucket_open(&h->down))
 			continue;
 		t->paused = false;
+		t->moved_ms = clock_mono_ms();	/* that was no standstill */
 		(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	}
 	return (paused ? LIMIT_TICK_MS : h->o.hurry != NULL && h->active > 0 ?

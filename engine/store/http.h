@@ -40,6 +40,8 @@ struct http_options {
 	/* Once it is true, whoever waits is in a hurry: what makes no progress
 	 * for HTTP_HURRY_MS fails as ERR_CANCELED, and all that comes after
 	 * that at once, but for what takes leave: that has HTTP_PARTING_MS.
+	 * Both are thrice the longest that the server was seen to take for
+	 * anything, if that is more, but no more than HTTP_HURRY_MAX_MS each.
 	 * What goes on is not touched: the end of a job may have something to
 	 * store.  Borrowed; NULL: never. */
 	const atomic_bool *hurry;
@@ -48,7 +50,8 @@ struct http_options {
 	const char *peer;		/* who that is, for the log; borrowed */
 };
 #define HTTP_HURRY_MS	1200
-#define HTTP_PARTING_MS	400
+#define HTTP_PARTING_MS	800
+#define HTTP_HURRY_MAX_MS	2500
 
 int http_new(struct http **out, const struct http_options *, struct err *);
 void http_free(struct http *);		/* nobody uses it; NULL is fine */

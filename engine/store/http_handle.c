@@ -16,6 +16,19 @@ http_bucket_open(const struct http_bucket *b)
 	return (b->limit == 0 || b->left > 0);
 }
 
+/* It makes progress.  How far away the server is shows by how long that took,
+ * a connection's making included. */
+static void
+moved(struct transfer *t)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!t->rq->direct && t->http->hurry_ms == 0 &&
+	    now - t->moved_ms > t->http->slowest_ms)
+		t->http->slowest_ms = now - t->moved_ms;
+	t->moved_ms = now;
+}
+
 static size_t
 read_body(char *dst, size_t size, size_t n, void *ctx)
 {
@@ -31,7 +44,7 @@ read_body(char *dst, size_t size, size_t n, void *ctx)
 	if (got > left)
 		got = (size_t)left;
 	t->begun = true;
-	t->moved_ms = clock_mono_ms();
+	moved(t);
 	if (b->bytes != NULL)
 		memcpy(dst, (const uint8_t *)b->bytes + t->sent, got);
 	else if (io_pread_all(b->fd, dst, got, t->sent, &t->err) != 0)
@@ -74,7 +87,7 @@ take_head(char *src, size_t size, size_t n, void *ctx)
 	struct http_request *rq = t->rq;
 
 	n *= size;
-	t->moved_ms = clock_mono_ms();
+	moved(t);
 	/* A new status line (after "100 Continue") begins the head anew. */
 	if (n > 5 && memcmp(src, "HTTP/", 5) == 0)
 		buf_reset(&rq->head);
@@ -95,7 +108,7 @@ take_body(char *src, size_t size, size_t n, void *ctx)
 		return (CURL_WRITEFUNC_PAUSE);
 	}
 	t->http->down.left -= (int64_t)n;
-	t->moved_ms = clock_mono_ms();
+	moved(t);
 	if (rq->dst != NULL)
 		(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE,
 		    &status);

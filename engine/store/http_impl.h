@@ -59,6 +59,7 @@ struct http {
 	CURL *idle[HTTP_CONNECTIONS_MAX];
 	unsigned nidle;
 	struct http_bucket up, down;
+	uint64_t slowest_ms;		/* between two signs of life */
 	uint64_t hurry_ms;		/* since when; 0: no hurry */
 	bool dead;			/* no answer came in the hurry */
 	bool gone;			/* nor to what took leave */

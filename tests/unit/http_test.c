@@ -194,9 +194,11 @@ client(const struct http_options *more)
 }
 
 static int
-get(struct http *h, const char *host, struct err *e)
+ask(struct http *h, const char *host, bool parting, struct err *e)
 {
-	struct http_request rq = { .method = HTTP_GET, .text_max = 4096 };
+	struct http_request rq = {
+		.method = HTTP_GET, .text_max = 4096, .parting = parting
+	};
 	char url[128];
 	int rc;
 
@@ -208,6 +210,12 @@ get(struct http *h, const char *host, struct err *e)
 		rc = rq.status;
 	http_fini(&rq);
 	return (rc);
+}
+
+static int
+get(struct http *h, const char *host, struct err *e)
+{
+	return (ask(h, host, false, e));
 }
 
 /* A name that is not known for a while is asked for again, and then known. */
@@ -333,13 +341,43 @@ test_window(void **state)
 	assert_int_equal(w.now, 1);
 }
 
+/* In a hurry a server has as long as it needs when nobody is, within reason. */
+static void
+test_hurry(void **state)
+{
+	atomic_bool hurried = false;
+	struct http *h = client(&(struct http_options){
+	    .connections = 4, .hurry = &hurried });
+	struct err e;
+
+	set_server(CALLERS, 600);
+	assert_int_equal(get(h, "127.0.0.1", &e), 200);
+	atomic_store(&hurried, true);
+	set_server(CALLERS, 1400);
+	assert_int_equal(get(h, "127.0.0.1", &e), 200);
+	assert_int_equal(ask(h, "127.0.0.1", true, &e), 200);
+	set_server(CALLERS, 8000);
+	assert_int_equal(get(h, "127.0.0.1", &e), -1);
+	assert_int_equal(e.code, ERR_CANCELED);
+	/* Now it is given up, but for who takes leave. */
+	set_server(CALLERS, 1400);
+	assert_int_equal(get(h, "127.0.0.1", &e), -1);
+	assert_int_equal(ask(h, "127.0.0.1", true, &e), 200);
+	set_server(CALLERS, 8000);
+	assert_int_equal(ask(h, "127.0.0.1", true, &e), -1);
+	assert_int_equal(ask(h, "127.0.0.1", true, &e), -1);
+	assert_int_equal(e.code, ERR_CANCELED);
+	http_free(h);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_slow_down),
-		cmocka_unit_test(test_window)
+		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_hurry)
 	};
 
 	return (cmocka_run_group_tests(tests, start_server, NULL));
