@@ -125,6 +125,27 @@ clear()
 proxy.plan({"fault": "lost", "method": "PUT", "at": 1})
 repo.run("restore", "latest:/odd/foo", "--target", back, env=KEYS)
 need("once", sorted(k for k, *_ in client.list("back")), ["again/", "again/x", "again/y"][::2])
+# What is there already may have the same size and as many parts, and is another all the same.
+for fault in ("500", "lost"):
+    clear()
+    other = bytes(BIG)
+    key = "again/one"
+    begun = client.call("POST", "back", key, query={"uploads": ""})[2]
+    upload = begun.split(b"<UploadId>")[1].split(b"<")[0].decode()
+    tags = [client.call("PUT", "back", key, query={"partNumber": n + 1, "uploadId": upload},
+                        body=other[n << 24:n + 1 << 24])[1] for n in range(2)]
+    tags = [{k.lower(): v for k, v in t.items()}["etag"] for t in tags]
+    client.call("POST", "back", key, query={"uploadId": upload}, body=(
+        "<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % "".join(
+            f"<Part><PartNumber>{n + 1}</PartNumber><ETag>{t}</ETag></Part>"
+            for n, t in enumerate(tags))).encode())
+    need("another", client.get("back", key) == other, True)
+    proxy.plan({"fault": fault, "method": "POST", "query": "uploadId", "for": 60})
+    r = repo.run("--request-timeout", "3", *one, "--overwrite", "always", env=KEYS, expect=None)
+    done = client.get("back", key) == client.get("odd", "big/one")
+    need(f"{fault}: said of what is there", (r.status, done),
+         (1, False) if fault == "500" else (0, True))
+    no_uploads()
 # To take leave it has less than a second, of which a busy machine may have none for it; then
 # it says so.
 for left in reversed(range(20)):

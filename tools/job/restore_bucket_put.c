@@ -7,6 +7,7 @@
  * a server that was seen to do it: the first small object that is made is put a
  * second time, which it must refuse.  Some don't, and replace it with the same.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "engine/base/id.h"
@@ -437,25 +438,61 @@ is_complete(struct s3_call *c, struct err *e)
 	return (false);
 }
 
-/* Is an object of that size and as many parts there? */
+/* The tag that an object of these parts has, where a tag is an MD5: that of its
+ * parts' in a row, and their number.  false: it can't be told. */
 static bool
-is_put(struct restore *rs, const struct put_target *t, unsigned parts,
-    uint64_t size)
+whole_tag(const char *tags, unsigned parts, char dst[S3_TEXT_MAX])
+{
+	char hex[2 * MD5_BYTES + 1];
+	uint8_t sum[MD5_BYTES];
+	struct err ignored = ERR_INIT;
+	struct buf b = BUF_INIT;
+	bool known = true;
+	size_t n;
+
+	for (unsigned i = 0; known && i < parts; i++) {
+		const char *tag = tags + (size_t)i * S3_TEXT_MAX;
+
+		known = strlen(tag) == 2 * MD5_BYTES && sodium_hex2bin(sum,
+		    sizeof(sum), tag, 2 * MD5_BYTES, NULL, &n, NULL) == 0 &&
+		    n == sizeof(sum);
+		buf_bytes(&b, sum, sizeof(sum));
+	}
+	known = known && buf_ok(&b, &ignored) == 0 &&
+	    s3_md5(&(struct http_body){ .bytes = b.data, .len = b.len }, sum,
+	    &ignored) == 0;
+	buf_fini(&b);
+	if (known)
+		(void)snprintf(dst, S3_TEXT_MAX, "%s-%u", hex_emit(hex, sum,
+		    sizeof(sum)), parts);
+	return (known);
+}
+
+/*
+ * Is the object there?  By its tag; where that can't be told, by its size and
+ * the number of its parts, if the upload has `gone': what was there before may
+ * have as many.
+ */
+static bool
+is_put(struct restore *rs, const struct put_target *t, const char *tags,
+    unsigned parts, uint64_t size, bool gone)
 {
 	struct s3_call c = call_for(t, HTTP_HEAD);
-	char etag[S3_TEXT_MAX], end[16];
+	char etag[S3_TEXT_MAX], want[S3_TEXT_MAX], end[16];
 	struct err ignored = ERR_INIT;
 	uint64_t now;
 	size_t n, m;
 	bool put = false;
 
 	(void)snprintf(end, sizeof(end), "-%u", parts);
-	if (s3_call(rs->env->bucket, &c, &ignored) == 0) {
+	if (s3_call(rs->env->bucket, &c, &ignored) == 0 &&
+	    s3_content_length(&c, &now) && now == size) {
 		s3_etag(&c, etag);
 		n = strlen(etag);
 		m = strlen(end);
-		put = s3_content_length(&c, &now) && now == size && n > m &&
-		    strcmp(etag + n - m, end) == 0;
+		put = (whole_tag(tags, parts, want) &&
+		    strcmp(etag, want) == 0) || (gone && n > m &&
+		    strcmp(etag + n - m, end) == 0);
 	}
 	s3_call_fini(&c);
 	return (put);
@@ -480,7 +517,8 @@ put_end_parts(struct restore *rs, const struct put_target *t,
 	if (rc == 0)
 		rc = s3_call(rs->env->bucket, &c, e);
 	/* An earlier attempt may have done it, and its answer was lost. */
-	if (rc != 0 && c.again && is_put(rs, t, parts, size))
+	if (rc != 0 && c.again && is_put(rs, t, tags, parts, size,
+	    rc == S3_REFUSED && s3_code_is(&c, "NoSuchUpload")))
 		rc = 0;
 	else
 		rc = result_of(rs, &c, rc, e);
