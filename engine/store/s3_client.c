@@ -59,8 +59,9 @@ find_bucket(struct s3 *s, const char *location, const struct s3_options *o,
 	(void)snprintf(endpoint, sizeof(endpoint), "%s", p->endpoint);
 	if (endpoint[0] == '\0' && s3_needs_endpoint(location))
 		(void)snprintf(endpoint, sizeof(endpoint),
-		    "https://s3.%s.amazonaws.com", *region != '\0' ? region :
-		    REGION_DEFAULT);
+		    "https://s3.%s.amazonaws.com%s", *region != '\0' ?
+		    region : REGION_DEFAULT, strncmp(region, "cn-", 3) == 0 ?
+		    ".cn" : "");
 	if (s3_url_parse(&s->url, location, endpoint, o->style, e) != 0)
 		return (-1);
 	return (choose_region(s, o, p, e));
@@ -119,7 +120,7 @@ s3_new(struct s3 **out, const char *location, const struct s3_options *o,
 	or_default(&s->o.total_s, S3_TOTAL_S);
 	if ((keys = s3_keys_new(e)) == NULL)
 		goto out;
-	rc = s3_profile_load(&profile, keys, &o->who, e);
+	rc = s3_profile_load(&profile, keys, &o->who, o->anonymous, e);
 	if (rc == 0)
 		rc = find_bucket(s, location, o, &profile, e);
 	if (rc == 0)

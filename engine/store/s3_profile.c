@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "engine/base/io.h"
@@ -69,13 +70,24 @@ parse_heading(const char *p, size_t len, const char **name, size_t *name_len)
 	return (true);
 }
 
+/* A key that has no value but indented lines. */
+struct outer {
+	const char *key;
+	size_t len;			/* 0: none */
+};
+
 static int
-pair(const char *p, size_t len, s3_ini_fn *fn, void *ctx, struct err *e)
+pair(const char *p, size_t len, struct outer *outer, s3_ini_fn *fn, void *ctx,
+    struct err *e)
 {
+	bool inner = len > 0 && is_blank(*p);
 	const char *eq, *value;
 	size_t key_len, value_len;
+	char both[128];
 
-	if (len == 0 || is_blank(*p) || *p == '#' || *p == ';')
+	if (inner)
+		trim(&p, &len);
+	if (len == 0 || *p == '#' || *p == ';')
 		return (0);
 	eq = memchr(p, '=', len);
 	if (eq == NULL)
@@ -85,7 +97,17 @@ pair(const char *p, size_t len, s3_ini_fn *fn, void *ctx, struct err *e)
 	value_len = len - key_len - 1;
 	trim(&p, &key_len);
 	trim(&value, &value_len);
-	return (fn(ctx, p, key_len, value, value_len, e));
+	if (!inner) {
+		outer->key = p;
+		outer->len = value_len == 0 ? key_len : 0;
+		return (fn(ctx, p, key_len, value, value_len, e));
+	}
+	if (outer->len == 0 || outer->len + 1 + key_len > sizeof(both))
+		return (0);
+	memcpy(both, outer->key, outer->len);
+	both[outer->len] = '.';
+	memcpy(both + outer->len + 1, p, key_len);
+	return (fn(ctx, both, outer->len + 1 + key_len, value, value_len, e));
 }
 
 int
@@ -94,6 +116,7 @@ s3_ini_section(const char *text, size_t len, const char *section,
 {
 	const char *p = text, *end = text + len, *nl, *name;
 	bool inside = false, found = false;
+	struct outer outer = { .len = 0 };
 	size_t n;
 	int rc;
 
@@ -104,9 +127,10 @@ s3_ini_section(const char *text, size_t len, const char *section,
 		if (parse_heading(p, (size_t)(nl - p), &name, &n)) {
 			inside = n == strlen(section) &&
 			    memcmp(name, section, n) == 0;
+			outer.len = 0;
 			found = found || inside;
 		} else if (inside) {
-			rc = pair(p, (size_t)(nl - p), fn, ctx, e);
+			rc = pair(p, (size_t)(nl - p), &outer, fn, ctx, e);
 			if (rc != 0)
 				return (rc);
 		}
@@ -120,6 +144,8 @@ struct found {
 	struct s3_keys *keys;
 	bool access, secret, token;
 	char other[40];			/* a way to keys that we don't have */
+	char services[128];		/* the section with endpoints; "" */
+	bool no_endpoints;		/* such are not to be heeded */
 };
 
 static bool
@@ -145,7 +171,7 @@ note(void *ctx, const char *key, size_t klen, const char *value, size_t vlen,
     struct err *e)
 {
 	static const char *const others[] = {
-		"role_arn", "sso_session", "sso_start_url",
+		"role_arn", "sso_session", "sso_start_url", "login_session",
 		"credential_process", "web_identity_token_file"
 	};
 	struct found *f = ctx;
@@ -159,6 +185,12 @@ note(void *ctx, const char *key, size_t klen, const char *value, size_t vlen,
 	if (is(key, klen, "endpoint_url") && p->endpoint[0] == '\0')
 		return (take(p->endpoint, sizeof(p->endpoint), "endpoint_url",
 		    value, vlen, e));
+	if (is(key, klen, "services") && f->services[0] == '\0')
+		return (take(f->services, sizeof(f->services), "services",
+		    value, vlen, e));
+	if (is(key, klen, "ignore_configured_endpoint_urls"))
+		f->no_endpoints = f->no_endpoints || (vlen == 4 &&
+		    strncasecmp(value, "true", 4) == 0);
 	if (p->has_keys)
 		return (0);
 	if (is(key, klen, "aws_access_key_id") && !f->access) {
@@ -183,10 +215,24 @@ note(void *ctx, const char *key, size_t klen, const char *value, size_t vlen,
 	return (0);
 }
 
+/* Of the section that a profile's "services" names: S3's endpoint, which counts
+ * more than that of all services. */
+static int
+note_service(void *ctx, const char *key, size_t klen, const char *value,
+    size_t vlen, struct err *e)
+{
+	struct found *f = ctx;
+
+	if (!is(key, klen, "s3.endpoint_url"))
+		return (0);
+	return (take(f->profile->endpoint, sizeof(f->profile->endpoint),
+	    "endpoint_url", value, vlen, e));
+}
+
 /* One of the two files, if it is there: 0 with the section found, > 0. */
 static int
 load_file(struct found *f, const char *variable, const char *name,
-    const char *section, struct err *e)
+    const char *section, s3_ini_fn *fn, struct err *e)
 {
 	const char *path = getenv(variable), *home = getenv("HOME");
 	struct buf b = BUF_INIT;
@@ -210,7 +256,7 @@ load_file(struct found *f, const char *variable, const char *name,
 		(void)close(fd);
 		if (rc == 0)
 			rc = s3_ini_section((const char *)b.data, b.len,
-			    section, note, f, e);
+			    section, fn, f, e);
 		if (rc < 0)
 			(void)err_wrap(e, "%s", path);
 	}
@@ -256,6 +302,14 @@ from_who(struct s3_profile *p, struct s3_keys *k, const struct s3_who *who,
 	return (take_keys(k, who->access, who->secret, who->token, e));
 }
 
+static bool
+is_true(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return (value != NULL && strcasecmp(value, "true") == 0);
+}
+
 static int
 from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 {
@@ -265,10 +319,12 @@ from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 	const char *region = getenv("AWS_REGION");
 	const char *endpoint = getenv("AWS_ENDPOINT_URL_S3");
 
+	if (is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
+		endpoint = NULL;
+	else if (endpoint == NULL || *endpoint == '\0')
+		endpoint = getenv("AWS_ENDPOINT_URL");
 	if (region == NULL || *region == '\0')
 		region = getenv("AWS_DEFAULT_REGION");
-	if (endpoint == NULL || *endpoint == '\0')
-		endpoint = getenv("AWS_ENDPOINT_URL");
 	if (region != NULL && take(p->region, sizeof(p->region), "AWS_REGION",
 	    region, strlen(region), e) != 0)
 		return (-1);
@@ -286,30 +342,62 @@ from_environment(struct s3_profile *p, struct s3_keys *k, struct err *e)
 	return (take_keys(k, access, secret, token, e));
 }
 
+/* > 0: the profile is in neither file. */
 static int
-from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
-    struct err *e)
+load_files(struct found *f, const char *name, struct err *e)
 {
-	const char *name = named != NULL && *named != '\0' ? named : "default";
-	struct found f = { .profile = p, .keys = k };
+	static const char config[] = "AWS_CONFIG_FILE";
+	bool said = f->profile->endpoint[0] != '\0';
 	char section[256];
 	int a, b;
 
-	a = load_file(&f, "AWS_SHARED_CREDENTIALS_FILE", "credentials", name,
-	    e);
+	a = load_file(f, "AWS_SHARED_CREDENTIALS_FILE", "credentials", name,
+	    note, e);
 	if (a < 0)
 		return (-1);
-	(void)snprintf(section, sizeof(section), "%s%s",
-	    strcmp(name, "default") == 0 ? "" : "profile ", name);
-	b = load_file(&f, "AWS_CONFIG_FILE", "config", section, e);
+	(void)snprintf(section, sizeof(section), "profile %s", name);
+	b = load_file(f, config, "config", section, note, e);
+	if (b > 0 && strcmp(name, "default") == 0)
+		b = load_file(f, config, "config", name, note, e);
 	if (b < 0)
+		return (-1);
+	if (f->services[0] != '\0' && !said && !f->no_endpoints) {
+		int rc;
+
+		(void)snprintf(section, sizeof(section), "services %s",
+		    f->services);
+		rc = load_file(f, config, "config", section, note_service, e);
+		if (rc > 0)
+			rc = err_set(e, ERR_USAGE, "the profile \"%s\" has its "
+			    "endpoints from [%s], which ~/.aws/config doesn't "
+			    "have", name, section);
+		if (rc < 0)
+			return (-1);
+	}
+	if (f->no_endpoints && !said)
+		f->profile->endpoint[0] = '\0';
+	return (a > 0 && b > 0);
+}
+
+static int
+from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
+    bool anonymous, struct err *e)
+{
+	const char *name = named != NULL && *named != '\0' ? named : "default";
+	struct found f = { .profile = p, .keys = k,
+	    .no_endpoints = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") };
+	int rc = load_files(&f, name, e);
+
+	if (rc < 0)
 		return (-1);
 	if (p->has_keys)
 		return (0);
-	if (a > 0 && b > 0 && name == named && strcmp(name, "default") != 0)
+	if (rc > 0 && name == named && strcmp(name, "default") != 0)
 		return (err_set(e, ERR_USAGE, "the profile \"%s\" "
 		    "is in neither ~/.aws/credentials nor "
 		    "~/.aws/config", name));
+	if (anonymous)
+		return (0);
 	if (f.access && f.secret) {
 		p->has_keys = true;
 		p->from = "the profile";
@@ -326,16 +414,31 @@ from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
 	return (0);
 }
 
+/* Who has such a variable is somebody else than the instance. */
+static int
+no_web_identity(const struct s3_profile *p, struct err *e)
+{
+	const char *file = getenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+
+	if (p->has_keys || file == NULL || *file == '\0')
+		return (0);
+	return (err_set(e, ERR_USAGE, "AWS_WEB_IDENTITY_TOKEN_FILE is set, and "
+	    "vitrine does not take the role of a web identity; run "
+	    "eval \"$(aws configure export-credentials --format env)\" "
+	    "first, or unset it"));
+}
+
 int
 s3_profile_load(struct s3_profile *p, struct s3_keys *k,
-    const struct s3_who *who, struct err *e)
+    const struct s3_who *who, bool anonymous, struct err *e)
 {
 	memset(p, 0, sizeof(*p));
 	if (from_who(p, k, who, e) != 0)
 		return (-1);
 	if (is_somebody(who))
-		return (from_files(p, k, who->profile, e));
-	if (from_environment(p, k, e) != 0)
+		return (from_files(p, k, who->profile, anonymous, e));
+	if (from_environment(p, k, e) != 0 ||
+	    from_files(p, k, getenv("AWS_PROFILE"), anonymous, e) != 0)
 		return (-1);
-	return (from_files(p, k, getenv("AWS_PROFILE"), e));
+	return (anonymous ? 0 : no_web_identity(p, e));
 }

@@ -45,16 +45,17 @@ struct s3_who {
 };
 /*
  * Environment first, then the profile that AWS_PROFILE names, else "default".
- * A profile that is named and is nowhere, or that has its keys from something
- * that vitrine does not do, is ERR_USAGE.
+ * A profile that is named and is nowhere is ERR_USAGE; so are keys from
+ * something that vitrine does not do, unless none are needed (anonymous).
  */
 int s3_profile_load(struct s3_profile *, struct s3_keys *,
-    const struct s3_who *, struct err *);
+    const struct s3_who *, bool anonymous, struct err *);
 
 /*
- * The pairs of one section of such a file; fn gets them trimmed.  Lines that
- * are indented belong to the line before them and are passed over.  > 0 when
- * there is no such section; < 0 as fn returned, which ends it.  Pure.
+ * The pairs of one section of such a file; fn gets them trimmed.  Pairs that
+ * are indented belong to the one before them, whose value is empty: fn gets
+ * "outer.inner"; other lines that are indented are passed over.  > 0 when there
+ * is no such section; < 0 as fn returned, which ends it.  Pure.
  */
 typedef int s3_ini_fn(void *ctx, const char *key, size_t key_len,
     const char *value, size_t value_len, struct err *);

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/id.h"
 #include "engine/crypto/hash.h"
@@ -425,7 +428,8 @@ test_ini(void **state)
 	assert_int_equal(s3_ini_section(text, strlen(text), "default", pairs,
 	    &b, &e), 0);
 	buf_u8(&b, '\0');
-	assert_string_equal((char *)b.data, "region=eu|s3=|last=1|");
+	assert_string_equal((char *)b.data, "region=eu|s3=|"
+	    "s3.nested=x|last=1|");
 	buf_reset(&b);
 	assert_int_equal(s3_ini_section(text, strlen(text), "profile two",
 	    pairs, &b, &e), 0);
@@ -464,6 +468,116 @@ test_role(void **state)
 	s3_keys_free(k);
 }
 
+static void
+put_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/.aws/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* What the profile of that name comes to. */
+static int
+load(const char *name, bool anonymous, struct s3_profile *p, struct err *e)
+{
+	static const struct s3_who nobody;
+	struct s3_keys *k = s3_keys_new(e);
+	int rc;
+
+	err_init(e);
+	assert_int_equal(setenv("AWS_PROFILE", name, 1), 0);
+	rc = s3_profile_load(p, k, &nobody, anonymous, e);
+	s3_keys_free(k);
+	return (rc);
+}
+
+static void
+test_profile(void **state)
+{
+	static const char config[] = "[default]\nregion = one\n"
+	    "[profile both]\nendpoint_url = https://all.test\n"
+	    "services = near\n"
+	    "[services near]\nec2 =\n  endpoint_url = https://ec2.test\n"
+	    "s3 =\n  endpoint_url = https://s3.test\n"
+	    "[services none]\nec2 =\n  endpoint_url = https://ec2.test\n"
+	    "[profile plain]\nendpoint_url = https://all.test\n"
+	    "services=none\n"
+	    "[profile lost]\nservices=nowhere\n"
+	    "[profile deaf]\nignore_configured_endpoint_urls=true\n"
+	    "endpoint_url = https://all.test\n"
+	    "[profile sso]\nsso_session = x\n"
+	    "[profile process]\ncredential_process = /bin/x\n";
+	static const char *const no[] = { "AWS_ACCESS_KEY_ID",
+	    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION",
+	    "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE",
+	    "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE" };
+	char dir[] = "/tmp/vitrine-profile-XXXXXX", path[64];
+	struct s3_profile p;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_int_equal(unsetenv(no[i]), 0);
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/.aws", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(setenv("HOME", dir, 1), 0);
+	put_file(dir, "config", config);
+	put_file(dir, "credentials", "[both]\naws_access_key_id=a\n"
+	    "aws_secret_access_key=b\n");
+
+	assert_int_equal(load("both", false, &p, &e), 0);
+	assert_string_equal(p.endpoint, "https://s3.test");
+	assert_true(p.has_keys);
+	assert_int_equal(load("plain", false, &p, &e), 0);
+	assert_string_equal(p.endpoint, "https://all.test");
+	assert_int_equal(load("lost", false, &p, &e), -1);
+	assert_non_null(strstr(err_text(&e), "services nowhere"));
+	assert_int_equal(load("deaf", false, &p, &e), 0);
+	assert_string_equal(p.endpoint, "");
+	/* The environment's counts more, unless none does. */
+	assert_int_equal(setenv("AWS_ENDPOINT_URL", "https://env.test", 1), 0);
+	assert_int_equal(load("both", false, &p, &e), 0);
+	assert_string_equal(p.endpoint, "https://env.test");
+	assert_int_equal(setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true",
+	    1), 0);
+	assert_int_equal(load("both", false, &p, &e), 0);
+	assert_string_equal(p.endpoint, "");
+	assert_int_equal(unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), 0);
+
+	/* Ways to keys that there aren't: said, but where none are needed. */
+	assert_int_equal(load("sso", false, &p, &e), -1);
+	assert_non_null(strstr(err_text(&e), "sso_session"));
+	assert_int_equal(load("process", false, &p, &e), -1);
+	assert_int_equal(load("sso", true, &p, &e), 0);
+	assert_int_equal(setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/x", 1), 0);
+	assert_int_equal(load("default", false, &p, &e), -1);
+	assert_non_null(strstr(err_text(&e), "AWS_WEB_IDENTITY_TOKEN_FILE"));
+	assert_int_equal(load("default", true, &p, &e), 0);
+	assert_int_equal(load("both", false, &p, &e), 0);
+	assert_int_equal(unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE"), 0);
+
+	assert_int_equal(load("", false, &p, &e), 0);
+	assert_string_equal(p.region, "one");
+	put_file(dir, "config", "[default]\nregion = one\n"
+	    "[profile default]\nregion = two\n");
+	assert_int_equal(load("", false, &p, &e), 0);
+	assert_string_equal(p.region, "two");
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const names[] = { "/config",
+		    "/credentials", "" };
+
+		(void)snprintf(path, sizeof(path), "%s/.aws%s", dir,
+		    names[i]);
+		assert_int_equal(remove(path), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -479,6 +593,7 @@ main(void)
 		cmocka_unit_test(test_upload),
 		cmocka_unit_test(test_sign_spaces),
 		cmocka_unit_test(test_ini),
+		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_role)
 	};
 
