@@ -388,12 +388,14 @@ outcome(struct transfer *t, struct err *e)
 			    "than it can be"));
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
+		rq->hopeless = rq->untrusted = true;
+		break;
+	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_URL_MALFORMAT:
 		rq->hopeless = true;
-		break;
+		return (err_set(e, ERR_USAGE, "%s", text));
 	default:
 		break;
 	}
@@ -421,7 +423,8 @@ http_perform(struct http *h, struct http_request *rq, struct err *e)
 	rq->status = 0;
 	rq->got = 0;
 	rq->took_ms = rq->still_ms = 0;
-	rq->too_long = rq->resent = rq->hopeless = rq->connected = false;
+	rq->too_long = rq->resent = rq->hopeless = false;
+	rq->connected = rq->untrusted = false;
 	buf_reset(&rq->head);
 	buf_reset(&rq->text);
 	(void)pthread_cond_init(&t.is_done, NULL);

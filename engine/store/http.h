@@ -93,6 +93,7 @@ struct http_request {
 					 * itself: the first may have arrived */
 	bool hopeless;			/* when it failed: so will the next */
 	bool connected;			/* there was a connection */
+	bool untrusted;			/* ... to who has no certificate */
 	uint64_t took_ms;		/* without the wait for its turn */
 	uint64_t still_ms;		/* at its end: since it made progress */
 	struct buf head;		/* the answer's header lines */

@@ -23,6 +23,7 @@ struct s3_options {
 					 * them each time */
 	bool no_verify;
 	bool anonymous;
+	bool beside;			/* its options are --bucket-... */
 	/* Instead of what the environment says (s3_profile.h). */
 	struct s3_who who;
 	unsigned connections;		/* 0: S3_CONNECTIONS */

@@ -113,6 +113,27 @@ clock_off(const struct s3_call *c, char *dst, size_t size)
 	return (true);
 }
 
+/* Where the bucket is, as far as the server tells. */
+static void
+advise_place(const struct s3 *s, const struct s3_call *c, char *dst,
+    size_t size)
+{
+	const char *option = s->o.beside ? "--bucket-region" : "--s3-region";
+	const struct s3_error *x = &c->error;
+
+	if (x->region[0] != '\0' && strcmp(x->region, s->region) != 0)
+		(void)snprintf(dst, size, "the bucket is in the region "
+		    "%.30s, not %.30s: give %s %.30s and its endpoint",
+		    x->region, s->region, option, x->region);
+	else if (x->endpoint[0] != '\0')
+		(void)snprintf(dst, size, "the bucket is at %.80s: give that "
+		    "as the endpoint", x->endpoint);
+	else
+		(void)snprintf(dst, size, "the bucket is elsewhere: "
+		    "check the endpoint and %s (now %.40s)", option,
+		    s->region);
+}
+
 static void
 advise(const struct s3 *s, const struct s3_call *c, const char *known,
     char *dst, size_t size)
@@ -130,15 +151,7 @@ advise(const struct s3 *s, const struct s3_call *c, const char *known,
 	    s3_code_is(c, "IllegalLocationConstraintException") ||
 	    s3_code_is(c, "TemporaryRedirect") ||
 	    c->rq.status == 301 || c->rq.status == 307) {
-		if (c->error.region[0] != '\0')
-			(void)snprintf(dst, size, "the bucket is in the region "
-			    "%.30s, not %.30s: give --s3-region %.30s and its "
-			    "endpoint",
-			    c->error.region, s->region, c->error.region);
-		else
-			(void)snprintf(dst, size, "the bucket is elsewhere: "
-			    "check the endpoint and --s3-region (now %.40s)",
-			    s->region);
+		advise_place(s, c, dst, size);
 	} else if (known != NULL) {
 		(void)snprintf(dst, size, "%s", known);
 	}

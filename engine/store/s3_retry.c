@@ -250,6 +250,12 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 			return (S3_REFUSED);
 		case HOPELESS:
 			*e = last;
+			if (c->rq.untrusted)
+				return (err_set(e, last.code, "%s: %s; name "
+				    "the file of who signed its certificate by "
+				    "--%s-ca-file", s->url.host,
+				    err_text(&last), s->o.beside ? "bucket" :
+				    "s3"));
 			return (err_wrap(e, "%s", s->url.host));
 		case AGAIN:
 			break;

@@ -81,6 +81,18 @@ proxy.plan({"fault": "answer", "status": 301, "code": "PermanentRedirect",
 told("a wrong region, by a header", repo.run("snapshots", env=through, expect=1),
      "PermanentRedirect", "--s3-region ap-east-9")
 
+proxy.plan({"fault": "answer", "status": 307, "code": "TemporaryRedirect",
+            "xml": "<Endpoint>elsewhere.test</Endpoint>"})
+told("elsewhere", repo.run("snapshots", env=through, expect=1), "TemporaryRedirect",
+     "the bucket is at elsewhere.test")
+# A bucket beside the repository has options of its own.
+proxy.plan({"fault": "answer", "status": 400, "code": "AuthorizationHeaderMalformed",
+            "xml": "<Region>eu-west-7</Region>"})
+told("a wrong region of a source", repo.run("backup", f"s3:{proxy.url}/some", expect=1),
+     "--bucket-region eu-west-7")
+told("no resolver", repo.run("-r", "s3:http://no-such-host.invalid/some", "snapshots", expect=1),
+     "esolve")
+
 # The server knows best when it will have time: in seconds, or at a date (which has no
 # fractions of them).  Who would not look at what it says waits a fifth of a second.
 for form in ("3", None):

@@ -69,7 +69,9 @@ ok vitrine check --read-data
 step "TLS"
 tls=s3:$VITRINE_TEST_S3_HTTPS/$VITRINE_TEST_S3_BUCKET/$(basename "$T")
 fails 1 vitrine -r "$tls" snapshots
-says "ertificate"
+says "ertificate.*--s3-ca-file"
+fails 2 vitrine -r "$tls" --s3-ca-file /nowhere snapshots
+says "/nowhere"
 AWS_CA_BUNDLE=$VITRINE_TEST_S3_CA ok vitrine -r "$tls" snapshots
 ok vitrine -r "$tls" --s3-ca-file "$VITRINE_TEST_S3_CA" snapshots
 ok vitrine -r "$tls" --s3-insecure snapshots

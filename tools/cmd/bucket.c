@@ -70,7 +70,8 @@ cmd_bucket(struct cmd *c, const char *location, unsigned connections,
 		.stall_s = c->s3.stall_s,
 		.total_s = c->s3.total_s,
 		.hurry = c->s3.hurry,
-		.log = c->s3.log
+		.log = c->s3.log,
+		.beside = true
 	};
 
 	if (from_environment(&c->own, e) != 0 ||
