@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define SAME_ID_MAX	64	/* places of one id that are tried in a table */
+#define HINTS_MISS	8	/* tables without hint before it is made anew */
 
 static size_t
 set_slot(const struct pack_set *s, const struct pack_id *id)
@@ -68,6 +69,18 @@ set_add(struct pack_set *s, const struct pack_id *id, struct err *e)
  * Opening.
  */
 
+/* Does a stand before b?  Never by which was opened first: hints change that,
+ * and of two places of one chunk the first that is found is taken. */
+static bool
+is_before(const struct table *a, const struct table *b)
+{
+	if (a->head.entries != b->head.entries)
+		return (a->head.entries > b->head.entries);
+	if (table_pages(&a->head) != table_pages(&b->head))
+		return (table_pages(&a->head) > table_pages(&b->head));
+	return (memcmp(a->id.b, b->id.b, ID_BYTES) < 0);
+}
+
 /* Insert a table; takes it. */
 static int
 insert(struct map *m, struct table *t, struct err *e)
@@ -85,8 +98,7 @@ insert(struct map *m, struct table *t, struct err *e)
 		m->tables = v;
 		m->cap = cap;
 	}
-	for (i = m->n; i > 0 &&
-	    m->tables[i - 1]->head.entries < t->head.entries; i--)
+	for (i = m->n; i > 0 && is_before(t, m->tables[i - 1]); i--)
 		m->tables[i] = m->tables[i - 1];
 	m->tables[i] = t;
 	m->n++;
@@ -160,8 +172,28 @@ note_listed(void *ctx, const char *name, const struct store_stat *st,
 		m->found_cap = cap;
 	}
 	m->found[m->nfound++] = (struct found_table){ .id = id,
-	    .size_bytes = st->size_bytes };
+	    .size_bytes = st->size_bytes, .sized = st->size_bytes > 0 };
 	return (0);
+}
+
+/* A listing of names alone brings no sizes.  0; STORE_ABSENT. */
+static int
+learn_size(struct map *m, struct found_table *f, struct err *e)
+{
+	char name[6 + ID_HEX], hex[ID_HEX];
+	struct store_stat st;
+	int ret;
+
+	if (f->sized)
+		return (0);
+	(void)snprintf(name, sizeof(name), "index/%s", hex_emit(hex, f->id.b,
+	    ID_BYTES));
+	ret = store_stat(m->store, name, &st, e);
+	if (ret == 0) {
+		f->size_bytes = st.size_bytes;
+		f->sized = true;
+	}
+	return (ret);
 }
 
 static int
@@ -175,13 +207,16 @@ larger_first(const void *a, const void *b)
 }
 
 static int
-open_found(struct map *m, const struct found_table *f, struct err *e)
+open_found(struct map *m, struct found_table *f, struct err *e)
 {
 	struct table *t;
 	int ret;
 
-	ret = table_open(&t, m->store, m->ring, m->domain, &f->id,
-	    f->size_bytes, m->pages, m->next_no, m->log, e);
+	f->tried = true;
+	ret = learn_size(m, f, e);
+	if (ret == 0)
+		ret = table_open(&t, m->store, m->ring, m->domain, &f->id,
+		    f->size_bytes, m->pages, m->next_no, m->log, e);
 	if (ret != 0)
 		return (ret < 0 ? ret : 0);
 	m->next_no++;
@@ -189,32 +224,96 @@ open_found(struct map *m, const struct found_table *f, struct err *e)
 	return (ret == 0 ? apply_replaces(m, t, e) : ret);
 }
 
-/* The largest first: those say which of the others need not be opened. */
+/* Those that were live the last time, in that order: most of the others are
+ * what they replace. */
 static int
-open_tables(struct map *m, struct err *e)
+open_hinted(struct map *m, const struct object_id *v, size_t n, struct err *e)
 {
-	struct found_table **order;
+	struct found_table *f;
 	int ret = 0;
 
-	if (m->nfound == 0)
-		return (0);
-	order = calloc(m->nfound, sizeof(struct found_table *));
+	for (size_t i = 0; i < n && ret == 0; i++) {
+		f = map_found(m, &v[i]);
+		if (f != NULL && !f->replaced && !f->tried)
+			ret = open_found(m, f, e);
+	}
+	return (ret);
+}
+
+/* The largest first: those say which of the others need not be opened.
+ * *missed: so many were left. */
+static int
+open_rest(struct map *m, size_t *missed, struct err *e)
+{
+	struct found_table **order;
+	size_t n = 0;
+	int ret = 0;
+
+	*missed = 0;
+	order = calloc(m->nfound + 1, sizeof(struct found_table *));
 	if (order == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	qsort(m->found, m->nfound, sizeof(*m->found), found_compare);
-	for (size_t i = 0; i < m->nfound; i++)
-		order[i] = &m->found[i];
-	qsort(order, m->nfound, sizeof(struct found_table *), larger_first);
-	for (size_t i = 0; i < m->nfound && ret == 0; i++)
+	for (size_t i = 0; i < m->nfound && ret >= 0; i++) {
+		struct found_table *f = &m->found[i];
+
+		if (f->replaced || f->tried)
+			continue;
+		ret = learn_size(m, f, e);
+		if (ret == 0)
+			order[n++] = f;
+	}
+	*missed = n;
+	if (n > 1)
+		qsort(order, n, sizeof(struct found_table *), larger_first);
+	for (size_t i = 0; i < n && ret >= 0; i++)
 		if (!order[i]->replaced)
 			ret = open_found(m, order[i], e);
 	free(order);
+	return (ret < 0 ? -1 : 0);
+}
+
+static void
+note_live(const struct map *m, const char *path)
+{
+	struct object_id *v = calloc(m->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; v != NULL && i < m->n; i++)
+		if (!m->tables[i]->replaced)
+			v[n++] = m->tables[i]->id;
+	if (v != NULL)
+		hints_store(path, v, n);
+	free(v);
+}
+
+static int
+open_tables(struct map *m, const char *hints, struct err *e)
+{
+	struct object_id *v = NULL;
+	size_t n = 0, missed;
+	int ret;
+
+	/* Where sizes come with the listing, those are as good. */
+	for (size_t i = 0; i < m->nfound; i++)
+		if (m->found[i].sized)
+			hints = NULL;
+	if (m->nfound > 1)
+		qsort(m->found, m->nfound, sizeof(*m->found), found_compare);
+	if (hints != NULL)
+		hints_load(hints, &v, &n);
+	ret = open_hinted(m, v, n, e);
+	if (ret == 0)
+		ret = open_rest(m, &missed, e);
+	if (ret == 0 && hints != NULL && missed > HINTS_MISS)
+		note_live(m, hints);
+	free(v);
 	return (ret);
 }
 
 int
 map_open(struct map **out, struct store *store, const struct keyring *ring,
-    uint32_t domain, size_t cache_bytes, const struct log *log, struct err *e)
+    uint32_t domain, size_t cache_bytes, const char *hints,
+    const struct log *log, struct err *e)
 {
 	struct map *m = calloc(1, sizeof(*m));
 
@@ -227,11 +326,11 @@ map_open(struct map **out, struct store *store, const struct keyring *ring,
 	(void)pthread_rwlock_init(&m->lock, NULL);
 	if (pages_new(&m->pages, cache_bytes, e) != 0)
 		goto fail;
-	if (store_list(store, "index", note_listed, m, e) < 0) {
+	if (store_list_names(store, "index", note_listed, m, e) < 0) {
 		(void)err_wrap(e, "listing index");
 		goto fail;
 	}
-	if (open_tables(m, e) != 0)
+	if (open_tables(m, hints, e) != 0)
 		goto fail;
 	*out = m;
 	return (0);

@@ -39,12 +39,15 @@ struct map;
  * Open the map of a domain: lists index/, reads headers; tables that another
  * present table replaces are left out.  A damaged or forged table is said in
  * the log and left out.  Borrows store, keyring and log.  `cache_bytes' bounds
- * the pages held.  Immutable but for map_add/map_exclude (ordered code, before
+ * the pages held.  hints: a local file of ours that says which tables were live
+ * the last time, made and renewed here (its directory must be there); NULL for
+ * none.  Immutable but for map_add/map_exclude (ordered code, before
  * or between look-ups: they take the map's write lock); look-ups are
  * thread-safe.
  */
 int map_open(struct map **out, struct store *, const struct keyring *,
-    uint32_t domain, size_t cache_bytes, const struct log *, struct err *);
+    uint32_t domain, size_t cache_bytes, const char *hints,
+    const struct log *, struct err *);
 void map_close(struct map *);
 /* Also consult a table that was just written, of that size.  One that isn't
  * there is ERR_CORRUPT. */

@@ -13,7 +13,9 @@ struct pack_set {
 struct found_table {
 	struct object_id id;
 	uint64_t size_bytes;
+	bool sized;			/* size_bytes is known */
 	bool replaced;			/* an open table says so */
+	bool tried;			/* to open it */
 };
 
 /* `lock' guards tables, n, cap, excluded, and tables' `replaced'. */
@@ -31,6 +33,15 @@ struct map {
 	size_t nfound, found_cap;
 	struct pack_set excluded;
 };
+
+/*
+ * hints.c: a file with the ids of the tables that were live, as they are.
+ * Nothing of it is believed: it says what to look at first.  load gives n = 0
+ * where there is no such file; *v is the caller's.  Both do their best.
+ */
+#define HINTS_MAX	4096
+void hints_load(const char *path, struct object_id **v, size_t *n);
+void hints_store(const char *path, const struct object_id *v, size_t n);
 
 /* NULL when the listing didn't show it. */
 struct found_table *map_found(const struct map *, const struct object_id *);

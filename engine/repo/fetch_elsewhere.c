@@ -67,7 +67,7 @@ book_load(struct elsewhere *el, const struct shelf *s, struct book **out,
 	if (s->is_map)
 		rc = map_open(&b->map, repo_store(el->repo),
 		    repo_keyring(el->repo), s->domain, TABLE_CACHE_BYTES,
-		    repo_log(el->repo), e);
+		    NULL, repo_log(el->repo), e);
 	else
 		rc = forward_index_load(&b->forwards, el->repo, e);
 	if (rc != 0) {

@@ -66,11 +66,18 @@ static int
 open_map(struct map **out, const struct session *session, struct err *e)
 {
 	struct repo *repo = session_repo(session);
+	uint32_t domain = keyring_domain(repo_keyring(repo));
+	char *hints = NULL;
 	struct map *map;
+	int ret;
 
-	if (map_open(&map, repo_store(repo), repo_keyring(repo),
-	    keyring_domain(repo_keyring(repo)), map_cache(repo),
-	    repo_log(repo), e) != 0)
+	if (repo_cache_dir(repo) != NULL && asprintf(&hints, "%s/tables-%u",
+	    repo_cache_dir(repo), domain) < 0)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	ret = map_open(&map, repo_store(repo), repo_keyring(repo), domain,
+	    map_cache(repo), hints, repo_log(repo), e);
+	free(hints);
+	if (ret != 0)
 		return (-1);
 	if (session_each_banned(session, exclude, map, e) != 0) {
 		map_close(map);

@@ -195,7 +195,7 @@ look_up(void)
 	double t;
 
 	MUST(map_open(&map, repo_store(repo), repo_keyring(repo), 0,
-	    16U << 20, NULL, &err));
+	    16U << 20, NULL, NULL, &err));
 	t = seconds();
 	for (unsigned i = 0; i < FILES; i++)
 		MUST(map_find(map, &ids[(i * 7919U) % FILES], &hit, &err));

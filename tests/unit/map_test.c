@@ -157,7 +157,8 @@ open_map(size_t cache)
 	struct err e = ERR_INIT;
 	struct map *m;
 
-	assert_int_equal(map_open(&m, store, ring, 0, cache, &logger, &e), 0);
+	assert_int_equal(map_open(&m, store, ring, 0, cache, NULL, &logger,
+	    &e), 0);
 	return (m);
 }
 
@@ -410,6 +411,82 @@ test_merge_again(void **state)
 	assert_int_equal(said, 0);
 }
 
+/* With a file that may say anything: how many were looked at? */
+static size_t
+looked_at(const char *hints, const struct sample *s, size_t n)
+{
+	struct err e = ERR_INIT;
+	uint64_t tables, entries;
+	size_t looks = 0;
+	struct map *m;
+
+	assert_int_equal(map_open(&m, store, ring, 0, CACHE, hints, &logger,
+	    &e), 0);
+	map_stats(m, &tables, &entries);
+	assert_int_equal(tables, 1);
+	assert_int_equal(entries, n * s[0].n);
+	for (size_t i = 0; i < n; i++)
+		check_hit(m, &s[i], i);
+	for (size_t i = 0; i < m->nfound; i++)
+		looks += m->found[i].sized;
+	map_close(m);
+	return (looks);
+}
+
+static void
+put_hints(const char *path, const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Where the tables that are live were noted, the others are not looked at; and
+ * whatever is noted, they are the same. */
+static void
+test_hints(void **state)
+{
+	struct err e = ERR_INIT;
+	uint8_t junk[10 * ID_BYTES + 3];
+	struct sample s[8];
+	struct map *m;
+	char path[80];
+	bool added;
+
+	(void)snprintf(path, sizeof(path), "%s/hints", dir);
+	for (size_t i = 0; i < 8; i++) {
+		sample_make(&s[i], 300, 3, 21);
+		sample_write(&s[i]);
+		if (i % 4 != 3)
+			continue;
+		m = open_map(CACHE);
+		assert_int_equal(map_merge(m, &run, counter++, 1000, &added,
+		    &e), 0);
+		assert_true(added);
+		map_close(m);
+	}
+	assert_int_equal(looked_at(NULL, s, 8), 10);
+	assert_int_equal(looked_at("/nowhere/hints", s, 8), 10);
+	assert_int_equal(looked_at(path, s, 8), 10);
+	assert_int_equal(looked_at(path, s, 8), 1);
+	rnd_bytes(junk, sizeof(junk));
+	put_hints(path, junk, sizeof(junk));
+	assert_int_equal(looked_at(path, s, 8), 10);
+	assert_int_equal(looked_at(path, s, 8), 1);
+	/* One that was replaced since, and one twice. */
+	memcpy(junk, s[0].id.b, ID_BYTES);
+	memcpy(junk + ID_BYTES, s[0].id.b, ID_BYTES);
+	put_hints(path, junk, sizeof(junk));
+	assert_int_equal(looked_at(path, s, 8), 10);
+	put_hints(path, "", 0);
+	assert_int_equal(looked_at(path, s, 8), 10);
+	for (size_t i = 0; i < 8; i++)
+		sample_fini(&s[i]);
+	assert_int_equal(said, 0);
+}
+
 /* Runs that store next to nothing leave few tables, not one for each few. */
 static void
 test_merge_tiny(void **state)
@@ -608,11 +685,13 @@ test_put_only(void **state)
 	assert_int_equal(keyring_new_put_only(&ring, &repo, &sec, &e), 0);
 	sample_make(&s, 1000, 2, 3);
 	sample_write(&s);
-	assert_int_equal(map_open(&m, store, ring, 7, CACHE, &logger, &e), 0);
+	assert_int_equal(map_open(&m, store, ring, 7, CACHE, NULL, &logger,
+	    &e), 0);
 	for (size_t i = 0; i < s.n; i++)
 		check_hit(m, &s, i);
 	map_close(m);
-	assert_int_equal(map_open(&m, store, full, 7, CACHE, &logger, &e), 0);
+	assert_int_equal(map_open(&m, store, full, 7, CACHE, NULL, &logger,
+	    &e), 0);
 	for (size_t i = 0; i < s.n; i++)
 		check_hit(m, &s, i);
 	map_close(m);
@@ -646,7 +725,8 @@ test_store_fails(void **state)
 	store_close(store);
 	assert_int_equal(store_dir_open(&inner, dir, false, &e), 0);
 	assert_int_equal(store_fault_open(&store, inner, "list@1=eio", &e), 0);
-	assert_int_equal(map_open(&m, store, ring, 0, CACHE, &logger, &e), -1);
+	assert_int_equal(map_open(&m, store, ring, 0, CACHE, NULL, &logger,
+	    &e), -1);
 	sample_fini(&s);
 }
 
@@ -766,7 +846,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_sizes), T(test_skewed), T(test_equal_ids),
 		T(test_exclude_and_add), T(test_merge), T(test_damage),
-		T(test_merge_again), T(test_merge_tiny),
+		T(test_merge_again), T(test_hints), T(test_merge_tiny),
 		T(test_merge_damaged), T(test_forged), T(test_put_only),
 		T(test_store_fails), T(test_threads), T(test_info_scan)
 	};

@@ -353,7 +353,7 @@ open_dry(struct backup *b, const struct manifest *m, bool use_parent,
 	const struct keyring *keys = repo_keyring(b->repo);
 
 	if (map_open(&b->map, repo_store(b->repo), keys, keyring_domain(keys),
-	    b->memory_bytes / 8, repo_log(b->repo), e) != 0)
+	    b->memory_bytes / 8, NULL, repo_log(b->repo), e) != 0)
 		return (-1);
 	if (!use_parent || keyring_role(keys) == ROLE_PUT_ONLY)
 		return (0);

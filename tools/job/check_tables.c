@@ -118,7 +118,7 @@ walk_tables(struct round *r, struct err *e)
 	for (size_t i = 0; i < r->ndomains; i++) {
 		/* What is said of a table is said once. */
 		if (map_open(&map, repo_store(c->repo), repo_keyring(c->repo),
-		    r->domains[i], repo_env(c->repo)->memory_bytes / 16,
+		    r->domains[i], repo_env(c->repo)->memory_bytes / 16, NULL,
 		    r->first ? &log : NULL, e) < 0)
 			return (-1);
 		got = map_walk(map, each_entry, r, e);
