@@ -72,15 +72,14 @@ load_place(struct blocks_state *s, const struct mref *m, unsigned which,
 {
 	const struct mplace *p = &m->place[which];
 	struct fetched *ref = NULL;
+	const struct pack_info *pack;
 	const uint8_t *data;
 	bool known;
 	size_t n;
 	int r = -1;
 
-	if (p->pack >= s->npacks)
-		return (err_set(e, ERR_CORRUPT,
-		    "a pack that the list doesn't have"));
-	if (fetch_meta(s->fetch, &s->packs[p->pack], &p->frame, p->slot,
+	if (blocks_pack(s, p->pack, &pack, e) != 0 ||
+	    fetch_meta(s->fetch, pack, &p->frame, p->slot,
 	    prefix == NULL ? &m->hash : NULL, &ref, &data, &n, e) != 0)
 		return (-1);
 	known = prefix == NULL && fetch_was_hashed(ref);

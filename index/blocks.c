@@ -22,72 +22,8 @@
 #include "index/blocks_impl.h"
 
 #define SLOTS_MIN	8
-#define PACK_PAGES_MAX	32768
 #define AHEAD_BLOCKS	16	/* looked at behind one that was missed */
 #define AHEAD_FRAMES	3	/* asked for, of those that they lie in */
-
-/* Pages of the pack list name packs behind them: the last comes first. */
-static int
-load_pack_pages(struct blocks_state *s, const struct catalog_root *root,
-    struct err *e)
-{
-	uint8_t *bytes = malloc(CATALOG_BLOCK_BYTES);
-	struct rd r;
-	size_t len;
-	int rc = -1;
-
-	if (bytes == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	for (uint32_t p = root->npages; p-- > 0;) {
-		const struct mref *m = &root->pages[p];
-		uint32_t past = (p + 1) * PACK_PAGE_RECORDS;
-
-		if (m->place[0].pack < past || (m->place[1].pack < past)) {
-			(void)err_set(e, ERR_CORRUPT,
-			    "a pack list that names itself");
-			goto out;
-		}
-		if (blocks_load(s, m, NULL, 0, bytes, CATALOG_BLOCK_BYTES, &len,
-		    e) != 0)
-			goto out;
-		rd_init(&r, bytes, len);
-		for (uint32_t i = 0; i < PACK_PAGE_RECORDS; i++)
-			pack_info_parse(&s->packs[p * PACK_PAGE_RECORDS + i],
-			    &r);
-		if (!rd_end(&r)) {
-			(void)err_set(e, ERR_CORRUPT, "a malformed pack list");
-			goto out;
-		}
-	}
-	rc = 0;
-out:
-	free(bytes);
-	return (rc);
-}
-
-static int
-load_packs(struct blocks_state *s, const struct catalog_root *root,
-    uint32_t domain, struct err *e)
-{
-	if (root->npages > PACK_PAGES_MAX || root->ntail > MANIFEST_PACKS_MAX)
-		return (err_set(e, ERR_CORRUPT,
-		    "a pack list that is too long"));
-	s->npacks = (size_t)root->npages * PACK_PAGE_RECORDS + root->ntail;
-	s->packs = calloc(s->npacks + 1, sizeof(*s->packs));
-	if (s->packs == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if (root->ntail > 0)
-		memcpy(s->packs + (size_t)root->npages * PACK_PAGE_RECORDS,
-		    root->tail, root->ntail * sizeof(*s->packs));
-	if (load_pack_pages(s, root, e) != 0)
-		return (err_wrap(e, "the catalog's pack list"));
-	for (size_t i = 0; i < s->npacks; i++)
-		if (s->packs[i].kind != OBJECT_PACK_META ||
-		    s->packs[i].domain != domain)
-			return (err_set(e, ERR_CORRUPT,
-			    "a pack list with a strange pack"));
-	return (0);
-}
 
 /* A block or image out of a local file, if it is there and right. */
 static bool
@@ -144,6 +80,7 @@ static void
 look_ahead(struct blocks_state *s, uint64_t i)
 {
 	struct mplace last = { .pack = MPLACE_NONE };
+	struct err ignored = ERR_INIT;
 	unsigned asked = 0;
 	struct chain c;
 
@@ -157,11 +94,13 @@ look_ahead(struct blocks_state *s, uint64_t i)
 			return;
 		for (unsigned d = 0; d < c.depth; d++) {
 			const struct mplace *p = &c.ref[d].place[0];
+			const struct pack_info *pack;
 
-			if (p->pack >= s->npacks || (p->pack == last.pack &&
-			    p->frame.no == last.frame.no))
+			if ((p->pack == last.pack &&
+			    p->frame.no == last.frame.no) ||
+			    blocks_pack(s, p->pack, &pack, &ignored) != 0)
 				continue;
-			fetch_ahead(s->fetch, &s->packs[p->pack], &p->frame);
+			fetch_ahead(s->fetch, pack, &p->frame);
 			last = *p;
 			asked++;
 		}
@@ -270,13 +209,6 @@ blocks_len(const struct blocks *b, uint64_t i)
 	    CATALOG_BLOCK_BYTES);
 }
 
-size_t
-blocks_packs(const struct blocks *b, const struct pack_info **out)
-{
-	*out = b->s->packs;
-	return (b->s->npacks);
-}
-
 /* The local files; one that isn't there is no loss. */
 static void
 open_local(struct blocks_state *s, const char *cache)
@@ -343,7 +275,7 @@ blocks_new(struct blocks **out, struct fetch *fetch, const struct keyring *ring,
 	}
 	if (keyring_domain_id_key(ring, domain, s->key, e) != 0 ||
 	    state_init(s, root, cache_bytes, e) != 0 ||
-	    load_packs(s, root, domain, e) != 0)
+	    packs_init(s, root, domain, e) != 0)
 		goto fail;
 	open_local(s, cache);
 	*out = b;
@@ -379,7 +311,7 @@ blocks_free(struct blocks *b)
 	(void)pthread_mutex_destroy(&s->lock);
 	sodium_free(s->key);
 	block_cache_free(s->cache);
-	free(s->packs);
+	packs_fini(s);
 	free(s);
 	free(b);
 }

@@ -26,7 +26,7 @@ struct blocks {
 };
 
 /* cache: the directory of the lineage's local cache (borrowed during the
- * call), or NULL.  Reads the pack list and the map's root. */
+ * call), or NULL.  Reads nothing from the store yet. */
 int blocks_new(struct blocks **out, struct fetch *, const struct keyring *,
     uint32_t domain, const struct catalog_root *, size_t cache_bytes,
     const char *cache, struct err *);
@@ -49,8 +49,10 @@ int blocks_image(struct blocks *, uint64_t i, const struct chain *,
 int blocks_page_ref(struct blocks *, unsigned level, uint64_t no,
     struct mref *, struct err *);
 
-/* The metadata packs, by number. */
-size_t blocks_packs(const struct blocks *, const struct pack_info **);
+/* All metadata packs, by number: those that nobody asked for yet are loaded.
+ * *out is the blocks'. */
+int blocks_packs(struct blocks *, const struct pack_info **out, size_t *n,
+    struct err *);
 
 /* Parsing a map page: n entries of level 1, or n mrefs.  0 or -1. */
 int map_parse_leaf(struct chain *, size_t n, const void *, size_t len);

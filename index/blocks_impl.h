@@ -26,14 +26,18 @@ struct blocks_state {
 	uint64_t count;
 	unsigned levels;
 	struct mref root;
-	struct pack_info *packs;	/* owned */
+	struct pack_info *packs;	/* owned; see block_packs.c */
 	size_t npacks;
+	uint32_t npages;		/* so many of them are in pages ... */
+	struct mref *pages;		/* ... which these name; owned */
+	uint32_t domain;
 	int plain, image[2];		/* the local files, or -1 */
 
 	struct block_cache *cache;
 	pthread_mutex_t lock;		/* of all below */
 	struct page_slot map[PAGE_SLOTS];
 	uint64_t tick;
+	uint32_t pages_from;		/* pages of the pack list not loaded */
 	ZSTD_DCtx *decoders[DECODERS];
 	unsigned ndecoders;
 };
@@ -48,6 +52,15 @@ bool blocks_hash_holds(const struct blocks_state *, const struct chunk_id *want,
  */
 int blocks_load(struct blocks_state *, const struct mref *,
     const uint8_t *prefix, size_t plen, uint8_t *dst, size_t max, size_t *len,
+    struct err *);
+/*
+ * block_packs.c: the metadata packs.  blocks_pack gives one by its number,
+ * ERR_CORRUPT where the list has none such; it stays until packs_fini.
+ */
+int packs_init(struct blocks_state *, const struct catalog_root *,
+    uint32_t domain, struct err *);
+void packs_fini(struct blocks_state *);
+int blocks_pack(struct blocks_state *, uint32_t no, const struct pack_info **,
     struct err *);
 /* block_map.c: the chain of a block whose map page is at hand. */
 bool blocks_chain_at_hand(struct blocks_state *, uint64_t i, struct chain *);

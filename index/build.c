@@ -273,7 +273,9 @@ open_parent(struct build *b, const struct manifest *parent, struct err *e)
 {
 	struct catalog_env env = { .cache_bytes = PARENT_CACHE_BYTES,
 	    .connections = 4, .use_cache = true };
+	const struct pack_info *packs;
 	struct err why = ERR_INIT;
+	size_t n;
 	int r;
 
 	if (keyring_role(repo_keyring(b->repo)) != ROLE_FULL ||
@@ -283,6 +285,8 @@ open_parent(struct build *b, const struct manifest *parent, struct err *e)
 		return (-1);
 	r = catalog_open(&b->parent_catalog, b->fetch, b->repo, parent, &env,
 	    &why);
+	if (r == 0)
+		r = blocks_packs(b->parent_catalog->blocks, &packs, &n, &why);
 	if (r != 0 && why.code == ERR_CORRUPT) {
 		log_say(repo_log(b->repo), LOG_WARNING, "the parent's catalog "
 		    "is damaged, everything is read again: %s",

@@ -438,7 +438,7 @@ catalog_packs(struct catalog *c, catalog_pack_fn *fn, void *ctx, struct err *e)
 {
 	const struct pack_info *meta = NULL;
 	struct packs p = { .domain = c->domain };
-	size_t nmeta;
+	size_t nmeta = 0;
 	int r;
 
 	p.v = calloc(PACKS_BATCH, sizeof(*p.v));
@@ -451,7 +451,8 @@ catalog_packs(struct catalog *c, catalog_pack_fn *fn, void *ctx, struct err *e)
 			r = fn(ctx, &p.v[i], e);
 	} while (r == 0 && p.n == PACKS_BATCH);
 	free(p.v);
-	nmeta = c->blocks == NULL ? 0 : blocks_packs(c->blocks, &meta);
+	if (r == 0 && c->blocks != NULL)
+		r = blocks_packs(c->blocks, &meta, &nmeta, e);
 	for (size_t i = 0; r == 0 && i < nmeta; i++)
 		r = fn(ctx, &meta[i], e);
 	return (r);

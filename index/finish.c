@@ -134,10 +134,13 @@ metadata_packs(struct build *b, session_pack_fn *fn, void *ctx, struct err *e)
 	const struct catalog_root *root = &b->result;
 	const struct pack_info *old = NULL;
 	uint32_t paged = root->npages * PACK_PAGE_RECORDS;
+	size_t n = 0;
 
 	/* Records in pages were the parent's, and have its numbers. */
 	if (paged > 0 && b->parent_catalog != NULL &&
-	    blocks_packs(b->parent_catalog->blocks, &old) < paged)
+	    blocks_packs(b->parent_catalog->blocks, &old, &n, e) != 0)
+		return (-1);
+	if (n < paged)
 		BUG("pages of a pack list that nobody had");
 	for (uint32_t i = 0; i < paged; i++)
 		if (fn(ctx, &old[i].id, e) != 0)

@@ -139,8 +139,9 @@ run(struct prove *p, struct catalog *before, struct err *e)
 	size_t n = 0;
 	int r = 0;
 
-	if (p->c->blocks != NULL)
-		n = blocks_packs(p->c->blocks, &meta);
+	if (p->c->blocks != NULL &&
+	    blocks_packs(p->c->blocks, &meta, &n, e) != 0)
+		return (-1);
 	for (size_t i = 0; i < n; i++)
 		if (p->ops->pack(p->ctx, &meta[i], e) < 0)
 			return (-1);

@@ -36,7 +36,8 @@ block_id(struct prove *p, uint64_t i, uint8_t out[HASH_BYTES], struct err *e)
 
 	if ((r = blocks_chain(blocks, i, &chain, e)) != 0)
 		return (r);
-	n = blocks_packs(blocks, &packs);
+	if (blocks_packs(blocks, &packs, &n, e) != 0)
+		return (-1);
 	map_emit_chain(&b, &chain);
 	for (unsigned d = 0; d < chain.depth; d++)
 		for (unsigned k = 0; k < 2; k++)
