@@ -1,6 +1,7 @@
 #ifndef VITRINE_ENGINE_BASE_RD_H
 #define VITRINE_ENGINE_BASE_RD_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,9 +69,8 @@ rd_int(struct rd *r, size_t len)
 
 	if (p == NULL)
 		return (0);
-	for (size_t i = len; i-- > 0;)
-		v = v << 8 | p[i];
-	return (v);
+	memcpy(&v, p, len);
+	return (le64toh(v));
 }
 
 static inline uint8_t

@@ -56,6 +56,8 @@ struct ids {
 int ids_add(struct ids *, const uint8_t id[ID_BYTES], struct err *);
 void ids_sort(struct ids *);		/* and makes them distinct */
 bool ids_has(const struct ids *, const uint8_t id[ID_BYTES]);	/* sorted */
+/* And where. */
+bool ids_find(const struct ids *, const uint8_t id[ID_BYTES], size_t *at);
 void ids_fini(struct ids *);
 /* The ids under a directory of the store, sorted.  Names that are no ids are
  * said in the log and left out. */
@@ -105,6 +107,19 @@ bool is_object_bad(const struct err *);
 /* As repo_snapshots, but what `out' holds already isn't loaded again.  After a
  * failure `out' may lack some. */
 int snapshots_refresh(struct repo *, struct snapshots *out, struct err *);
+
+/* Strings that snapshots of one list may share; once one has them they change
+ * no more. */
+struct snapshot_text {
+	struct bytes host, user, name;
+	struct strings roots, tags;
+};
+/* A new one, empty, of that list; NULL without memory. */
+struct snapshot_text *snapshots_text(struct snapshots *, struct err *);
+/* Give a snapshot these strings; what the manifest counted. */
+void snapshot_say(struct snapshot *, const struct snapshot_text *);
+void snapshot_count(struct snapshot *, const struct manifest *);
+
 /* ERR_AUTH with a sentence when this keyring can't read. */
 int must_read(const struct repo *, const char *what, struct err *);
 

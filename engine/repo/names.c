@@ -5,6 +5,7 @@
  */
 #include "engine/repo/impl.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,11 +161,46 @@ ids_sort(struct ids *l)
 	l->n = n + 1;
 }
 
+/* What the order of ids says of their first bytes. */
+static uint64_t
+id_rank(const uint8_t id[ID_BYTES])
+{
+	uint64_t v;
+
+	memcpy(&v, id, sizeof(v));
+	return (be64toh(v));
+}
+
+bool
+ids_find(const struct ids *l, const uint8_t id[ID_BYTES], size_t *at)
+{
+	size_t lo = 0, hi = l->n, mid;
+	uint64_t rank = id_rank(id), is;
+	int c;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		is = id_rank(l->v[mid]);
+		c = is != rank ? (is < rank ? -1 : 1) :
+		    memcmp(l->v[mid], id, ID_BYTES);
+		if (c == 0) {
+			*at = mid;
+			return (true);
+		}
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (false);
+}
+
 bool
 ids_has(const struct ids *l, const uint8_t id[ID_BYTES])
 {
-	return (l->n > 0 &&
-	    bsearch(id, l->v, l->n, ID_BYTES, id_compare) != NULL);
+	size_t at;
+
+	return (ids_find(l, id, &at));
 }
 
 void

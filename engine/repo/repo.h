@@ -62,7 +62,9 @@ const struct log *repo_log(const struct repo *);
 /* "$cache_dir/<repository id>", made; NULL when there is no cache. */
 const char *repo_cache_dir(const struct repo *);
 
-/* Snapshots, as much as listings need. */
+/* Snapshots, as much as listings need.  The strings are the list's, and many
+ * snapshots share them: they live until snapshots_fini(). */
+struct snapshot_text;
 struct snapshot {
 	struct snapshot_id id;
 	uint32_t writer;
@@ -81,6 +83,8 @@ struct snapshot {
 struct snapshots {
 	struct snapshot *v;	/* by time, then id; owned */
 	size_t n;
+	struct snapshot_text **texts;	/* owned: all strings */
+	size_t ntexts, texts_cap;
 	size_t refused;	/* forged, revoked or damaged: each said in the log */
 	struct snapshot_id *refused_ids;	/* `refused' of them; owned */
 	/* What full keys' manifests say of others: the newest head seen of each

@@ -18,6 +18,7 @@
 /* So many manifests are read one by one before the list is used or written
  * anew. */
 #define FEW_FRESH	16
+#define WRITES_SWEPT	64	/* of the list, from one sweep to the next */
 
 int
 must_read(const struct repo *repo, const char *what, struct err *e)
@@ -162,31 +163,77 @@ repo_manifest(struct repo *repo, const struct snapshot_id *id,
 /*
  * The list.
  */
-static void
-snapshot_fini(struct snapshot *s)
+struct snapshot_text *
+snapshots_text(struct snapshots *l, struct err *e)
 {
-	free(s->host.p);
-	free(s->user.p);
-	free(s->name.p);
-	strings_fini(&s->roots);
-	strings_fini(&s->tags);
+	struct snapshot_text **v, *t = calloc(1, sizeof(*t));
+	size_t cap;
+
+	if (t != NULL && l->ntexts == l->texts_cap) {
+		cap = l->texts_cap == 0 ? 16 : l->texts_cap * 2;
+		v = reallocarray(l->texts, cap, sizeof(*v));
+		if (v == NULL) {
+			free(t);
+			t = NULL;
+		} else {
+			l->texts = v;
+			l->texts_cap = cap;
+		}
+	}
+	if (t == NULL) {
+		(void)err_set(e, ERR_NOMEM, "out of memory");
+		return (NULL);
+	}
+	l->texts[l->ntexts++] = t;
+	return (t);
 }
 
 void
 snapshots_fini(struct snapshots *l)
 {
-	for (size_t i = 0; i < l->n; i++)
-		snapshot_fini(&l->v[i]);
+	for (size_t i = 0; i < l->ntexts; i++) {
+		struct snapshot_text *t = l->texts[i];
+
+		free(t->host.p);
+		free(t->user.p);
+		free(t->name.p);
+		strings_fini(&t->roots);
+		strings_fini(&t->tags);
+		free(t);
+	}
+	free(l->texts);
 	free(l->v);
 	free(l->refused_ids);
 	free(l->heads);
 	memset(l, 0, sizeof(*l));
 }
 
-/* Moves what a listing needs out of the manifest. */
+void
+snapshot_say(struct snapshot *s, const struct snapshot_text *t)
+{
+	s->host = t->host;
+	s->user = t->user;
+	s->name = t->name;
+	s->roots = t->roots;
+	s->tags = t->tags;
+}
+
+void
+snapshot_count(struct snapshot *s, const struct manifest *m)
+{
+	s->files = m->files;
+	s->dirs = m->dirs;
+	s->others = m->others;
+	s->bytes = m->bytes;
+	s->unread = m->unread;
+	s->bytes_new = m->bytes_new;
+	s->bytes_added = m->bytes_added;
+}
+
+/* What a listing needs of the manifest; its strings move into t. */
 static void
-snapshot_take(struct snapshot *s, const struct snapshot_id *id,
-    struct manifest *m)
+snapshot_take(struct snapshot *s, struct snapshot_text *t,
+    const struct snapshot_id *id, struct manifest *m)
 {
 	memset(s, 0, sizeof(*s));
 	s->id = *id;
@@ -195,59 +242,50 @@ snapshot_take(struct snapshot *s, const struct snapshot_id *id,
 	s->lineage = m->lineage;
 	s->previous = m->previous;
 	s->time = m->time;
-	s->host = m->host;
-	s->user = m->user;
-	s->name = m->name;
-	s->roots = m->roots;
-	s->tags = m->tags;
-	s->files = m->files;
-	s->dirs = m->dirs;
-	s->others = m->others;
-	s->bytes = m->bytes;
-	s->unread = m->unread;
-	s->bytes_new = m->bytes_new;
-	s->bytes_added = m->bytes_added;
 	s->flags = m->flags;
+	snapshot_count(s, m);
+	t->host = m->host;
+	t->user = m->user;
+	t->name = m->name;
+	t->roots = m->roots;
+	t->tags = m->tags;
 	memset(&m->host, 0, sizeof(m->host));
 	memset(&m->user, 0, sizeof(m->user));
 	memset(&m->name, 0, sizeof(m->name));
 	memset(&m->roots, 0, sizeof(m->roots));
 	memset(&m->tags, 0, sizeof(m->tags));
-	manifest_fini(m);
+	snapshot_say(s, t);
 }
 
 /* Keep the newest head of each lineage. */
 static int
-note_heads(struct snapshots *l, const struct manifest *m, struct err *e)
+note_head(struct snapshots *l, const struct head_seen *h, struct err *e)
 {
-	for (uint32_t i = 0; i < m->nheads; i++) {
-		const struct head_seen *h = &m->heads[i];
-		size_t lo = 0, hi = l->nheads;
-		struct head_seen *v;
+	size_t lo = 0, hi = l->nheads;
+	struct head_seen *v;
 
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
 
-			if (memcmp(l->heads[mid].lineage.b, h->lineage.b,
-			    ID_BYTES) < 0)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (lo < l->nheads && id_equal(l->heads[lo].lineage.b,
-		    h->lineage.b)) {
-			if (l->heads[lo].sequence < h->sequence)
-				l->heads[lo] = *h;
-			continue;
-		}
-		v = reallocarray(l->heads, l->nheads + 1, sizeof(*v));
-		if (v == NULL)
-			return (err_set(e, ERR_NOMEM, "out of memory"));
-		l->heads = v;
-		memmove(&v[lo + 1], &v[lo], (l->nheads - lo) * sizeof(*v));
-		v[lo] = *h;
-		l->nheads++;
+		if (memcmp(l->heads[mid].lineage.b, h->lineage.b,
+		    ID_BYTES) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
+	if (lo < l->nheads && id_equal(l->heads[lo].lineage.b,
+	    h->lineage.b)) {
+		if (l->heads[lo].sequence < h->sequence)
+			l->heads[lo] = *h;
+		return (0);
+	}
+	v = reallocarray(l->heads, l->nheads + 1, sizeof(*v));
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	l->heads = v;
+	memmove(&v[lo + 1], &v[lo], (l->nheads - lo) * sizeof(*v));
+	v[lo] = *h;
+	l->nheads++;
 	return (0);
 }
 
@@ -264,20 +302,57 @@ note_refused(struct snapshots *l, const struct snapshot_id *id, struct err *e)
 	return (0);
 }
 
-/* A verified manifest joins; takes it. */
-static int
-take_one(struct repo *repo, struct snapshots *l, const struct snapshot_id *id,
-    struct manifest *m, struct err *e)
+/* Which header did the writer know? */
+static void
+note_header(const struct repo *repo, struct snapshots *l,
+    const uint8_t digest[HASH_BYTES])
 {
-	if (m->writer == 0 && memcmp(m->header_digest, repo->header.digest,
-	    HASH_BYTES) != 0)
+	if (memcmp(digest, repo->header.digest, HASH_BYTES) != 0)
 		l->other_header++;
-	if (m->writer == 0 && note_heads(l, m, e) != 0) {
-		manifest_fini(m);
-		return (-1);
+}
+
+/* A verified manifest joins, and the file for the next time; takes it. */
+static int
+take_one(struct repo *repo, struct snapshots *l, struct listed *listed,
+    const struct snapshot_id *id, struct manifest *m, struct err *e)
+{
+	struct snapshot *s = &l->v[l->n];
+	struct snapshot_text *t = snapshots_text(l, e);
+	int ret = t == NULL ? -1 : 0;
+
+	if (m->writer == 0)
+		note_header(repo, l, m->header_digest);
+	for (uint32_t i = 0; m->writer == 0 && i < m->nheads && ret == 0; i++)
+		ret = note_head(l, &m->heads[i], e);
+	if (ret == 0) {
+		snapshot_take(s, t, id, m);
+		if (listed != NULL && m->writer == 0)
+			listed_add(listed, s, t, m);
+		l->n++;
 	}
-	snapshot_take(&l->v[l->n++], id, m);
-	return (0);
+	manifest_fini(m);
+	return (ret);
+}
+
+/* One that the file of the cache has.  1: it hasn't. */
+static int
+take_listed(struct repo *repo, struct snapshots *l, struct listed *listed,
+    const struct snapshot_id *id, struct err *e)
+{
+	struct listed_said said;
+	struct head_seen h;
+	int ret = listed_find(listed, id, &l->v[l->n], &said);
+
+	if (ret != 0)
+		return (ret);
+	note_header(repo, l, said.header_digest);
+	for (uint32_t i = 0; i < said.nheads && ret == 0; i++) {
+		listed_head(&said, &h);
+		ret = note_head(l, &h, e);
+	}
+	if (ret == 0)
+		l->n++;
+	return (ret);
 }
 
 static int
@@ -289,9 +364,9 @@ add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
 	char hex[ID_HEX];
 	int ret;
 
-	ret = listed == NULL ? 1 : listed_find(listed, id, &m, &why);
-	if (ret == 0)
-		return (take_one(repo, l, id, &m, e));
+	ret = listed == NULL ? 1 : take_listed(repo, l, listed, id, e);
+	if (ret <= 0)
+		return (ret);
 	ret = load_through(repo, cache, g, id, &m, &why);
 	if (ret == STORE_ABSENT) {
 		log_say(repo->env.log, LOG_NOTICE, "snapshot %s vanished while "
@@ -308,16 +383,14 @@ add_one(struct repo *repo, int cache, struct registry *g, struct snapshots *l,
 		return (err_wrap(e, "snapshot %s", hex_emit(hex, id->b,
 		    (SHORT_HEX - 1) / 2)));
 	}
-	if (listed != NULL && m.writer == 0)
-		listed_add(listed, id, &m);
-	return (take_one(repo, l, id, &m, e));
+	return (take_one(repo, l, listed, id, &m, e));
 }
 
 /*
  * The fresh ones, out of the list as far as they are in it.  *sweep: look for
  * what the cache has too much.  That reads as many names as there are
- * snapshots, so with a list only where it is written anew: then many have
- * gone, or come.
+ * snapshots.  What the list had is dropped where it is written anew; so only
+ * where there was none, and now and then, for what never was in it.
  */
 static int
 add_fresh(struct repo *repo, int cache, struct snapshots *l,
@@ -329,7 +402,8 @@ add_fresh(struct repo *repo, int cache, struct snapshots *l,
 	int ret = 0;
 
 	if (use)
-		listed_load(&listed, repo, cache);
+		listed_load(&listed, l, repo, cache);
+	*sweep = all && (!use || listed.writes == 0);
 	for (size_t i = 0; i < fresh->n && ret == 0; i++) {
 		struct snapshot_id id;
 
@@ -337,9 +411,10 @@ add_fresh(struct repo *repo, int cache, struct snapshots *l,
 		ret = add_one(repo, cache, &g, l, use ? &listed : NULL, &id,
 		    e);
 	}
-	*sweep = all && (!use || listed_is_stale(&listed));
-	if (ret == 0 && use && *sweep)
+	if (ret == 0 && use && listed_is_stale(&listed)) {
 		listed_store(&listed, repo, cache, fresh);
+		*sweep |= listed.writes % WRITES_SWEPT == 0;
+	}
 	listed_fini(&listed);
 	registry_fini(&g);
 	return (ret);
@@ -369,41 +444,32 @@ snapshot_by_lineage(const void *va, const void *vb)
 	    (*a)->sequence > (*b)->sequence);
 }
 
-/* Leave in `present' what `l' does not hold, and in `l' what is present. */
+/* Leave in `l' what is present, and in `fresh' what it does not hold. */
 static int
-keep_present(struct snapshots *l, struct ids *present, struct ids *fresh,
+keep_present(struct snapshots *l, const struct ids *present, struct ids *fresh,
     struct err *e)
 {
-	struct ids known = { 0 };
-	size_t n = 0;
-	int ret = -1;
+	bool *known = calloc(present->n + 1, sizeof(*known));
+	size_t n = 0, at;
+	int ret = 0;
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (!ids_has(present, l->v[i].id.b)) {
-			snapshot_fini(&l->v[i]);
-			continue;
+	if (known == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	for (size_t i = 0; i < l->n; i++)
+		if (ids_find(present, l->v[i].id.b, &at)) {
+			known[at] = true;
+			if (n != i)
+				l->v[n] = l->v[i];
+			n++;
 		}
-		if (ids_add(&known, l->v[i].id.b, e) != 0) {
-			/* Keep the rest whole: the caller frees it. */
-			memmove(&l->v[n], &l->v[i],
-			    (l->n - i) * sizeof(*l->v));
-			l->n = n + l->n - i;
-			goto out;
-		}
-		l->v[n++] = l->v[i];
-	}
 	l->n = n;
 	for (size_t i = 0; i < l->refused; i++)
-		if (ids_add(&known, l->refused_ids[i].b, e) != 0)
-			goto out;
-	ids_sort(&known);
-	for (size_t i = 0; i < present->n; i++)
-		if (!ids_has(&known, present->v[i]) &&
-		    ids_add(fresh, present->v[i], e) != 0)
-			goto out;
-	ret = 0;
-out:
-	ids_fini(&known);
+		if (ids_find(present, l->refused_ids[i].b, &at))
+			known[at] = true;
+	for (size_t i = 0; i < present->n && ret == 0; i++)
+		if (!known[i])
+			ret = ids_add(fresh, present->v[i], e);
+	free(known);
 	return (ret);
 }
 
@@ -430,7 +496,8 @@ snapshots_refresh(struct repo *repo, struct snapshots *l, struct err *e)
 		goto out;
 	if (sweep)
 		objcache_sweep(cache, &present);
-	qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
+	if (fresh.n > 0)
+		qsort(l->v, l->n, sizeof(*l->v), snapshot_compare);
 	ret = 0;
 out:
 	if (cache >= 0)

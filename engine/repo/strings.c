@@ -27,7 +27,8 @@ int
 bytes_compare(const void *va, const void *vb)
 {
 	const struct bytes *a = va, *b = vb;
-	int c = memcmp(a->p, b->p, a->len < b->len ? a->len : b->len);
+	size_t n = a->len < b->len ? a->len : b->len;
+	int c = n > 0 ? memcmp(a->p, b->p, n) : 0;
 
 	if (c != 0)
 		return (c);

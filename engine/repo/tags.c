@@ -186,9 +186,10 @@ found_compare(const void *va, const void *vb)
 }
 
 /* The last of a snapshot's that counts; its tags are moved. */
-static void
-apply(struct snapshot *s, struct all *all)
+static int
+apply(struct snapshots *l, struct snapshot *s, struct all *all, struct err *e)
 {
+	struct snapshot_text *t;
 	size_t lo = 0, hi = all->n, mid;
 	struct found *best = NULL;
 
@@ -204,11 +205,14 @@ apply(struct snapshot *s, struct all *all)
 		if (all->v[lo].writer == 0 || all->v[lo].writer == s->writer)
 			best = &all->v[lo];
 	if (best == NULL)
-		return;
-	strings_fini(&s->tags);
-	s->tags = best->set.tags;
+		return (0);
+	t = snapshots_text(l, e);
+	if (t == NULL)
+		return (-1);
+	s->tags = t->tags = best->set.tags;
 	s->tag_serial = best->set.serial;
 	memset(&best->set.tags, 0, sizeof(best->set.tags));
+	return (0);
 }
 
 int
@@ -224,8 +228,8 @@ tags_apply(struct repo *repo, struct snapshots *l, struct err *e)
 	ids_fini(&ids);
 	if (ret == 0 && all.n > 0) {
 		qsort(all.v, all.n, sizeof(*all.v), found_compare);
-		for (size_t i = 0; i < l->n; i++)
-			apply(&l->v[i], &all);
+		for (size_t i = 0; i < l->n && ret == 0; i++)
+			ret = apply(l, &l->v[i], &all, e);
 	}
 	all_fini(&all);
 	return (ret);

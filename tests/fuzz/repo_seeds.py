@@ -104,10 +104,12 @@ STATE = b'VTRNSTAT' + U32(1) + bytes(range(16)) + U32(1) + ident(1) + U32(2) + \
 VERIFIED = b'VTRNVRFY' + U32(1) + bytes(range(16)) + U32(2) + \
     bytes(7) + U8(1) + U64(1700000000) + bytes(7) + U8(2) + U64(1800000000)
 
-LISTED = ident(1) + U64(3) + ident(2) + ident(4) + ident(9) + stamp(1700000000, 1) + \
-    U32(1) + U64(5) * 7 + s16(b'host') + s16(b'ana') + s16(b'db') + \
-    strings(b'/etc', b'/home') + \
-    strings(b'keep') + U32(1) + ident(3) + U64(7) + ident(6)
+COMMON = ident(2) + ident(9) + s16(b'host') + s16(b'ana') + s16(b'db') + \
+    strings(b'/etc', b'/home') + strings(b'keep')
+RECORD = U32(1) + U64(3) + ident(4) + stamp(1700000000, 1) + \
+    U32(1) + U64(5) * 7 + U32(1) + ident(3) + U64(7) + ident(6)
+LISTED = U32(3) + U32(2) + COMMON.replace(s16(b"db"), s16(b"")) + COMMON + \
+    b''.join(U32(len(RECORD) + 32) + ident(n) + RECORD for n in (1, 2))
 
 SEEDS = {
     'manifest': {'plain': manifest(), 'pages': manifest(3, 5),
@@ -119,7 +121,7 @@ SEEDS = {
     'table': {'head': U8(0) + U8(0) + TABLE, 'info': U8(2) + U8(1) + INFO},
     'state': {'two': STATE},
     'verified': {'none': VERIFIED[:28] + U32(0), 'two': VERIFIED},
-    'listed': {'one': LISTED},
+    'listed': {'two': LISTED},
 }
 
 for name, seeds in SEEDS.items():

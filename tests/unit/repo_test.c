@@ -372,6 +372,17 @@ test_listed(void **state)
 	assert_int_equal(truncate(path, 100), 0);
 	assert_int_equal(list(r, &refused), 24);
 	assert_int_equal(cached(r), 24);
+	/* What is gone from the list's next file is gone from the cache. */
+	gone = commit(r, "host", "/r1");
+	for (unsigned i = 0; i < 5; i++)
+		(void)commit(r, "host", "/r2");
+	assert_int_equal(list(r, &refused), 30);
+	assert_int_equal(cached(r), 30);
+	remove_object("snapshots", gone.b);
+	for (unsigned i = 0; i < 5; i++)
+		(void)commit(r, "host", "/r2");
+	assert_int_equal(list(r, &refused), 34);
+	assert_int_equal(cached(r), 34);
 	repo_close(r);
 	assert_int_equal(said, 0);
 }
