@@ -81,39 +81,55 @@ drop_changed_copies(struct prove *p)
 			p->pages[i].no = 0;
 }
 
-/* What stood on pages that have changed, or are gone. */
-static int
-gone_rows(struct prove *p, struct catalog *before, struct err *e)
+/* Do rows of such a page matter to others when they are gone? */
+static bool
+is_leant_on(const struct note *n)
 {
+	return (n->state != NOTE_NONE && (n->tree == TREE_NODE ||
+	    n->tree == TREE_XSET || n->tree == TREE_XPART ||
+	    n->tree == TREE_PACK));
+}
+
+int
+prove_gone_page(struct prove *p, uint64_t page, struct err *e)
+{
+	const struct note *n;
 	uint8_t bytes[BTREE_PAGE];
 	struct bval v[BTREE_COLUMNS];
 	struct bpage b;
 	struct bcell c;
 	int r;
 
-	for (uint64_t i = 1; i <= p->before.npages; i++) {
-		const struct note *n = &p->before.v[i - 1];
-
-		if (n->state == NOTE_NONE || (n->tree != TREE_NODE &&
-		    n->tree != TREE_XSET && n->tree != TREE_XPART &&
-		    n->tree != TREE_PACK) || (i <= p->now.npages &&
-		    p->now.v[i - 1].state == NOTE_SAME))
-			continue;
-		if (prove_read(p, before, i, bytes, e) < 0)
-			return (-1);
-		if (bpage_open(&b, bytes, false) < 0)
+	if (p->old == NULL || page > p->before.npages ||
+	    !is_leant_on(n = &p->before.v[page - 1]))
+		return (0);
+	if (prove_read(p, p->old, page, bytes, e) < 0)
+		return (-1);
+	if (bpage_open(&b, bytes, false) < 0)
+		return (PROVE_AGAIN);
+	for (unsigned k = 0; b.leaf && k < b.ncells; k++) {
+		if (bpage_cell(&b, k, &c) < 0 || brow_parse(v,
+		    strlen(tree_forms[n->tree].columns), c.row, c.len) < 0)
 			return (PROVE_AGAIN);
-		for (unsigned k = 0; b.leaf && k < b.ncells; k++) {
-			if (bpage_cell(&b, k, &c) < 0 || brow_parse(v,
-			    strlen(tree_forms[n->tree].columns), c.row,
-			    c.len) < 0)
-				return (PROVE_AGAIN);
-			r = prove_gone(p, n->tree, c.rowid, v, e);
-			if (r != 0)
-				return (r);
-		}
+		r = prove_gone(p, n->tree, c.rowid, v, e);
+		if (r != 0)
+			return (r);
 	}
 	return (0);
+}
+
+/* What stood on pages that have changed, or are gone, as far as the leaves
+ * there now did not bring it up. */
+static int
+gone_rows(struct prove *p, struct err *e)
+{
+	int r = 0;
+
+	for (uint64_t i = 1; r == 0 && i <= p->before.npages; i++)
+		if (i > p->now.npages || (!p->now.v[i - 1].gone_asked &&
+		    p->now.v[i - 1].state != NOTE_SAME))
+			r = prove_gone_page(p, i, e);
+	return (r);
 }
 
 static int
@@ -132,7 +148,7 @@ balance(struct prove *p)
 }
 
 static int
-run(struct prove *p, struct catalog *before, struct err *e)
+run(struct prove *p, struct err *e)
 {
 	const struct pack_info *meta;
 	uint8_t first[BTREE_PAGE];
@@ -159,8 +175,8 @@ run(struct prove *p, struct catalog *before, struct err *e)
 		r = prove_free_pages(p, first, e);
 	if (r == 0)
 		r = prove_whole_file(p, e);
-	if (r == 0 && before != NULL)
-		r = gone_rows(p, before, e);
+	if (r == 0 && p->old != NULL)
+		r = gone_rows(p, e);
 	return (r == 0 ? balance(p) : r);
 }
 
@@ -203,9 +219,10 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 		notes_fini(&p->before);
 		drop_copies(p);
 	}
+	p->old = before;
 	r = begin(p, c, npages, e);
 	if (r == 0)
-		r = run(p, before, e);
+		r = run(p, e);
 	free(p->used);
 	free(p->touched);
 	p->used = p->touched = NULL;
@@ -221,7 +238,7 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 	if (r != 0)
 		drop_copies(p);
 	notes_fini(&p->now);
-	p->c = NULL;
+	p->c = p->old = NULL;
 	return (r);
 }
 

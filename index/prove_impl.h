@@ -37,6 +37,7 @@ struct note {
 	uint32_t bounds;	/* PENDING: offset in the bounds */
 	uint8_t tree;
 	uint8_t state;
+	bool gone_asked;	/* prove_gone_page() was called */
 };
 struct notes {
 	struct note *v;			/* owned; [page - 1] */
@@ -87,6 +88,7 @@ struct prove {
 
 	/* The one at hand. */
 	struct catalog *c;
+	struct catalog *old;		/* proven last; NULL: none */
 	struct notes now;
 	uint64_t *used;			/* owned; a bit a page */
 	uint64_t *touched;		/* owned; a bit a block */
@@ -133,6 +135,10 @@ int prove_find_roots(struct prove *, const uint8_t *first);
 int prove_free_pages(struct prove *, const uint8_t *first, struct err *);
 /* Last: every page is of some use, and every block can be read. */
 int prove_whole_file(struct prove *, struct err *);
+
+/* What stood on this page in the catalog before, and hasn't gone through as the
+ * same (prove.c): what leant on it still stands.  As prove_gone(). */
+int prove_gone_page(struct prove *, uint64_t page, struct err *);
 
 /* Every tree (prove_trees.c): its pages are used, and noted. */
 int prove_trees(struct prove *, struct err *);

@@ -274,6 +274,11 @@ flush(struct prove *p, struct err *e)
 		if (got != 0)
 			return (got);
 		n->state = NOTE_READ;
+		/* The block that was there is what this one was made of, and
+		 * at hand. */
+		n->gone_asked = true;
+		if ((got = prove_gone_page(p, i, e)) != 0)
+			return (got);
 	}
 	if ((got = go_through_later(p, UINT64_MAX, &at, e)) != 0)
 		return (got);
