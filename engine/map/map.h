@@ -13,6 +13,7 @@
  * directories.
  */
 #define TABLE_ENTRIES_PER_RUN	(1U << 18)	/* a writer's table, at most */
+#define MAP_MERGE_RATIO		8	/* see map_merge() */
 
 struct map_entry {			/* a place in a table being written */
 	struct chunk_id id;
@@ -75,9 +76,10 @@ int map_find_nth(struct map *, const struct chunk_id *, unsigned nth,
 void map_stats(struct map *, uint64_t *tables, uint64_t *entries);
 /*
  * Merge small tables (DESIGN section 3): when there are four or more tables of
- * at most eight times `entries', or of no more than fill a page, write one that
- * replaces them, streaming in bounded memory.  Never deletes.  `added' (may be
- * NULL) tells whether.
+ * at most MAP_MERGE_RATIO times `entries', or of no more than fill a page,
+ * write one that replaces them, streaming in bounded memory.  Never deletes.
+ * `added' (may be NULL) tells whether.  Beside look-ups of others, but ordered
+ * with map_add().
  */
 int map_merge(struct map *, const struct run_id *, uint64_t counter,
     uint64_t entries, bool *added, struct err *);

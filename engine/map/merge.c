@@ -15,7 +15,6 @@
 
 #define MERGE_MIN_TABLES	4
 #define MERGE_MAX_TABLES	64
-#define MERGE_RATIO		8
 /* Entries that fill a page: a smaller table takes no less room, nor reading. */
 #define MERGE_SMALL		TABLE_PAGE_ENTRIES
 #define MERGE_MAX_ENTRIES	(1ULL << 24)
@@ -445,7 +444,7 @@ map_merge(struct map *m, const struct run_id *run, uint64_t counter,
 	uint64_t limit;
 	int ret;
 
-	if (__builtin_mul_overflow(entries, (uint64_t)MERGE_RATIO, &limit))
+	if (__builtin_mul_overflow(entries, (uint64_t)MAP_MERGE_RATIO, &limit))
 		limit = UINT64_MAX;
 	if (limit < MERGE_SMALL)
 		limit = MERGE_SMALL;

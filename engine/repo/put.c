@@ -244,6 +244,43 @@ write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
 	return (0);
 }
 
+/* Fewer tables to look into; not needed for what was stored. */
+static void
+merge(struct put *p)
+{
+	uint64_t entries = p->merge_entries > 0 ? p->merge_entries :
+	    p->entries;
+	struct err e = ERR_INIT;
+	struct map *map;
+
+	if (entries == 0)
+		return;
+	if (known_map(p->known, &map, &e) != 0 ||
+	    map_merge(map, session_run(p->session),
+	    session_counter(p->session), entries, NULL, &e) != 0)
+		log_say(repo_log(session_repo(p->session)), LOG_WARNING,
+		    "tables were not merged: %s", err_text(&e));
+}
+
+/*
+ * A large run's tables are merged before there are too many, since a look-up
+ * asks each: `many' full ones into one, `many' of those into one, and so on.
+ * Then what is merged at the end is only what is left over.
+ */
+static void
+merge_full(struct put *p)
+{
+	unsigned many = known_tables(p->known), n;
+
+	if (p->seen.n < TABLE_ENTRIES_PER_RUN || ++p->full % many != 0)
+		return;
+	p->merge_entries = TABLE_ENTRIES_PER_RUN / MAP_MERGE_RATIO;
+	for (n = p->full / many; n % many == 0; n /= many)
+		p->merge_entries *= many;
+	merge(p);
+	p->merge_entries = TABLE_ENTRIES_PER_RUN / MAP_MERGE_RATIO;
+}
+
 /* What is closing of a kind is stored, told, and in a table. */
 static int
 finish_kind(struct put *p, enum object_kind kind, struct err *e)
@@ -261,6 +298,7 @@ finish_kind(struct put *p, enum object_kind kind, struct err *e)
 		pack_free(packs[i]);
 	free(packs);
 	if (rc == 0 && kind == OBJECT_PACK_DATA) {
+		merge_full(p);
 		seen_reset(&p->seen);
 		p->placed_base = p->next_frame;
 		p->placed_n = 0;
@@ -401,22 +439,6 @@ put_name(struct put *p, struct err *e)
 	if (rc == 0)
 		p->named = true;
 	return (rc != 0 ? put_fail(p, e) : 0);
-}
-
-/* Fewer tables for those who come after; not needed for what was stored. */
-static void
-merge(struct put *p)
-{
-	struct err e = ERR_INIT;
-	struct map *map;
-
-	if (p->entries == 0)
-		return;
-	if (known_map(p->known, &map, &e) != 0 ||
-	    map_merge(map, session_run(p->session),
-	    session_counter(p->session), p->entries, NULL, &e) != 0)
-		log_say(repo_log(session_repo(p->session)), LOG_WARNING,
-		    "tables were not merged: %s", err_text(&e));
 }
 
 int

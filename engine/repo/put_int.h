@@ -29,6 +29,9 @@ int known_map(struct known *, struct map **, struct err *);
 /* 0 and the place; MAP_UNKNOWN. */
 int known_find(struct known *, const struct chunk_id *, struct map_hit *,
     struct err *);
+/* How many of a run's full tables may pile up: their filters take half of the
+ * map's cache, or less. */
+unsigned known_tables(const struct known *);
 /* < 0 when the map could not be opened. */
 int known_check(struct known *, struct err *);
 
@@ -138,6 +141,8 @@ struct put {
 	struct seen seen;
 	struct put_stats stats;
 	uint64_t entries;		/* in this run's tables */
+	unsigned full;			/* of these, tables of full size */
+	uint64_t merge_entries;	/* what is merged next; 0: as entries */
 
 	/* put_pipe.c */
 	struct item *items;		/* owned */

@@ -16,6 +16,10 @@
 
 #define MAP_CACHE_MIN	(4U << 20)
 #define MAP_CACHE_SHARE	16	/* of the memory that the job may use */
+/* A full table's filter: 10 bits a chunk. */
+#define FILTER_BYTES	(TABLE_ENTRIES_PER_RUN / 8 * 10)
+#define TABLES_MAX	32	/* what one merge takes, with room to spare */
+_Static_assert(MAP_CACHE_MIN / 2 / FILTER_BYTES >= 4, "too few to merge");
 
 struct known {
 	const struct session *session;	/* borrowed */
@@ -37,6 +41,14 @@ map_cache(const struct repo *repo)
 	size_t bytes = repo_env(repo)->memory_bytes / MAP_CACHE_SHARE;
 
 	return (bytes < MAP_CACHE_MIN ? MAP_CACHE_MIN : bytes);
+}
+
+unsigned
+known_tables(const struct known *k)
+{
+	size_t n = map_cache(session_repo(k->session)) / 2 / FILTER_BYTES;
+
+	return (n < TABLES_MAX ? (unsigned)n : TABLES_MAX);
 }
 
 int

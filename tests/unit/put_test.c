@@ -259,6 +259,41 @@ test_epochs(void **state)
 	rig_free(&rig);
 }
 
+/* The filters of many tables would not fit the map's cache: while the run goes
+ * on some are merged, and what was stored is found in those as well. */
+static void
+test_merged_meanwhile(void **state)
+{
+	enum { TABLES = 6, N = TABLES * TABLE_ENTRIES_PER_RUN + 1 };
+	uint64_t tables, entries;
+	struct put_hint hint;
+	struct place place;
+	struct map *map;
+	struct rig rig;
+
+	(void)state;
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	assert_int_equal(known_tables(rig.put->known), TABLES);
+	for (uint32_t i = 0; i < N; i++) {
+		OK(put_lookup(rig.put, &i, sizeof(i), &hint, E));
+		OK(put_chunk(rig.put, &hint, &i, sizeof(i), &place, E));
+		assert_true(place.fresh);
+	}
+	OK(known_map(rig.put->known, &map, E));
+	map_stats(map, &tables, &entries);
+	assert_int_equal(tables, 1);
+	assert_int_equal(entries, TABLES * TABLE_ENTRIES_PER_RUN);
+	for (uint32_t i = 0; i < N - 1; i += 5003) {
+		OK(put_lookup(rig.put, &i, sizeof(i), &hint, E));
+		assert_true(hint.known);
+	}
+	OK(put_close(rig.put, OBJECT_PACK_DATA, E));
+	assert_int_equal(count(rig.repo, "index"), TABLES + 2);
+	rig_end(&rig);
+	rig_free(&rig);
+}
+
 static unsigned
 known_again(const struct rig *rig, uint32_t n)
 {
@@ -539,6 +574,7 @@ main(void)
 		cmocka_unit_test(test_meta),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_epochs),
+		cmocka_unit_test(test_merged_meanwhile),
 		cmocka_unit_test(test_banned),
 		cmocka_unit_test(test_tables_at_need),
 		cmocka_unit_test(test_salvage),
