@@ -147,6 +147,9 @@ int restore_wanted(struct restore *, const char *bytes, size_t len,
 /* Make the directories that lead to an entry that alone is wanted. */
 int make_parents(struct restore *, const char *path, size_t len,
     struct err *);
+/* restore_make.c: the first walk's; ctx is the restore. */
+int walk_make(void *ctx, const char *bytes, size_t len, const struct entry *,
+    struct err *);
 /* The second walk. */
 int restore_finish(struct restore *, const struct entry *top, struct err *);
 
@@ -186,6 +189,9 @@ int meta_restore(struct restore *, const struct meta_at *, const char *path,
  */
 bool acl_handed_down(int dir);
 int acl_drop(const struct meta_at *);
+/* The same of a directory that was made, before anything is made in it; what
+ * fails is said. */
+void acl_none(struct restore *, const struct meta_at *, const char *path);
 
 enum over over_look(struct restore *, int dir, const char *name,
     const struct entry *);

@@ -53,6 +53,16 @@ acl_drop(const struct meta_at *at)
 	return (0);
 }
 
+void
+acl_none(struct restore *rs, const struct meta_at *at, const char *path)
+{
+	int error = acl_drop(at);
+
+	if (error != 0)
+		restore_failed(rs, path, "its directory's ACL stays on it, "
+		    "and on what is below it: %s", strerror(error));
+}
+
 struct meta {
 	struct restore *rs;
 	const struct meta_at *at;
