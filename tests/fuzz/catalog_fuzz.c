@@ -1,9 +1,8 @@
 /*
- * The reader over a catalog with changed bytes.  The input is a row of patches
- * over a small database that is right: u24 offset, u8 n (at most 64), n bytes.
- * Whatever comes of it, the walk ends and nothing is touched that isn't there.
+ * The reader over a catalog with changed bytes (patched.h).  Whatever comes of
+ * it, the walk ends and nothing is touched that isn't there.
  */
-#include "tests/unit/memory_pages.h"
+#include "tests/fuzz/patched.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -47,32 +46,14 @@ no_row(void *ctx, int columns, const char *const *names,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static struct memory_pages good, memory;
+	static struct memory_pages good;
 	struct err e = ERR_INIT;
 	struct catalog *c;
 	uint64_t faults;
-	struct rd r;
 
-	if (good.bytes == NULL) {
+	if (good.bytes == NULL)
 		BUG_ON(memory_catalog(&good, NULL, &e) != 0);
-		memory.bytes = malloc(MEMORY_MAX);
-		BUG_ON(memory.bytes == NULL);
-		memory.pages.ops = &memory_ro;
-	}
-	memory.size = good.size;
-	memcpy(memory.bytes, good.bytes, good.size);
-	rd_init(&r, data, len);
-	while (rd_left(&r) > 4) {
-		uint64_t off = rd_int(&r, 3) % good.size;
-		size_t n = rd_u8(&r) % 65;
-
-		if (n > rd_left(&r))
-			n = rd_left(&r);
-		if (n > good.size - off)
-			n = good.size - off;
-		rd_bytes(&r, memory.bytes + off, n);
-	}
-	if (catalog_over(&c, &memory.pages, 0, 1, &e) != 0)
+	if (patched_catalog(&c, &good, data, len, &e) != 0)
 		return (0);
 	(void)catalog_walk(c, CATALOG_ROOT_INO, look, c, &e);
 	(void)catalog_verify(c, quiet, NULL, &faults, &e);

@@ -15,7 +15,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ["VITRINE_TEST_STORE"] = "s3"
-from harness import Repo, compare, fail, mounts, path, passed, start_server, tmp, write  # noqa: E402
+from harness import (Repo, compare, eight_files, fail, mounts, path,  # noqa: E402
+                     passed, start_server, tmp, write)
 from client import Client  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -28,14 +29,8 @@ env = start_server(name="server")[1]
 os.environ.update(env)
 proxy = Proxy(env["VITRINE_TEST_S3_HTTP"])
 repo = Repo()
-repo.use_key_file()
-repo.init()
+tree, first = eight_files(repo, 4)
 through = {"VITRINE_REPOSITORY": repo.where.replace(env["VITRINE_TEST_S3_HTTP"], proxy.url)}
-tree = path("tree")
-for i in range(8):
-    write(f"{tree}/f{i}", os.urandom(4 << 20))
-first = repo.backup(tree)
-repo.restore(first + ":" + tree, "first")
 
 
 def start(*args, **kw):

@@ -14,8 +14,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ["VITRINE_TEST_STORE"] = "s3"
-from harness import (RADOSGW, Repo, compare, fail, mounts, path, passed,  # noqa: E402
-                     start_server, write)
+from harness import (RADOSGW, Repo, compare, eight_files, fail, mounts,  # noqa: E402
+                     path, passed, start_server, write)
 from proxy import Proxy  # noqa: E402
 
 d, env = start_server(name="server")    # of its own: it is stopped
@@ -29,14 +29,8 @@ def server(*args):
 
 
 repo = Repo()
-repo.use_key_file()
-repo.init()
+tree, first = eight_files(repo, 5)
 through = {"VITRINE_REPOSITORY": repo.where.replace(env["VITRINE_TEST_S3_HTTP"], proxy.url)}
-tree = path("tree")
-for i in range(8):
-    write(f"{tree}/f{i}", os.urandom(5 << 20))
-first = repo.backup(tree)
-repo.restore(first + ":" + tree, "first")
 
 
 def more():

@@ -42,6 +42,7 @@
 #	install_helper	makes mount(8) find mount.vitrine, where the script has a
 #			mount namespace of its own
 #	make_tree DIR		a tree with some of everything
+#	make_links DIR		a small one, with files and a link of two names
 
 set -u
 LC_ALL=C
@@ -242,6 +243,15 @@ make_tree() {
 	setfattr -n user.color -v blue "$1/letter.txt" 2>/dev/null || :
 	setfacl -m u:1234:r "$1/letter.txt" 2>/dev/null || :
 	touch -d '2010-01-01 00:00:00.5 UTC' "$1/dir" "$1"
+}
+
+make_links() {
+	mkdir -p "$1/a/b" "$1/c" || die "make_links"
+	echo one >"$1/a/one"
+	echo two >"$1/a/b/two"
+	echo three >"$1/c/three"
+	ln "$1/a/one" "$1/c/one-again"
+	ln -s ../a/one "$1/c/link"
 }
 
 # An object's name as messages have it; a bit of a file turned over.

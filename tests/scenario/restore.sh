@@ -4,12 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src
-mkdir -p "$S/a/b" "$S/c"
-echo one >"$S/a/one"
-echo two >"$S/a/b/two"
-echo three >"$S/c/three"
-ln "$S/a/one" "$S/c/one-again"
-ln -s ../a/one "$S/c/link"
+make_links "$S"
 ln "$S/c/link" "$S/a/link-again"
 mkfifo "$S/c/fifo"
 truncate -s 1G "$S/c/hole"

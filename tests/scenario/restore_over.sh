@@ -3,12 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 S=$T/src
-mkdir -p "$S/a/b" "$S/c"
-echo one >"$S/a/one"
-echo two >"$S/a/b/two"
-echo three >"$S/c/three"
-ln "$S/a/one" "$S/c/one-again"
-ln -s ../a/one "$S/c/link"
+make_links "$S"
 seq 1 200000 >"$S/big"
 truncate -s 3M "$S/hole"
 printf end >>"$S/hole"

@@ -204,6 +204,18 @@ def make_tree(name, seed, *options):
     return d
 
 
+def eight_files(repo, mib):
+    """A repository with a snapshot of eight files, restored as "first": its tree and id."""
+    repo.use_key_file()
+    repo.init()
+    tree = path("tree")
+    for i in range(8):
+        write(f"{tree}/f{i}", os.urandom(mib << 20))
+    first = repo.backup(tree)
+    repo.restore(first + ":" + tree, "first")
+    return tree, first
+
+
 def compare(a, b, *options):
     p = subprocess.run([PYTHON, f"{TOOLS}/comparetree.py", *options, a, b],
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
