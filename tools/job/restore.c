@@ -345,8 +345,11 @@ run(struct restore *rs, struct err *e)
 		return (restore_bucket(rs, &top, single_name(rs), e));
 	if (open_target(rs, e) < 0)
 		return (-1);
-	if (!rs->env->dry_run)
+	if (!rs->env->dry_run) {
+		if (mounted_note(rs, rs->target, "", 0, e) < 0)
+			return (-1);
 		rs->early = early_new(rs->target);
+	}
 	if (top.kind == ENTRY_DIR)
 		r = restore_tree(rs, &top, e);
 	else

@@ -132,7 +132,8 @@ early_end(struct early *s)
 
 struct mounted {
 	struct mount_id id;
-	int fd;			/* from before anything was written there */
+	int fd;			/* from before anything was written there; -1:
+				 * the target's own, which rs->target is for */
 	char *path;
 };
 
@@ -180,8 +181,8 @@ note(struct restore *rs, const struct mount_id *id, int dir, const char *path,
 	m->path = strndup(path, len);
 	if (m->path == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	m->fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
-	if (m->fd < 0) {
+	m->fd = len > 0 ? fcntl(dir, F_DUPFD_CLOEXEC, 0) : -1;
+	if (len > 0 && m->fd < 0) {
 		free(m->path);
 		return (err_sys(e, errno, "dup"));
 	}
@@ -216,7 +217,7 @@ restore_sync(struct restore *rs, struct err *e)
 	for (size_t i = 0; i < rs->nmounted; i++) {
 		const struct mounted *m = &rs->mounted[i];
 
-		if (syncfs(m->fd) < 0)
+		if (m->fd >= 0 && syncfs(m->fd) < 0)
 			return (err_sys(e, errno, "%s/%s: sync",
 			    rs->env->target, m->path));
 	}
@@ -227,7 +228,8 @@ void
 mounted_fini(struct restore *rs)
 {
 	for (size_t i = 0; i < rs->nmounted; i++) {
-		(void)close(rs->mounted[i].fd);
+		if (rs->mounted[i].fd >= 0)
+			(void)close(rs->mounted[i].fd);
 		free(rs->mounted[i].path);
 	}
 	free(rs->mounted);
