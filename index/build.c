@@ -263,7 +263,8 @@ find_banned(struct build *b, struct err *e)
 {
 	struct ban ban = { .b = b };
 
-	if (catalog_packs(b->parent_catalog, ban_pack, &ban, e) != 0)
+	if (session_packs(b->session, e) != 0 ||
+	    catalog_packs(b->parent_catalog, ban_pack, &ban, e) != 0)
 		return (-1);
 	return (ban.meta ? BUILD_NO_PARENT : 0);
 }

@@ -479,9 +479,13 @@ session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
     void *ctx, struct snapshot_id *out, struct err *e)
 {
 	struct snapshot_id id;
-	int held = state_hold(s->repo), ret;
 	struct turn turn;
+	int held, ret;
 
+	/* Nobody may have asked; that it failed is to be heard all the same. */
+	if (session_packs(s, e) != 0)
+		return (-1);
+	held = state_hold(s->repo);
 	turn_init(&turn);
 	while ((ret = try_commit(s, m, &turn, packs, ctx, &id, e)) ==
 	    TURN_TAKEN)

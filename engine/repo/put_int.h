@@ -22,7 +22,7 @@
 
 /* put_known.c */
 struct known;
-int known_new(struct known **out, const struct session *, struct err *);
+int known_new(struct known **out, struct session *, struct err *);
 void known_free(struct known *);	/* NULL is fine */
 /* The rest is thread-safe.  These open the map at need. */
 int known_map(struct known *, struct map **, struct err *);

@@ -22,7 +22,7 @@
 _Static_assert(MAP_CACHE_MIN / 2 / FILTER_BYTES >= 4, "too few to merge");
 
 struct known {
-	const struct session *session;	/* borrowed */
+	struct session *session;	/* borrowed */
 	pthread_mutex_t lock;		/* over the opening: all wait for it */
 	_Atomic(struct map *) map;	/* owned; NULL until it is needed */
 	atomic_bool failed;		/* to open it: once is enough */
@@ -52,7 +52,7 @@ known_tables(const struct known *k)
 }
 
 int
-known_new(struct known **out, const struct session *session, struct err *e)
+known_new(struct known **out, struct session *session, struct err *e)
 {
 	struct known *k = calloc(1, sizeof(*k));
 
@@ -75,7 +75,7 @@ known_free(struct known *k)
 }
 
 static int
-open_map(struct map **out, const struct session *session, struct err *e)
+open_map(struct map **out, struct session *session, struct err *e)
 {
 	struct repo *repo = session_repo(session);
 	uint32_t domain = keyring_domain(repo_keyring(repo));
@@ -83,6 +83,8 @@ open_map(struct map **out, const struct session *session, struct err *e)
 	struct map *map;
 	int ret;
 
+	if (session_packs(session, e) != 0)
+		return (-1);
 	if (repo_cache_dir(repo) != NULL && asprintf(&hints, "%s/tables-%u",
 	    repo_cache_dir(repo), domain) < 0)
 		return (err_set(e, ERR_NOMEM, "out of memory"));

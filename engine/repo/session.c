@@ -7,6 +7,8 @@
  *     collector that condemns later has seen us, or we see what it condemned.
  *  2. `banned' holds every pack that was condemned, being deleted or damaged
  *     when the session began.
+ *  3. packs/ is listed after condemned/: a pack that was being deleted is in
+ *     `banned', or, if the collection had ended by then, no longer listed.
  */
 #include "engine/repo/session_impl.h"
 
@@ -156,17 +158,21 @@ session_begin(struct session **out, struct repo *repo, struct err *e)
 	if (s == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	s->repo = repo;
+	present_init(&s->present, repo->store);
 	if (lease_begin(s, e) != 0) {
+		present_fini(&s->present);
 		free(s);
 		return (-1);
 	}
 	store_list_ahead(repo->store, soon, sizeof(soon) / sizeof(soon[0]));
-	if (present_load(&s->present, repo->store, e) != 0 ||
-	    condemned_load(repo, CONDEMNED, &s->banned, e) != 0 ||
+	if (condemned_load(repo, CONDEMNED, &s->banned, e) != 0 ||
 	    damaged_load(repo, &s->banned, e) != 0) {
 		session_end(s);
 		return (-1);
 	}
+	/* Last: what a collection deletes after condemned/ was listed, that
+	 * said so. */
+	present_begin(&s->present);
 	*out = s;
 	return (0);
 }
@@ -176,9 +182,9 @@ session_end(struct session *s)
 {
 	if (s == NULL)
 		return;
+	present_fini(&s->present);
 	lease_end(s);
 	ids_fini(&s->banned);
-	present_fini(&s->present);
 	snapshots_fini(&s->snaps);
 	free(s);
 }

@@ -15,8 +15,8 @@
  *	session_end	remove the lease
  *
  * A session that dies leaves a lease and perhaps a pending object, which
- * expire.  Confined to one thread but for session_run, session_is_banned and
- * session_has_pack.
+ * expire.  Confined to one thread but for session_run, session_is_banned,
+ * session_packs and session_has_pack.
  */
 struct session;
 
@@ -27,8 +27,11 @@ const struct run_id *session_run(const struct session *);
 struct repo *session_repo(const struct session *);
 /* Does this pack not count as known (condemned, deleting or damaged)? */
 bool session_is_banned(const struct session *, const struct pack_id *);
+/* Waits until the packs have been listed; fails as that did. */
+int session_packs(struct session *, struct err *);
 /* Was this pack in the store when the session began?  What is not (a lost file,
- * a collection since) can't be relied on, whoever names it. */
+ * a collection since) can't be relied on, whoever names it.  Only after
+ * session_packs(). */
 bool session_has_pack(const struct session *, const struct pack_id *);
 typedef int session_banned_fn(void *ctx, const struct pack_id *, struct err *);
 int session_each_banned(const struct session *, session_banned_fn *, void *ctx,

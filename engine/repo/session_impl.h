@@ -10,12 +10,24 @@
 
 /* What session.c, lease.c and commit.c share. */
 
-/* The packs of the store, by the first bytes of their ids; present.c. */
+/* The packs of the store, by the first bytes of their ids; present.c.  What is
+ * listed is the thread's until it was joined. */
 struct present {
+	struct store *store;		/* borrowed */
 	uint64_t *v;			/* owned; sorted */
 	size_t n, cap;
+	int ret;			/* of the listing */
+	struct err err;
+
+	pthread_t thread;
+	pthread_mutex_t lock;		/* over the joining */
+	bool running;			/* lock */
+	atomic_bool cancel, listed;
 };
-int present_load(struct present *, struct store *, struct err *);
+/* Begins to list; init comes first, and fini last. */
+void present_init(struct present *, struct store *);
+void present_begin(struct present *);
+int present_wait(struct present *, struct err *);
 void present_fini(struct present *);
 
 struct session {
@@ -23,7 +35,7 @@ struct session {
 	struct run_id run;
 	uint64_t counter;
 	struct ids banned;		/* sorted; immutable after begin */
-	struct present present;		/* immutable after begin */
+	struct present present;		/* has its own lock */
 	struct snapshots snaps;		/* full keys: as of the last refresh */
 	bool listed;			/* snaps is filled */
 

@@ -137,6 +137,7 @@ struct eater {
 	bool eat;
 	unsigned far_ms;		/* a call */
 	unsigned looks;			/* how often pending/ was listed */
+	bool ends;			/* a collection, with the next look */
 };
 
 static struct store *
@@ -187,8 +188,20 @@ static int
 eater_list(struct store *s, const char *p, store_list_fn *fn, void *ctx,
     struct err *e)
 {
-	((struct eater *)(void *)s)->looks += strcmp(p, "pending") == 0;
-	return (store_list(travel(s), p, fn, ctx, e));
+	struct eater *x = (struct eater *)(void *)s;
+	char cmd[256];
+	int ret;
+
+	x->looks += strcmp(p, "pending") == 0;
+	ret = store_list(travel(s), p, fn, ctx, e);
+	if ((strcmp(p, "condemned") == 0 || strcmp(p, "packs") == 0) &&
+	    x->ends) {
+		x->ends = false;
+		(void)snprintf(cmd, sizeof(cmd), "rm -rf %s/packs/* "
+		    "%s/condemned/*", dir, dir);
+		assert_int_equal(system(cmd), 0);
+	}
+	return (ret);
 }
 static int
 eater_remove(struct store *s, const char *n, struct err *e)
@@ -231,6 +244,37 @@ test_pending_vanishes(void **state)
 	x->eat = false;
 	(void)commit(r, "host", "/a");
 	assert_int_equal(count_objects("snapshots"), 1);
+	repo_close(r);
+}
+
+/* A collection deletes its pack and ends while we list: the pack was being
+ * deleted, or isn't there; never neither. */
+static void
+test_collection_ends(void **state)
+{
+	struct repo_env env = environment();
+	struct err e = ERR_INIT;
+	char name[128], hex[ID_HEX];
+	struct session *s;
+	struct pack_id p;
+	struct eater *x;
+	struct repo *r;
+
+	make_repo();
+	x = eater_new();
+	assert_int_equal(repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env,
+	    &e), 0);
+	rnd_bytes(p.b, ID_BYTES);
+	(void)hex_emit(hex, p.b, ID_BYTES);
+	(void)snprintf(name, sizeof(name), "packs/%.2s/%s", hex, hex);
+	assert_int_equal(store_put(repo_store(r), name, "x", 1, &e), 0);
+	put_condemned(r, CONDEMNED_DELETING, &p);
+	x->ends = true;
+	assert_int_equal(session_begin(&s, r, &e), 0);
+	assert_int_equal(session_packs(s, &e), 0);
+	assert_false(x->ends);
+	assert_true(session_is_banned(s, &p) || !session_has_pack(s, &p));
+	session_end(s);
 	repo_close(r);
 }
 
@@ -484,7 +528,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_banned), T(test_deleting),
 		T(test_condemned_unreadable), T(test_pending_vanishes),
-		T(test_lapsed), T(test_renewal), T(test_commit_faults),
+		T(test_collection_ends), T(test_lapsed), T(test_renewal),
+		T(test_commit_faults),
 		T(test_one_number_each), T(test_many_far_away),
 		T(test_left_pending), T(test_killed_pending)
 	};
