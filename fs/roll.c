@@ -120,19 +120,32 @@ find_name(const struct roll *r, const char *name, bool by_time)
 	return (NULL);
 }
 
+/* The number that it has unless another has it. */
+static uint32_t
+first_number(const struct snapshot_id *id)
+{
+	return (((uint32_t)id->b[0] << 16 | (uint32_t)id->b[1] << 8 |
+	    id->b[2]) >> 1);
+}
+
+static uint32_t
+next_number(uint32_t number)
+{
+	return ((number + 1) & LAYOUT_SNAPSHOTS_MAX);
+}
+
+/* No item goes, so none is missing between its first number and its own. */
 static struct roll_item *
 find_id(const struct roll *r, const struct snapshot_id *id)
 {
-	char name[ID_HEX];
+	uint32_t number = first_number(id);
 	struct roll_item *it;
 
-	(void)hex_emit(name, id->b, ID_BYTES);
-	it = find_name(r, name, false);
-	if (it != NULL)
-		return (it);
-	name[SHORT_DIGITS] = '\0';
-	it = find_name(r, name, false);
-	return (it != NULL && id_equal(it->id.b, id->b) ? it : NULL);
+	for (; number == 0 || (it = find_number(r, number)) != NULL;
+	    number = next_number(number))
+		if (number != 0 && id_equal(it->id.b, id->b))
+			return (it);
+	return (NULL);
 }
 
 static int
@@ -206,12 +219,10 @@ add(struct roll *r, const struct snapshot *s, struct err *err)
 	it->time = s->time;
 	it->bytes = s->bytes;
 	it->entries = s->files + s->dirs + s->others;
-	it->number = ((uint32_t)s->id.b[0] << 16 | (uint32_t)s->id.b[1] << 8 |
-	    s->id.b[2]) >> 1;
+	it->number = first_number(&s->id);
 	while (it->number == 0 || find_number(r, it->number) != NULL)
-		it->number = (it->number + 1) & LAYOUT_SNAPSHOTS_MAX;
-	(void)hex_emit(it->name, s->id.b, ID_BYTES);
-	it->name[SHORT_DIGITS] = '\0';
+		it->number = next_number(it->number);
+	(void)hex_emit(it->name, s->id.b, SHORT_DIGITS / 2);
 	if (find_name(r, it->name, false) != NULL)
 		(void)hex_emit(it->name, s->id.b, ID_BYTES);
 	name_time(r, it);
