@@ -1,8 +1,9 @@
 /*
  * A bucket and one signed request to it.
  *
- * The body is checked by the server: over TLS by Content-MD5 (which locked
- * buckets ask for as well), in the open by its SHA-256 in the signature.
+ * The body is checked by the server: over TLS by Content-MD5, in the open by
+ * its SHA-256 in the signature; by both where that server asks for the former,
+ * as locked buckets do.
  */
 #include "engine/store/s3_client.h"
 
@@ -212,23 +213,24 @@ static int
 check_body(const struct s3 *s, const struct s3_call *c, struct making *m,
     struct err *e)
 {
+	bool is_signed = !s->url.tls && !s->o.anonymous;
 	uint8_t sum[SHA256_BYTES];
-	int rc;
+	int rc = 1;
 
 	memcpy(m->sha256, s->url.tls ? UNSIGNED : EMPTY_SHA256,
 	    s->url.tls ? sizeof(UNSIGNED) : SHA256_TEXT);
 	if (c->method != HTTP_PUT && c->method != HTTP_POST)
 		return (0);
-	if (s->url.tls || s->o.anonymous) {
+	if (!is_signed || atomic_load(&s->wants_md5))
 		rc = s3_md5(&c->body, sum, e);
-		if (rc < 0)
-			return (-1);
-		if (rc == 0) {
-			(void)sodium_bin2base64(m->md5, sizeof(m->md5), sum,
-			    MD5_BYTES, sodium_base64_VARIANT_ORIGINAL);
-			insert(m, "content-md5", m->md5);
+	if (rc < 0)
+		return (-1);
+	if (rc == 0) {
+		(void)sodium_bin2base64(m->md5, sizeof(m->md5), sum,
+		    MD5_BYTES, sodium_base64_VARIANT_ORIGINAL);
+		insert(m, "content-md5", m->md5);
+		if (!is_signed)
 			return (0);
-		}
 	}
 	if (s3_sha256(&c->body, sum, e) != 0)
 		return (-1);

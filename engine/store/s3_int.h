@@ -24,6 +24,7 @@ struct s3 {
 	atomic_bool answered;		/* the server has answered once */
 	atomic_bool lost;		/* ... and then a call was given up;
 					 * until the next that is not */
+	atomic_bool wants_md5;		/* of bodies, in the open as well */
 };
 
 /* Sign and send once.  *access gets the access key ("" for none). */

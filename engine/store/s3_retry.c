@@ -182,6 +182,18 @@ may_have_ended(const struct s3_call *c)
 	    c->rq.status == 400 && c->error.code[0] == '\0'));
 }
 
+/* Does it refuse a body that has no Content-MD5?  Now it will have one. */
+static bool
+wants_md5(struct s3 *s, const struct s3_call *c)
+{
+	if (s->url.tls || c->rq.status != 400 ||
+	    (c->method != HTTP_PUT && c->method != HTTP_POST) ||
+	    strstr(c->error.message, "Content-MD5") == NULL)
+		return (false);
+	atomic_store(&s->wants_md5, true);
+	return (true);
+}
+
 /* As s3_creds_renew(); the time that it takes is the call's. */
 static int
 renew(struct s3 *s, struct s3_call *c, const char *access, struct err *e)
@@ -197,12 +209,16 @@ renew(struct s3 *s, struct s3_call *c, const char *access, struct err *e)
 	return (rc);
 }
 
+/* What a call has been asked again for, with another request: once each. */
+struct mended {
+	bool keys, digest;
+};
 enum verdict { GOOD, REFUSED, AGAIN, HOPELESS };
 
 /* What one attempt came to; for AGAIN and HOPELESS the error says why. */
 static enum verdict
 judge(struct s3 *s, struct s3_call *c, int rc, const char *access,
-    bool *renewed, struct err *e)
+    struct mended *mended, struct err *e)
 {
 	if (rc != 0)
 		return (c->rq.hopeless ? HOPELESS : AGAIN);
@@ -216,10 +232,15 @@ judge(struct s3 *s, struct s3_call *c, int rc, const char *access,
 		(void)s3_refusal(s, c, e);
 		return (AGAIN);
 	}
-	if (*renewed || access[0] == '\0' || !may_have_ended(c))
+	if (!mended->digest && wants_md5(s, c)) {
+		mended->digest = true;
+		(void)s3_refusal(s, c, e);
+		return (AGAIN);
+	}
+	if (mended->keys || access[0] == '\0' || !may_have_ended(c))
 		return (REFUSED);
 	rc = renew(s, c, access, e);
-	*renewed = rc == 0;
+	mended->keys = rc == 0;
 	return (rc <= 0 ? AGAIN : REFUSED);
 }
 
@@ -229,7 +250,7 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 	char access[S3_ACCESS_MAX];
 	struct attempts a = { .n = 0 };
 	struct err last = ERR_INIT;
-	bool renewed = false;
+	struct mended mended = { .keys = false };
 	uint64_t pause;
 	int rc;
 
@@ -241,7 +262,7 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 		rc = s3_send(s, c, access, &last);
 		if (c->rq.resent)
 			c->again = true;
-		switch (judge(s, c, rc, access, &renewed, &last)) {
+		switch (judge(s, c, rc, access, &mended, &last)) {
 		case GOOD:
 			atomic_store(&s->lost, false);
 			return (0);

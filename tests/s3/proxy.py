@@ -19,6 +19,8 @@ RULE is an object; the first that fits a request counts:
     retry_after     what Retry-After says, instead
 A rule may also have the fault "answer", which takes
     status, code    of the answer that is made up
+    message         its words
+    lacks           a header, in small letters: it is for requests without that alone
     xml             more elements of the error
     headers         more headers
 A plan may say `most' as well: how many requests it lets through at one time; the others are
@@ -264,7 +266,8 @@ class Proxy:
             for r in self.rules:
                 if not (re.fullmatch(r.get("method", ".*"), method) and
                         re.fullmatch(r.get("key", ".*"), key, re.S) and
-                        re.search(r.get("query", ""), entry["query"])):
+                        re.search(r.get("query", ""), entry["query"]) and
+                        r.get("lacks") not in head.fields):
                     continue
                 r["seen"] += 1
                 hit = r["seen"] == r["at"] if "at" in r else r["seen"] >= r.get("from", 1)
@@ -365,7 +368,7 @@ class Exchange:
             out = made_up(307, "Temporary Redirect", error_xml("TemporaryRedirect", "injected"),
                           method, Location="http://127.0.0.1:9" + head.first[1])
         elif fault == "answer":
-            body = error_xml(rule["code"], "injected").replace(
+            body = error_xml(rule["code"], rule.get("message", "injected")).replace(
                 b"</Error>", rule.get("xml", "").encode() + b"</Error>")
             out = made_up(rule["status"], "Made up", body, method, **rule.get("headers", {}))
         elif fault == "404-bucket":

@@ -93,6 +93,16 @@ told("a wrong region of a source", repo.run("backup", f"s3:{proxy.url}/some", ex
 told("no resolver", repo.run("-r", "s3:http://no-such-host.invalid/some", "snapshots", expect=1),
      "esolve")
 
+# A locked bucket wants a digest that others, in the open, do without.
+write(path("tree/one"), b"1" * 3000000)
+proxy.plan({"fault": "answer", "status": 400, "code": "InvalidRequest", "lacks": "content-md5",
+            "method": "PUT", "message": "Content-MD5 OR x-amz-checksum- HTTP header is required "
+            "for Put Object requests with Object Lock parameters"})
+repo.run("backup", path("tree"), env=through)
+passed(f"a locked bucket: {proxy.hits()} of {proxy.count('PUT')} PUTs refused")
+if proxy.hits() > 3:
+    fail("the digest is left out again and again")
+
 # The server knows best when it will have time: in seconds, or at a date (which has no
 # fractions of them).  Who would not look at what it says waits a fifth of a second.
 for form in ("3", None):
