@@ -75,7 +75,7 @@ connect_to(struct s3 *s, struct err *e)
 		.connections = s->o.connections,
 		.connect_ms = s->o.connect_s * 1000,
 		.stall_s = s->o.stall_s,
-		.total_s = s->o.total_s,
+		.total_s = s->o.total_s != 0 ? s->o.total_s : S3_TOTAL_S,
 		.up_limit = s->o.up_limit,
 		.down_limit = s->o.down_limit,
 		.ca_file = s->o.ca_file,
@@ -118,7 +118,6 @@ s3_new(struct s3 **out, const char *location, const struct s3_options *o,
 	or_default(&s->o.connections, S3_CONNECTIONS);
 	or_default(&s->o.connect_s, S3_CONNECT_S);
 	or_default(&s->o.stall_s, S3_STALL_S);
-	or_default(&s->o.total_s, S3_TOTAL_S);
 	if ((keys = s3_keys_new(e)) == NULL)
 		goto out;
 	rc = s3_profile_load(&profile, keys, &o->who, o->anonymous, e);

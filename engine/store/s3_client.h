@@ -29,7 +29,9 @@ struct s3_options {
 	unsigned connections;		/* 0: S3_CONNECTIONS */
 	unsigned connect_s;		/* 0: S3_CONNECT_S; likewise below */
 	unsigned stall_s;
-	unsigned total_s;		/* for a call, its repetitions in it */
+	unsigned total_s;		/* for a call, its repetitions in it;
+					 * 0: S3_TOTAL_S, and more for what is
+					 * large */
 	uint64_t up_limit;		/* bytes a second; 0: none */
 	uint64_t down_limit;
 	/* Once it is true, nothing is waited for in vain and nothing asked

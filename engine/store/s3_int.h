@@ -31,6 +31,9 @@ struct s3 {
 int s3_send(struct s3 *, struct s3_call *, char access[S3_ACCESS_MAX],
     struct err *);
 
+/* s3_retry.c: how long this call may take in all. */
+unsigned s3_total_s(const struct s3 *, const struct s3_call *);
+
 /* s3_error.c: read the answer's error into the call; true when it is one,
  * whatever its status. */
 bool s3_error_load(struct s3_call *);

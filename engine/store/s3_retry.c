@@ -38,6 +38,9 @@
 #define LAST_STALL_S	15	/* so long without progress is too long for the
 				 * last attempt, */
 #define LOST_STALL_S	5	/* and so long when the server is lost */
+#define SLOWEST_BYTES	4096	/* a second: of 16 packs at one time over a line
+				 * of half a megabit each has as much */
+#define DAY_S		86400
 #define PAUSE_MS	200
 #define PAUSE_MAX_MS	15000
 #define STEP_MS		100
@@ -117,10 +120,20 @@ outage_limit_ms(const struct s3 *s, const struct s3_call *c)
 	return (OUTAGE_MS);
 }
 
-static uint64_t
-total_ms(const struct s3 *s)
+unsigned
+s3_total_s(const struct s3 *s, const struct s3_call *c)
 {
-	return ((uint64_t)s->o.total_s * 1000);
+	uint64_t more = (c->body.len + c->rq.cap) / SLOWEST_BYTES;
+
+	if (s->o.total_s != 0)
+		return (s->o.total_s);
+	return (S3_TOTAL_S + (unsigned)(more < DAY_S ? more : DAY_S));
+}
+
+static uint64_t
+total_ms(const struct s3 *s, const struct s3_call *c)
+{
+	return ((uint64_t)s3_total_s(s, c) * 1000);
 }
 
 static unsigned
@@ -143,7 +156,8 @@ set_times(const struct s3 *s, struct s3_call *c, const struct attempts *a)
 		most_s = (unsigned)((OUTAGE_MS - a->out_ms) / 1000);
 	c->rq.stall_s = least(s->o.stall_s, most_s);
 	c->rq.connect_ms = least(s->o.connect_s, most_s) * 1000;
-	c->rq.total_s = (unsigned)((total_ms(s) - a->spent_ms + 999) / 1000);
+	c->rq.total_s = (unsigned)((total_ms(s, c) - a->spent_ms +
+	    999) / 1000);
 }
 
 /* One failed.  How long to wait before the next; false: that was the last. */
@@ -169,7 +183,7 @@ another(const struct s3 *s, const struct s3_call *c, struct attempts *a,
 	a->out_ms += *pause;
 	a->began_out_ms = a->out_ms;
 	a->spent_ms += *pause;
-	return (a->spent_ms < total_ms(s));
+	return (a->spent_ms < total_ms(s, c));
 }
 
 /* Does the server say that the session's token has ended?  In an answer to HEAD

@@ -77,6 +77,11 @@ ok vitrine -r "$tls" --s3-ca-file "$VITRINE_TEST_S3_CA" snapshots
 ok vitrine -r "$tls" --s3-insecure snapshots
 says "may be anybody"
 
+step "proxies"
+http_proxy=http://127.0.0.1:9 fails 1 vitrine --connect-timeout 1 snapshots
+says "127.0.0.1 port 9"
+http_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1 ok vitrine snapshots
+
 step "credentials"
 AWS_SECRET_ACCESS_KEY=wrong fails 1 vitrine snapshots
 says "status 403"

@@ -13,6 +13,7 @@
 
 #include "engine/base/id.h"
 #include "engine/crypto/hash.h"
+#include "engine/store/s3_int.h"
 #include "engine/store/s3_profile.h"
 #include "engine/store/s3_role.h"
 #include "engine/store/s3_sign.h"
@@ -578,6 +579,22 @@ test_profile(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Over a slow line many packs at one time take hours, and are to arrive. */
+static void
+test_total(void **state)
+{
+	struct s3 s = { .o = { .total_s = 0 } };
+	struct s3_call c = { .body = { .len = 32 << 20 } };
+
+	assert_true(s3_total_s(&s, &c) > 2 * 3600);
+	c.body.len = 0;
+	assert_int_equal(s3_total_s(&s, &c), S3_TOTAL_S);
+	c.rq.cap = 32 << 20;
+	assert_true(s3_total_s(&s, &c) > 2 * 3600);
+	s.o.total_s = 20;
+	assert_int_equal(s3_total_s(&s, &c), 20);
+}
+
 int
 main(void)
 {
@@ -594,6 +611,7 @@ main(void)
 		cmocka_unit_test(test_sign_spaces),
 		cmocka_unit_test(test_ini),
 		cmocka_unit_test(test_profile),
+		cmocka_unit_test(test_total),
 		cmocka_unit_test(test_role)
 	};
 
