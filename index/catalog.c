@@ -319,6 +319,19 @@ conn_path(struct conn *n, uint64_t dir, struct buf *b, struct err *e)
 }
 
 int
+catalog_dir_path(struct catalog *c, uint64_t dir, struct buf *b, struct err *e)
+{
+	struct conn *n;
+	int r;
+
+	if (conn_get(c, &n, e) != 0)
+		return (-1);
+	r = conn_path(n, dir, b, e);
+	conn_put(c, n);
+	return (r);
+}
+
+int
 catalog_source(struct catalog *c, uint64_t src_dev, uint64_t src_ino,
     struct entry *x, struct buf *path, struct err *e)
 {

@@ -1,6 +1,7 @@
 #ifndef VITRINE_INDEX_CATALOG_H
 #define VITRINE_INDEX_CATALOG_H
 
+#include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/repo/fetch.h"
 #include "engine/repo/repo.h"
@@ -82,6 +83,10 @@ int catalog_lookup(struct catalog *, uint64_t dir, const char *name, size_t len,
  * NULL) is then the length of the longest leading part that exists. */
 int catalog_resolve(struct catalog *, const char *path, size_t len,
     struct entry *, size_t *known, struct err *);
+
+/* The path of a directory, without a '/' in front, appended. */
+int catalog_dir_path(struct catalog *, uint64_t dir, struct buf *,
+    struct err *);
 
 /* Children in byte order of their names, after the name `after' (NULL: all).
  * fn: 0 go on, CATALOG_STOP, or < 0.  It may call catalog functions. */

@@ -31,8 +31,10 @@ prove_new(struct prove **out, size_t budget_bytes,
 	p->good = calloc(GOOD_DIRS, sizeof(*p->good));
 	p->later = calloc(LATER_MAX, sizeof(*p->later));
 	p->key = sodium_malloc(KEY_BYTES);
+	if (ops->news != NULL)
+		p->past = calloc(1, sizeof(*p->past));
 	if (p->pages == NULL || p->good == NULL || p->later == NULL ||
-	    p->key == NULL) {
+	    (ops->news != NULL && p->past == NULL) || p->key == NULL) {
 		prove_free(p);
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	}
@@ -60,6 +62,7 @@ prove_free(struct prove *p)
 	free(p->pages);
 	free(p->good);
 	free(p->later);
+	free(p->past);
 	sodium_free(p->key);
 	free(p);
 }
@@ -100,10 +103,10 @@ prove_gone_page(struct prove *p, uint64_t page, struct err *e)
 	struct bcell c;
 	int r;
 
-	if (p->old == NULL || page > p->before.npages ||
+	if (p->was == NULL || page > p->before.npages ||
 	    !is_leant_on(n = &p->before.v[page - 1]))
 		return (0);
-	if (prove_read(p, p->old, page, bytes, e) < 0)
+	if (prove_read(p, p->was, page, bytes, e) < 0)
 		return (-1);
 	if (bpage_open(&b, bytes, false) < 0)
 		return (PROVE_AGAIN);
@@ -175,19 +178,21 @@ run(struct prove *p, struct err *e)
 		r = prove_free_pages(p, first, e);
 	if (r == 0)
 		r = prove_whole_file(p, e);
-	if (r == 0 && p->old != NULL)
+	if (r == 0 && p->was != NULL)
 		r = gone_rows(p, e);
 	return (r == 0 ? balance(p) : r);
 }
 
 /* Forget what was copied and remembered of another catalog. */
 static int
-begin(struct prove *p, struct catalog *c, uint64_t npages, struct err *e)
+begin(struct prove *p, struct catalog *c, struct catalog *before,
+    uint64_t npages, struct err *e)
 {
 	uint64_t per = c->blocks == NULL ? 1 :
 	    CATALOG_BLOCK_BYTES / BTREE_PAGE;
 
 	p->c = c;
+	p->was = before;
 	p->now.npages = npages;
 	p->now.nblocks = (npages + per - 1) / per;
 	p->now.v = calloc(npages, sizeof(*p->now.v));
@@ -219,8 +224,7 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 		notes_fini(&p->before);
 		drop_copies(p);
 	}
-	p->old = before;
-	r = begin(p, c, npages, e);
+	r = begin(p, c, before, npages, e);
 	if (r == 0)
 		r = run(p, e);
 	free(p->used);
@@ -231,14 +235,15 @@ attempt(struct prove *p, struct catalog *c, struct catalog *before,
 		notes_fini(&p->before);
 		p->before = p->now;
 		memset(&p->now, 0, sizeof(p->now));
-		/* What is still asked of it, gone_rows() asks in order. */
-		if (c->blocks != NULL)
+		/* What is still asked of it, gone_rows() asks in order; not
+		 * so who looks up what is new. */
+		if (c->blocks != NULL && p->ops->news == NULL)
 			blocks_shrink(c->blocks);
 	}
 	if (r != 0)
 		drop_copies(p);
 	notes_fini(&p->now);
-	p->c = p->old = NULL;
+	p->c = p->was = NULL;
 	return (r);
 }
 

@@ -66,6 +66,15 @@ struct later {
 	uint64_t page;			/* where it stands */
 	uint32_t row, len;		/* in the bounds */
 	uint8_t tree;
+	bool told;			/* it is no news */
+};
+/* What a page had in the catalog before, while its rows are gone through. */
+struct past {
+	bool same;			/* just these rows */
+	bool there;			/* a page of that tree, that kind */
+	unsigned at;			/* rows before it are behind us */
+	struct bpage page;
+	uint8_t bytes[BTREE_PAGE];
 };
 struct leaf_memo {		/* of a table: the leaf that was found last */
 	uint64_t page;			/* 0: none */
@@ -86,9 +95,8 @@ struct prove {
 
 	struct notes before;		/* of the catalog proven last */
 
-	/* The one at hand. */
-	struct catalog *c;
-	struct catalog *old;		/* proven last; NULL: none */
+	/* The one at hand, and the one before it or NULL. */
+	struct catalog *c, *was;
 	struct notes now;
 	uint64_t *used;			/* owned; a bit a page */
 	uint64_t *touched;		/* owned; a bit a block */
@@ -99,6 +107,7 @@ struct prove {
 	struct later *later;		/* owned; LATER_MAX */
 	size_t nlater;
 	struct page_copy *pages;	/* owned; PAGE_CACHE */
+	struct past *past;		/* owned; of leaves */
 	struct leaf_memo memo[TREE_COUNT];
 	struct good_dir *good;		/* owned; GOOD_DIRS */
 	uint64_t steps;			/* up from directories */
@@ -165,5 +174,17 @@ int prove_root(struct prove *, struct err *);
 #define PROVE_AGAIN	3
 int prove_gone(struct prove *, enum tree, int64_t rowid, const struct bval *,
     struct err *);
+
+/* What is new (prove_news.c).  Rows of trees that nobody asks about are not. */
+bool prove_asked(const struct prove *, enum tree);
+/* Before the rows of a page, which are then asked about in their order. */
+int prove_past(struct prove *, struct past *, enum tree, uint64_t page,
+    bool leaf, struct err *);
+/* Was it there?  The values are those of the cell. */
+bool prove_was_there(struct past *, enum tree, const struct bcell *,
+    const struct bval *);
+int prove_tell(struct prove *, enum tree, const struct bval *, struct err *);
+/* By n columns, which are of the same types. */
+int prove_compare(const struct bval *, const struct bval *, size_t n);
 
 #endif

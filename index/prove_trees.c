@@ -100,25 +100,6 @@ note_page(struct prove *p, enum tree tree, uint64_t page, unsigned level,
 	return (0);
 }
 
-static int
-compare_values(const struct bval *a, const struct bval *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		size_t min = a[i].len < b[i].len ? a[i].len : b[i].len;
-		int r = 0;
-
-		if (a[i].type == BVAL_INT)
-			r = a[i].i < b[i].i ? -1 : a[i].i > b[i].i;
-		else if (min > 0)
-			r = memcmp(a[i].p, b[i].p, min);
-		if (r == 0)
-			r = a[i].len < b[i].len ? -1 : a[i].len > b[i].len;
-		if (r != 0)
-			return (r);
-	}
-	return (0);
-}
-
 /* The rows of a page in their order, with what they stand beside. */
 struct rows {
 	enum tree tree;
@@ -140,7 +121,7 @@ row_after(struct rows *r, const struct bound *k)
 		if (form->columns[0] == '\0' || brow_parse(v,
 		    strlen(form->columns), k->row, k->len) < 0 ||
 		    !prove_columns(r->tree, v) || (r->begun &&
-		    compare_values(r->v, v, form->keys) >= 0))
+		    prove_compare(r->v, v, form->keys) >= 0))
 			return (prove_odd());
 		memcpy(r->v, v, sizeof(v));
 	}
@@ -178,10 +159,11 @@ rows_end(struct rows *r, const struct bound *hi)
 	return (row_after(r, hi));
 }
 
+/* past is NULL where nobody asks what is new. */
 static int
 go_through(struct prove *p, enum tree tree, const uint8_t *bytes,
-    const struct bound *lo, const struct bound *hi, struct sum *sum,
-    struct err *e)
+    const struct bound *lo, const struct bound *hi, struct past *past,
+    struct sum *sum, struct err *e)
 {
 	const struct tree_form *form = &tree_forms[tree];
 	struct rows rows;
@@ -207,7 +189,11 @@ go_through(struct prove *p, enum tree tree, const uint8_t *bytes,
 			rows.v[0].type = BVAL_INT;
 			rows.v[0].i = c.rowid;
 		}
-		if ((r = prove_row(p, tree, rows.v, sum, e)) != 0)
+		r = prove_row(p, tree, rows.v, sum, e);
+		if (r == 0 && past != NULL &&
+		    !prove_was_there(past, tree, &c, rows.v))
+			r = prove_tell(p, tree, rows.v, e);
+		if (r != 0)
 			return (r);
 	}
 	return (rows_end(&rows, hi));
@@ -238,19 +224,45 @@ go_through_later(struct prove *p, uint64_t leaf, size_t *at, struct err *e)
 			return (prove_odd());
 		r = prove_row(p, l->tree, v, &p->now.v[l->page - 1].balance,
 		    e);
+		if (r == 0 && !l->told)
+			r = prove_tell(p, l->tree, v, e);
 		if (r != 0)
 			return (r);
 	}
 	return (0);
 }
 
+/* A leaf that is pending. */
+static int
+leaf(struct prove *p, uint64_t page, struct note *n, struct err *e)
+{
+	struct past *past = prove_asked(p, n->tree) ? p->past : NULL;
+	uint8_t bytes[BTREE_PAGE];
+	struct bound lo, hi;
+	struct rd r;
+	int got;
+
+	rd_init(&r, p->bounds.data + n->bounds, p->bounds.len - n->bounds);
+	bound_parse(&lo, &r);
+	bound_parse(&hi, &r);
+	if (prove_read(p, p->c, page, bytes, e) < 0 || (past != NULL &&
+	    prove_past(p, past, n->tree, page, true, e) < 0))
+		return (-1);
+	memset(&n->balance, 0, sizeof(n->balance));
+	got = go_through(p, n->tree, bytes, &lo, &hi, past, &n->balance, e);
+	if (got != 0)
+		return (got);
+	n->state = NOTE_READ;
+	/* The block that was there is what this one was made of, and at
+	 * hand. */
+	n->gone_asked = true;
+	return (prove_gone_page(p, page, e));
+}
+
 /* The leaves that are pending, in the order of the file, and what waits. */
 static int
 flush(struct prove *p, struct err *e)
 {
-	uint8_t bytes[BTREE_PAGE];
-	struct bound lo, hi;
-	struct rd r;
 	size_t at = 0;
 	int got;
 
@@ -261,23 +273,8 @@ flush(struct prove *p, struct err *e)
 
 		if ((got = go_through_later(p, i, &at, e)) != 0)
 			return (got);
-		if (n->state != NOTE_PENDING)
-			continue;
-		rd_init(&r, p->bounds.data + n->bounds,
-		    p->bounds.len - n->bounds);
-		bound_parse(&lo, &r);
-		bound_parse(&hi, &r);
-		if (prove_read(p, p->c, i, bytes, e) < 0)
-			return (-1);
-		memset(&n->balance, 0, sizeof(n->balance));
-		got = go_through(p, n->tree, bytes, &lo, &hi, &n->balance, e);
-		if (got != 0)
-			return (got);
-		n->state = NOTE_READ;
-		/* The block that was there is what this one was made of, and
-		 * at hand. */
-		n->gone_asked = true;
-		if ((got = prove_gone_page(p, i, e)) != 0)
+		if (n->state == NOTE_PENDING &&
+		    (got = leaf(p, i, n, e)) != 0)
 			return (got);
 	}
 	if ((got = go_through_later(p, UINT64_MAX, &at, e)) != 0)
@@ -293,16 +290,24 @@ static int visit(struct prove *, enum tree, uint64_t page, unsigned level,
     unsigned height, const struct bound *lo, const struct bound *hi,
     struct err *);
 
+/* An inner page while its children are visited. */
+struct inner {
+	uint64_t no;
+	struct bpage b;
+	uint8_t bytes[BTREE_PAGE];
+	struct past past;		/* where somebody asks what is new */
+};
+
 /* A row of an inner page of an index. */
 static int
 put_off(struct prove *p, enum tree tree, uint64_t page, const struct bcell *c,
-    struct err *e)
+    bool told, struct err *e)
 {
 	struct later *l = &p->later[p->nlater];
 
 	*l = (struct later){ .beside = c->child, .page = page,
 	    .row = (uint32_t)p->bounds.len, .len = (uint32_t)c->len,
-	    .tree = (uint8_t)tree };
+	    .tree = (uint8_t)tree, .told = told };
 	buf_bytes(&p->bounds, c->row, c->len);
 	if (buf_ok(&p->bounds, e) != 0)
 		return (-1);
@@ -313,12 +318,14 @@ put_off(struct prove *p, enum tree tree, uint64_t page, const struct bcell *c,
 
 /* The children of an inner page, and in an index its rows. */
 static int
-visit_inner(struct prove *p, enum tree tree, uint64_t page,
-    const struct bpage *b, unsigned level, unsigned height,
-    const struct bound *lo, const struct bound *hi, struct err *e)
+visit_inner(struct prove *p, enum tree tree, struct inner *in,
+    unsigned level, unsigned height, const struct bound *lo,
+    const struct bound *hi, struct err *e)
 {
-	struct note *n = &p->now.v[page - 1];
+	struct note *n = &p->now.v[in->no - 1];
+	const struct bpage *b = &in->b;
 	bool fresh = n->state == NOTE_PENDING;
+	bool asked = fresh && !b->table && prove_asked(p, tree);
 	struct bound from = *lo, to;
 	struct rows rows;
 	struct bcell c;
@@ -331,6 +338,8 @@ visit_inner(struct prove *p, enum tree tree, uint64_t page,
 		memset(&n->balance, 0, sizeof(n->balance));
 		n->state = NOTE_READ;
 	}
+	if (asked && prove_past(p, &in->past, tree, in->no, false, e) < 0)
+		return (-1);
 	for (unsigned i = 0; i < b->ncells; i++) {
 		if (bpage_cell(b, i, &c) < 0)
 			return (prove_odd());
@@ -338,7 +347,8 @@ visit_inner(struct prove *p, enum tree tree, uint64_t page,
 		if (row_after(&rows, &to) != 0)
 			return (prove_odd());
 		if (!b->table && fresh &&
-		    (r = put_off(p, tree, page, &c, e)) != 0)
+		    (r = put_off(p, tree, in->no, &c, !asked ||
+		    prove_was_there(&in->past, tree, &c, rows.v), e)) != 0)
 			return (r);
 		r = visit(p, tree, c.child, level + 1, height, &from, &to, e);
 		if (r != 0)
@@ -355,8 +365,7 @@ visit(struct prove *p, enum tree tree, uint64_t page, unsigned level,
     unsigned height, const struct bound *lo, const struct bound *hi,
     struct err *e)
 {
-	uint8_t *bytes;
-	struct bpage b;
+	struct inner *in;
 	size_t from;
 	int r;
 
@@ -375,13 +384,14 @@ visit(struct prove *p, enum tree tree, uint64_t page, unsigned level,
 		return (p->bounds.len < BOUNDS_MAX ? 0 : flush(p, e));
 	}
 	p->bounds.len = from;
-	if ((bytes = malloc(BTREE_PAGE)) == NULL)
+	if ((in = malloc(sizeof(*in))) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	r = prove_read(p, p->c, page, bytes, e);
+	in->no = page;
+	r = prove_read(p, p->c, page, in->bytes, e);
 	if (r == 0)
-		r = bpage_open(&b, bytes, false) < 0 ? prove_odd() :
-		    visit_inner(p, tree, page, &b, level, height, lo, hi, e);
-	free(bytes);
+		r = bpage_open(&in->b, in->bytes, false) < 0 ? prove_odd() :
+		    visit_inner(p, tree, in, level, height, lo, hi, e);
+	free(in);
 	return (r);
 }
 

@@ -25,6 +25,7 @@ go_on(void *ctx, struct err *e)
 	return (0);
 }
 
-static const struct prove_ops prove_any_ops = { any_pack, any_place, go_on };
+static const struct prove_ops prove_any_ops = { .pack = any_pack,
+    .place = any_place, .going = go_on };
 
 #endif

@@ -409,8 +409,8 @@ by_lineage(const void *a, const void *b, void *ctx)
 int
 check_catalogs(struct check *c, struct err *e)
 {
-	static const struct prove_ops ops = { pack_needed, chunk_needed,
-	    going };
+	static const struct prove_ops ops = { .pack = pack_needed,
+	    .place = chunk_needed, .going = going };
 	struct turn t = { .c = c, .one = { .c = c, .place = { .c = c } } };
 	size_t n = c->snaps.n;
 	int r;

@@ -54,7 +54,8 @@ stats_free(struct stats *s)
 int
 stats_new(struct stats **out, size_t budget_bytes, struct err *e)
 {
-	static const struct prove_ops ops = { no_pack, add_place, going };
+	static const struct prove_ops ops = { .pack = no_pack,
+	    .place = add_place, .going = going };
 	struct stats *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
