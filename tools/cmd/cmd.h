@@ -149,6 +149,7 @@ int cmd_choose_in(const struct cmd *, const struct snapshots *, const char *arg,
 struct reader {
 	struct repo *repo;
 	bool borrowed;		/* the repository is another's */
+	bool shared;		/* and the fetch */
 	struct chosen chosen;
 	struct manifest manifest;
 	struct fetch *fetch;
@@ -159,6 +160,13 @@ int reader_open(struct reader *, struct cmd *, const char *arg, struct err *);
  * the memory; STORE_ABSENT when the snapshot has gone. */
 int reader_begin(struct reader *, struct cmd *, struct repo *,
     const struct chosen *, unsigned parts, struct err *);
+/* For one snapshot after another, of which `parts' at most are open: what is
+ * fetched for one is often what the next one needs.  The fetch, with the share
+ * of all parts, is the caller's to free, after them. */
+int reader_fetch(struct fetch **out, struct cmd *, struct repo *,
+    struct err *);
+int reader_begin_many(struct reader *, struct cmd *, struct repo *,
+    struct fetch *, const struct chosen *, unsigned parts, struct err *);
 void reader_close(struct reader *);
 /* The entry at chosen.path; what is not there is an error that says how far the
  * path exists and what is there. */

@@ -45,6 +45,7 @@ struct search {
 	struct buf path;
 	size_t digits;
 
+	struct fetch *fetch;		/* owned; the readers' */
 	struct reader readers[2];
 	struct reader *now, *was;	/* was: NULL, or the one before */
 	uint64_t found;
@@ -286,6 +287,8 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 	unsigned at = 0;
 	int got = 0;
 
+	if (reader_fetch(&s->fetch, s->c, repo, e) < 0)
+		return (-1);
 	r[0].borrowed = r[1].borrowed = true;
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		bool follows = s->was != NULL && id_equal(
@@ -294,7 +297,8 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 		memset(&chosen, 0, sizeof(chosen));
 		chosen.id = some->v[i].id;
 		(void)short_id(chosen.name, chosen.id.b, s->digits);
-		got = reader_begin(&r[at], s->c, repo, &chosen, 2, e);
+		got = reader_begin_many(&r[at], s->c, repo, s->fetch, &chosen,
+		    2, e);
 		if (got > 0) {
 			r[at].borrowed = true;
 			continue;
@@ -320,6 +324,7 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 	}
 	reader_close(&r[0]);
 	reader_close(&r[1]);
+	fetch_free(s->fetch);
 	return (got < 0 ? -1 : 0);
 }
 

@@ -13,14 +13,15 @@ void
 reader_close(struct reader *r)
 {
 	catalog_close(r->catalog);
-	fetch_free(r->fetch);
+	if (!r->shared)
+		fetch_free(r->fetch);
 	manifest_fini(&r->manifest);
 	if (!r->borrowed)
 		repo_close(r->repo);
 	memset(r, 0, sizeof(*r));
 }
 
-/* repo and chosen are set. */
+/* repo and chosen are set, and the fetch if it is shared. */
 static int
 begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
 {
@@ -32,7 +33,7 @@ begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
 	if (got != 0)
 		return (got);
 	/* What goes out is verified as what it claims to be. */
-	if (fetch_new(&r->fetch, r->repo, share, true, e) < 0)
+	if (!r->shared && fetch_new(&r->fetch, r->repo, share, true, e) < 0)
 		return (-1);
 	env.cache_bytes = share;
 	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
@@ -42,18 +43,36 @@ begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
 }
 
 int
-reader_begin(struct reader *r, struct cmd *c, struct repo *repo,
-    const struct chosen *chosen, unsigned parts, struct err *e)
+reader_fetch(struct fetch **out, struct cmd *c, struct repo *repo,
+    struct err *e)
+{
+	return (fetch_new(out, repo, c->env.memory_bytes / CACHE_SHARE, true,
+	    e));
+}
+
+int
+reader_begin_many(struct reader *r, struct cmd *c, struct repo *repo,
+    struct fetch *fetch, const struct chosen *chosen, unsigned parts,
+    struct err *e)
 {
 	int got;
 
 	memset(r, 0, sizeof(*r));
 	r->repo = repo;
 	r->borrowed = true;
+	r->fetch = fetch;
+	r->shared = fetch != NULL;
 	r->chosen = *chosen;
 	if ((got = begin(r, c, parts, e)) != 0)
 		reader_close(r);
 	return (got);
+}
+
+int
+reader_begin(struct reader *r, struct cmd *c, struct repo *repo,
+    const struct chosen *chosen, unsigned parts, struct err *e)
+{
+	return (reader_begin_many(r, c, repo, NULL, chosen, parts, e));
 }
 
 int

@@ -141,13 +141,17 @@ add_all(struct cmd *c, struct repo *repo, struct stats *st,
 {
 	struct reader was = { .borrowed = true }, now;
 	struct chosen chosen;
+	struct fetch *fetch;
 	int got = 0;
 
+	if (reader_fetch(&fetch, c, repo, e) < 0)
+		return (-1);
 	for (size_t i = 0; i < n && got >= 0; i++) {
 		memset(&chosen, 0, sizeof(chosen));
 		chosen.id = order[i]->id;
 		(void)short_id(chosen.name, chosen.id.b, SHORT_ID);
-		if ((got = reader_begin(&now, c, repo, &chosen, 2, e)) != 0)
+		if ((got = reader_begin_many(&now, c, repo, fetch, &chosen, 2,
+		    e)) != 0)
 			continue;
 		if (i > 0 && !id_equal(order[i]->lineage.b,
 		    order[i - 1]->lineage.b)) {
@@ -165,6 +169,7 @@ add_all(struct cmd *c, struct repo *repo, struct stats *st,
 		was = now;
 	}
 	reader_close(&was);
+	fetch_free(fetch);
 	return (got < 0 ? -1 : 0);
 }
 
