@@ -2,6 +2,8 @@
  * vitrine find: entries by name, size, time and kind, in one snapshot or all.
  * Over several, each version is shown once, with the first snapshot of its
  * lineage that has it: what a snapshot has as the one before had it is no news.
+ * So of a lineage the first is walked, and of the others only what may be news
+ * is looked at (tools/job/news.h), where that can be told.
  */
 #include <errno.h>
 #include <regex.h>
@@ -11,6 +13,7 @@
 #include "tools/cmd/cmd.h"
 #include "tools/cmd/entry.h"
 #include "tools/job/diff.h"
+#include "tools/job/news.h"
 #include "tools/job/pattern.h"
 
 static const struct opt options[] = {
@@ -32,6 +35,14 @@ static const struct opt options[] = {
 	{ .name = NULL }
 };
 
+/* As many snapshots of a lineage must there be: the proof of the first costs
+ * some walks. */
+#define NEWS_SNAPSHOTS	4
+/* More entries that may be news than a part of the files: a walk is cheaper. */
+#define NEWS_PART	8
+#define NEWS_ALWAYS	1000
+#define NEWS_SHARE	4	/* of --memory */
+
 struct search {
 	struct cmd *c;
 	struct patterns *patterns;	/* NULL: any name */
@@ -48,6 +59,7 @@ struct search {
 	struct fetch *fetch;		/* owned; the readers' */
 	struct reader readers[2];
 	struct reader *now, *was;	/* was: NULL, or the one before */
+	struct news *news;		/* owned; NULL: all are walked */
 	uint64_t found;
 };
 
@@ -75,7 +87,7 @@ fits_name(const struct search *s, const struct entry *en)
 }
 
 static bool
-fits(const struct search *s, const struct entry *en)
+fits_entry(const struct search *s, const struct entry *en)
 {
 	if (!s->kinds[en->kind <= ENTRY_BLOCK ? en->kind : 0])
 		return (false);
@@ -88,7 +100,7 @@ fits(const struct search *s, const struct entry *en)
 		return (false);
 	if (s->before->times > 0 && !is_before(&en->mtime, &s->before->time))
 		return (false);
-	return (fits_name(s, en));
+	return (true);
 }
 
 static bool
@@ -170,7 +182,7 @@ each(void *ctx, const char *path, size_t len, const struct entry *en,
 	buf_u8(&s->path, '\0');
 	if (buf_ok(&s->path, e) < 0)
 		return (-1);
-	if (!fits(s, en))
+	if (!fits_entry(s, en) || !fits_name(s, en))
 		return (0);
 	if ((r = is_old(s, en, e)) != 0)
 		return (r < 0 ? -1 : 0);
@@ -278,6 +290,70 @@ same_catalog(const struct manifest *a, const struct manifest *b)
 	    id_equal(a->catalog.map.hash.b, b->catalog.map.hash.b));
 }
 
+/*
+ * What may be news.
+ */
+static bool
+may_name(void *ctx, const char *name)
+{
+	const struct search *s = ctx;
+
+	if (s->nregex > 0)
+		return (true);
+	return (s->patterns == NULL || patterns_want_path(s->patterns) ||
+	    patterns_verdict(s->patterns, NULL, name, false) == PATTERN_HIT ||
+	    patterns_verdict(s->patterns, NULL, name, true) == PATTERN_HIT);
+}
+
+static bool
+may_entry(void *ctx, const struct entry *en)
+{
+	return (fits_entry(ctx, en));
+}
+
+static int
+going(void *ctx, struct err *e)
+{
+	if (atomic_load(signals_flag()))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
+	return (0);
+}
+
+/* Where a lineage begins: are there enough of it? */
+static void
+begin_lineage(struct search *s, const struct snapshots *some, size_t first,
+    struct err *e)
+{
+	static const struct news_ops ops = { may_name, may_entry, going };
+	size_t n = 1;
+
+	news_free(s->news);
+	s->news = NULL;
+	while (first + n < some->n && id_equal(some->v[first].lineage.b,
+	    some->v[first + n].lineage.b))
+		n++;
+	if (n < NEWS_SNAPSHOTS)
+		return;
+	/* Without it all are walked. */
+	if (news_new(&s->news, s->c->env.memory_bytes / NEWS_SHARE, &ops, s,
+	    e) < 0)
+		err_init(e);
+}
+
+static int
+search_one(struct search *s, uint64_t files, struct err *e)
+{
+	struct catalog *now = s->now->catalog;
+	int r = NEWS_WALK;
+
+	if (s->news != NULL)
+		r = news_next(s->news, now, s->was == NULL ? NULL :
+		    s->was->catalog, files / NEWS_PART + NEWS_ALWAYS, e);
+	if (r == NEWS_WALK)
+		return (catalog_walk(now, CATALOG_ROOT_INO, each, s, e));
+	return (r < 0 ? -1 : news_each(s->news, now, each, s, e));
+}
+
 static int
 search_all(struct search *s, struct repo *repo, const struct snapshots *some,
     struct err *e)
@@ -294,6 +370,9 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 		bool follows = s->was != NULL && id_equal(
 		    some->v[i].lineage.b, s->was->manifest.lineage.b);
 
+		if (i == 0 || !id_equal(some->v[i].lineage.b,
+		    some->v[i - 1].lineage.b))
+			begin_lineage(s, some, i, e);
 		memset(&chosen, 0, sizeof(chosen));
 		chosen.id = some->v[i].id;
 		(void)short_id(chosen.name, chosen.id.b, s->digits);
@@ -310,8 +389,7 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 			s->was = NULL;
 		if (s->was == NULL || !same_catalog(&s->was->manifest,
 		    &s->now->manifest))
-			got = catalog_walk(s->now->catalog, CATALOG_ROOT_INO,
-			    each, s, e);
+			got = search_one(s, some->v[i].files, e);
 		if (got < 0)
 			(void)err_wrap(e, "snapshot %s", chosen.name);
 		if (got == CATALOG_STOP)
@@ -324,6 +402,8 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 	}
 	reader_close(&r[0]);
 	reader_close(&r[1]);
+	news_free(s->news);
+	s->news = NULL;
 	fetch_free(s->fetch);
 	return (got < 0 ? -1 : 0);
 }
