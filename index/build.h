@@ -47,6 +47,11 @@ int build_node(struct build *, const struct entry *, const char *target,
     size_t target_len, struct err *);
 int build_name(struct build *, uint64_t dir, const char *name, size_t len,
     uint64_t ino, struct err *);
+/* The same of a name that the directory has not been given before in this run:
+ * cheaper where the directory is new.  If it has been, this or a later call
+ * fails. */
+int build_new_name(struct build *, uint64_t dir, const char *name, size_t len,
+    uint64_t ino, struct err *);
 /* Take a name away; a node without names goes, a directory with all below it.
  * CATALOG_ABSENT is fine: it was moved. */
 int build_unname(struct build *, uint64_t dir, const char *name, size_t len,

@@ -9,7 +9,8 @@
 
 enum bstmt {
 	B_NODE_GET, B_NODE_INSERT, B_NODE_UPDATE, B_NODE_DELETE, B_ORPHANS,
-	B_NAME_GET, B_NAME_INSERT, B_NAME_REPLACE, B_NAME_DELETE, B_CHILDREN,
+	B_NAME_GET, B_NAME_INSERT, B_NAMES_INSERT, B_NAME_REPLACE,
+	B_NAME_DELETE, B_CHILDREN,
 	B_SEGMENT_INSERT, B_SEGMENTS, B_SEGMENTS_DELETE,
 	B_XSET_FIND, B_XSET_INSERT, B_XPART_INSERT,
 	B_OWNER_GET, B_OWNER_PUT, B_META_GET, B_META_PUT,
@@ -31,6 +32,14 @@ struct row {
 	bool exists;		/* in the table */
 	bool dirty;
 	bool chunks;		/* a file whose extents are in blob */
+};
+
+/* Names of which the caller has said that they are new, on their way. */
+#define NAMES_AT_ONCE	16	/* as many as B_NAMES_INSERT has */
+struct new_name {
+	uint64_t dir, ino;
+	size_t len;
+	char name[CATALOG_NAME_MAX];
 };
 
 /* A file's extents on their way. */
@@ -91,6 +100,8 @@ struct build {
 	uint64_t next_xset;
 	uint32_t next_frame, next_pack;
 	struct row window[WINDOW];
+	struct new_name names[NAMES_AT_ONCE];
+	unsigned nnames;
 	struct content *contents;	/* open ones */
 	struct content *spare;
 

@@ -315,6 +315,48 @@ name_stmt(struct build *b, enum bstmt which, uint64_t dir, const char *name,
 	return (0);
 }
 
+static void
+bind_name(sqlite3_stmt *st, int at, const struct new_name *n)
+{
+	bind_int(st, at, n->dir);
+	(void)sqlite3_bind_blob(st, at + 1, n->name, (int)n->len,
+	    SQLITE_STATIC);
+	bind_int(st, at + 2, n->ino);
+}
+
+/* What waits goes into the table: before anything asks that for a name, and at
+ * the end. */
+static int
+flush_names(struct build *b, struct err *e)
+{
+	sqlite3_stmt *st;
+	unsigned n = b->nnames;
+
+	b->nnames = 0;
+	if (n == 0)
+		return (0);
+	if (build_begin(b, e) != 0)
+		return (-1);
+	if (n == NAMES_AT_ONCE) {
+		if (build_stmt(b, B_NAMES_INSERT, &st, e) != 0)
+			return (-1);
+		for (unsigned i = 0; i < n; i++)
+			bind_name(st, 3 * (int)i + 1, &b->names[i]);
+		return (build_run(b, st, e));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (build_stmt(b, B_NAME_INSERT, &st, e) != 0)
+			return (-1);
+		bind_name(st, 1, &b->names[i]);
+		if (build_run(b, st, e) != 0)
+			return (-1);
+		if (sqlite3_changes(b->db) == 0)
+			return (err_set(e, ERR_USAGE, "a name that was new "
+			    "twice"));
+	}
+	return (0);
+}
+
 /* The node behind a name; CATALOG_ABSENT. */
 static int
 name_get(struct build *b, uint64_t dir, const char *name, size_t len,
@@ -324,7 +366,8 @@ name_get(struct build *b, uint64_t dir, const char *name, size_t len,
 	bool bad = false;
 	int r;
 
-	if (name_stmt(b, B_NAME_GET, dir, name, len, &st, e) != 0)
+	if (flush_names(b, e) != 0 ||
+	    name_stmt(b, B_NAME_GET, dir, name, len, &st, e) != 0)
 		return (-1);
 	r = build_step(b, st, e);
 	if (r == 1)
@@ -341,7 +384,7 @@ name_delete(struct build *b, uint64_t dir, const char *name, size_t len,
 {
 	sqlite3_stmt *st;
 
-	if (build_begin(b, e) != 0 ||
+	if (flush_names(b, e) != 0 || build_begin(b, e) != 0 ||
 	    name_stmt(b, B_NAME_DELETE, dir, name, len, &st, e) != 0)
 		return (-1);
 	return (build_run(b, st, e));
@@ -363,12 +406,35 @@ drop_name(struct build *b, uint64_t ino, struct err *e)
 	return (0);
 }
 
+/* The node has a name more. */
+static int
+count_name(struct build *b, uint64_t dir, const char *name, size_t len,
+    uint64_t ino, struct err *e)
+{
+	struct row *w;
+	int r = build_row(b, ino, &w, e);
+
+	if (r != 0)
+		return (r < 0 ? -1 : err_set(e, ERR_USAGE,
+		    "a name for a node that isn't there"));
+	w->dirty = true;
+	if (w->e.kind != ENTRY_DIR) {
+		w->e.nlink++;
+		return (0);
+	}
+	if (w->e.nlink != 0 || ino == CATALOG_ROOT_INO)
+		return (err_set(e, ERR_USAGE,
+		    "a second name for a directory"));
+	w->e.nlink = 1;
+	w->e.parent = dir;
+	return (row_set_blob(w, name, len, e));
+}
+
 int
 build_name(struct build *b, uint64_t dir, const char *name, size_t len,
     uint64_t ino, struct err *e)
 {
 	sqlite3_stmt *st;
-	struct row *w;
 	uint64_t old = 0;
 	int r;
 
@@ -380,7 +446,7 @@ build_name(struct build *b, uint64_t dir, const char *name, size_t len,
 		if (r < 0 || (r == 0 && old == ino))
 			return (r);
 	}
-	if (build_begin(b, e) != 0 ||
+	if (flush_names(b, e) != 0 || build_begin(b, e) != 0 ||
 	    name_stmt(b, B_NAME_INSERT, dir, name, len, &st, e) != 0)
 		return (-1);
 	bind_int(st, 3, ino);
@@ -397,21 +463,24 @@ build_name(struct build *b, uint64_t dir, const char *name, size_t len,
 		if (build_run(b, st, e) != 0)
 			return (-1);
 	}
-	r = build_row(b, ino, &w, e);
-	if (r != 0)
-		return (r < 0 ? -1 : err_set(e, ERR_USAGE,
-		    "a name for a node that isn't there"));
-	w->dirty = true;
-	if (w->e.kind != ENTRY_DIR) {
-		w->e.nlink++;
-		return (0);
-	}
-	if (w->e.nlink != 0 || ino == CATALOG_ROOT_INO)
-		return (err_set(e, ERR_USAGE,
-		    "a second name for a directory"));
-	w->e.nlink = 1;
-	w->e.parent = dir;
-	return (row_set_blob(w, name, len, e));
+	return (count_name(b, dir, name, len, ino, e));
+}
+
+int
+build_new_name(struct build *b, uint64_t dir, const char *name, size_t len,
+    uint64_t ino, struct err *e)
+{
+	struct new_name *n = &b->names[b->nnames];
+
+	if (dir < b->first_new || !name_is_valid(name, len))
+		return (build_name(b, dir, name, len, ino, e));
+	if (count_name(b, dir, name, len, ino, e) != 0)
+		return (-1);
+	n->dir = dir;
+	n->ino = ino;
+	n->len = len;
+	memcpy(n->name, name, len);
+	return (++b->nnames == NAMES_AT_ONCE ? flush_names(b, e) : 0);
 }
 
 int
@@ -493,6 +562,8 @@ drop_children(struct build *b, uint64_t dir, struct err *e)
 	bool bad = false;
 	int r;
 
+	if (flush_names(b, e) != 0)
+		return (-1);
 	for (;;) {
 		if (build_stmt(b, B_CHILDREN, &st, e) != 0)
 			return (-1);
@@ -550,7 +621,7 @@ build_remove_orphans(struct build *b, struct err *e)
 	int r;
 
 	do {
-		if (build_flush_rows(b, e) != 0 ||
+		if (flush_names(b, e) != 0 || build_flush_rows(b, e) != 0 ||
 		    build_stmt(b, B_ORPHANS, &st, e) != 0)
 			return (-1);
 		n = 0;

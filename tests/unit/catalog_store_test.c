@@ -360,6 +360,61 @@ test_same_bytes(void **state)
 	fixture_fini(&f);
 }
 
+/* Names that are said to be new are there, whoever asks next and however many
+ * they are; to say so of one that was given before fails, at the latest when
+ * the names are asked for. */
+static void
+test_new_names(void **state)
+{
+	struct fixture f;
+	struct manifest m;
+	struct catalog *c;
+	struct err e = ERR_INIT;
+	struct entry x;
+	struct run r;
+	uint64_t dir;
+
+	fixture_init(&f, false);
+	for (unsigned n = 1; n < 40; n += 6) {
+		char name[32];
+
+		run_begin(&r, &f, NULL);
+		dir = add_dir(&r, "a");
+		for (unsigned i = 0; i < n; i++) {
+			struct entry file = { .kind = ENTRY_FILE };
+
+			(void)snprintf(name, sizeof(name), "n%u", i);
+			OK(build_inos(r.build, 1, &file.ino, &e));
+			OK(build_node(r.build, &file, NULL, 0, &e));
+			OK(build_new_name(r.build, dir, name, strlen(name),
+			    file.ino, &e));
+		}
+		OK(build_unname(r.build, dir, "n0", 2, &e));
+		run_end(&r, &m);
+		OK(catalog_open(&c, f.fetch, f.repo, &m, NULL, &e));
+		assert_int_equal(catalog_lookup(c, dir, "n0", 2, &x, &e),
+		    CATALOG_ABSENT);
+		for (unsigned i = 1; i < n; i++) {
+			(void)snprintf(name, sizeof(name), "n%u", i);
+			OK(catalog_lookup(c, dir, name, strlen(name), &x,
+			    &e));
+		}
+		catalog_close(c);
+		manifest_fini(&m);
+	}
+	run_begin(&r, &f, NULL);
+	dir = add_dir(&r, "a");
+	add_files(&r, dir, 1, 1, 0);
+	x.ino = dir + 1;
+	OK(build_new_name(r.build, dir, "file-1-0", 8, x.ino, &e));
+	assert_int_equal(build_unname(r.build, dir, "other", 5, &e), -1);
+	build_free(r.build);
+	put_free(r.put);
+	session_end(r.session);
+	pool_free(r.pool);
+	fixture_fini(&f);
+}
+
 int
 main(void)
 {
@@ -369,6 +424,7 @@ main(void)
 		cmocka_unit_test(test_caches),
 		cmocka_unit_test(test_anew),
 		cmocka_unit_test(test_same_bytes),
+		cmocka_unit_test(test_new_names),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -167,8 +167,10 @@ add_name(struct run *r, struct model *m, size_t dir, size_t node)
 	else
 		(void)snprintf(name->name, sizeof(name->name), "n%zu",
 		    m->nnames * 7919 % 100000);
-	OK(build_name(r->build, m->nodes[dir].e.ino, name->name,
-	    strlen(name->name), m->nodes[node].e.ino, &e));
+	/* No name is given twice. */
+	OK((rnd(m, 3) == 0 ? build_name : build_new_name)(r->build,
+	    m->nodes[dir].e.ino, name->name, strlen(name->name),
+	    m->nodes[node].e.ino, &e));
 	m->nodes[node].names++;
 	if (m->nodes[node].e.kind == ENTRY_DIR)
 		m->nodes[node].e.parent = m->nodes[dir].e.ino;

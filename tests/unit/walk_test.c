@@ -265,6 +265,26 @@ test_names(void **state)
 	(void)close(fd);
 }
 
+/* A file system may tell a name twice. */
+static void
+test_names_twice(void **state)
+{
+	static const char *const told[] = { "b", "a name longer", "b", "a",
+	    "a name longer", "a name long", "b" };
+	struct names ns = { 0 };
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		assert_int_equal(names_add(&ns, told[i], strlen(told[i]), 0),
+		    0);
+	names_sort(&ns);
+	assert_int_equal(ns.n, 4);
+	assert_string_equal(names_text(&ns, 0), "a");
+	assert_string_equal(names_text(&ns, 1), "a name long");
+	assert_string_equal(names_text(&ns, 2), "a name longer");
+	assert_string_equal(names_text(&ns, 3), "b");
+	names_fini(&ns);
+}
+
 static void
 test_order(void **state)
 {
@@ -385,6 +405,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_root_link, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+		cmocka_unit_test(test_names_twice),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_let_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),

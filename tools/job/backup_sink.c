@@ -118,6 +118,11 @@ sink_name(struct backup *b, uint64_t dir, const char *name, uint64_t ino,
 	b->altered = true;
 	if (b->build == NULL)
 		return (0);
+	/* The walk tells each name of a directory once; without a parent
+	 * nothing else gives names. */
+	if (b->parent == NULL && b->bucket == NULL)
+		return (build_new_name(b->build, dir, name, strlen(name), ino,
+		    e));
 	return (build_name(b->build, dir, name, strlen(name), ino, e));
 }
 

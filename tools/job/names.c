@@ -94,8 +94,16 @@ compare(const void *va, const void *vb, void *text)
 void
 names_sort(struct names *ns)
 {
-	if (ns->n > 1)
-		qsort_r(ns->v, ns->n, sizeof(*ns->v), compare, ns->text);
+	size_t n = 1;
+
+	if (ns->n < 2)
+		return;
+	qsort_r(ns->v, ns->n, sizeof(*ns->v), compare, ns->text);
+	/* What is renamed while it is listed may be told twice. */
+	for (size_t i = 1; i < ns->n; i++)
+		if (compare(&ns->v[n - 1], &ns->v[i], ns->text) != 0)
+			ns->v[n++] = ns->v[i];
+	ns->n = n;
 }
 
 int
@@ -122,17 +130,19 @@ static int
 halve(struct names *ns)
 {
 	struct names half = { 0 };
+	size_t keep;
 	int error = 0;
 
 	names_sort(ns);
-	for (size_t i = 0; i < ns->n / 2 && error == 0; i++)
+	keep = ns->n < 2 ? ns->n : ns->n / 2;
+	for (size_t i = 0; i < keep && error == 0; i++)
 		error = names_add(&half, names_text(ns, i), ns->v[i].len,
 		    ns->v[i].type);
 	if (error != 0) {
 		names_fini(&half);
 		return (error);
 	}
-	BUG_ON(half.n == 0);	/* there were two at least */
+	BUG_ON(half.n == 0);	/* there was one at least */
 	half.more = true;
 	names_fini(ns);
 	*ns = half;

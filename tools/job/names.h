@@ -34,6 +34,7 @@ names_text(const struct names *ns, size_t i)
 }
 
 int names_add(struct names *, const char *name, size_t len, uint8_t type);
+/* By bytes; what is there twice is left there once. */
 void names_sort(struct names *);
 /* Is this name in a sorted list?  0 or 1; -1 when it would be among those that
  * were left out. */
