@@ -44,6 +44,7 @@ s3_close(struct store *base)
 
 	s3_ahead_fini(s);
 	s3_free(s->s3);
+	s3_spools_fini(s);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s->storage_class);
 	free(s->spool_dir);

@@ -176,6 +176,12 @@ s3_call_fini(struct s3_call *c)
 	http_fini(&c->rq);
 }
 
+enum s3_sum_kind
+s3_sum_kind(const struct s3 *s)
+{
+	return (s->url.tls || s->o.anonymous ? S3_MD5 : S3_SHA256);
+}
+
 /* A request being made up. */
 struct making {
 	struct s3_header header[S3_CALL_HEADERS + 8];	/* sorted */
@@ -209,32 +215,57 @@ insert(struct making *m, const char *name, const char *value)
 
 /* What the server is to check the body by. */
 static int
+sum_body(const struct s3 *s, const struct s3_call *c, struct s3_sum *sum,
+    struct err *e)
+{
+	int rc;
+
+	sum->kind = s3_sum_kind(s);
+	if (c->sum != NULL && c->sum->kind == sum->kind) {
+		*sum = *c->sum;
+		return (0);
+	}
+	if (sum->kind == S3_MD5) {
+		rc = s3_md5(&c->body, sum->bytes, e);
+		if (rc <= 0)
+			return (rc);
+		sum->kind = S3_SHA256;
+	}
+	return (s3_sha256(&c->body, sum->bytes, e));
+}
+
+static void
+insert_md5(struct making *m, const uint8_t sum[MD5_BYTES])
+{
+	(void)sodium_bin2base64(m->md5, sizeof(m->md5), sum, MD5_BYTES,
+	    sodium_base64_VARIANT_ORIGINAL);
+	insert(m, "content-md5", m->md5);
+}
+
+static int
 check_body(const struct s3 *s, const struct s3_call *c, struct making *m,
     struct err *e)
 {
-	bool is_signed = !s->url.tls && !s->o.anonymous;
-	uint8_t sum[SHA256_BYTES];
-	int rc = 1;
+	struct s3_sum sum;
+	int rc;
 
 	memcpy(m->sha256, s->url.tls ? UNSIGNED : EMPTY_SHA256,
 	    s->url.tls ? sizeof(UNSIGNED) : SHA256_TEXT);
 	if (c->method != HTTP_PUT && c->method != HTTP_POST)
 		return (0);
-	if (!is_signed || atomic_load(&s->wants_md5))
-		rc = s3_md5(&c->body, sum, e);
-	if (rc < 0)
+	if (sum_body(s, c, &sum, e) != 0)
 		return (-1);
-	if (rc == 0) {
-		(void)sodium_bin2base64(m->md5, sizeof(m->md5), sum,
-		    MD5_BYTES, sodium_base64_VARIANT_ORIGINAL);
-		insert(m, "content-md5", m->md5);
-		if (!is_signed)
-			return (0);
+	if (sum.kind == S3_MD5) {
+		insert_md5(m, sum.bytes);
+		return (0);
 	}
-	if (s3_sha256(&c->body, sum, e) != 0)
-		return (-1);
-	hex_emit(m->sha256, sum, sizeof(sum));
-	return (0);
+	hex_emit(m->sha256, sum.bytes, sizeof(sum.bytes));
+	if (!atomic_load(&s->wants_md5))
+		return (0);
+	rc = s3_md5(&c->body, sum.bytes, e);
+	if (rc == 0)
+		insert_md5(m, sum.bytes);
+	return (rc < 0 ? -1 : 0);
 }
 
 static void

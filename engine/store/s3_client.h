@@ -2,6 +2,7 @@
 #define VITRINE_ENGINE_STORE_S3_CLIENT_H
 
 #include "engine/store/http.h"
+#include "engine/store/s3_digest.h"
 #include "engine/store/s3_profile.h"
 #include "engine/store/s3_sign.h"
 #include "engine/store/s3_url.h"
@@ -50,6 +51,8 @@ int s3_new(struct s3 **out, const char *location, const struct s3_options *,
 void s3_free(struct s3 *);		/* NULL is fine */
 const struct s3_url *s3_url(const struct s3 *);
 unsigned s3_connections(const struct s3 *);
+/* What bodies are checked by. */
+enum s3_sum_kind s3_sum_kind(const struct s3 *);
 
 #define S3_REFUSED	1	/* the server has answered, and not with 2xx */
 #define S3_CALL_HEADERS	96
@@ -67,6 +70,7 @@ struct s3_call {
 	struct s3_header header[S3_CALL_HEADERS];	/* names lower-case */
 	size_t headers;
 	struct http_body body;
+	const struct s3_sum *sum;	/* of the body; NULL: it is made */
 	/* Does a 2xx answer make sense?  One that doesn't is asked for again.
 	 * NULL: any does. */
 	bool (*sensible)(struct s3_call *, struct err *);

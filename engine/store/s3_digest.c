@@ -5,6 +5,7 @@
 #include "engine/store/s3_digest.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/io.h"
@@ -98,3 +99,65 @@ s3_md5(const struct http_body *body, uint8_t out[MD5_BYTES], struct err *e)
 	return (1);
 #endif
 }
+
+#ifdef HAVE_LIBCRYPTO
+struct s3_digest {
+	enum s3_sum_kind kind;
+	EVP_MD_CTX *evp;
+};
+
+struct s3_digest *
+s3_digest_new(enum s3_sum_kind kind)
+{
+	struct s3_digest *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return (NULL);
+	d->kind = kind;
+	d->evp = EVP_MD_CTX_new();
+	if (d->evp == NULL || EVP_DigestInit_ex(d->evp,
+	    kind == S3_MD5 ? EVP_md5() : EVP_sha256(), NULL) != 1) {
+		EVP_MD_CTX_free(d->evp);
+		free(d);
+		return (NULL);
+	}
+	return (d);
+}
+
+void
+s3_digest_add(struct s3_digest *d, const void *p, size_t len)
+{
+	if (d != NULL)
+		(void)evp_update(d->evp, p, len);
+}
+
+bool
+s3_digest_end(struct s3_digest *d, struct s3_sum *out)
+{
+	if (d == NULL)
+		return (false);
+	out->kind = d->kind;
+	if (EVP_DigestFinal_ex(d->evp, out->bytes, NULL) != 1)
+		BUG("a digest can't be ended");
+	EVP_MD_CTX_free(d->evp);
+	free(d);
+	return (true);
+}
+#else
+struct s3_digest *
+s3_digest_new(enum s3_sum_kind kind)
+{
+	return (NULL);
+}
+
+void
+s3_digest_add(struct s3_digest *d, const void *p, size_t len)
+{
+}
+
+bool
+s3_digest_end(struct s3_digest *d, struct s3_sum *out)
+{
+	return (false);
+}
+#endif

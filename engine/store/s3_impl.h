@@ -16,6 +16,13 @@ enum create_only { CREATE_UNKNOWN, CREATE_ONLY, CREATE_REPLACES };
 #define S3_AHEAD_MAX	12
 struct ahead;
 
+/* A file without a name, in which an object is gathered. */
+struct spool {
+	int fd;
+	uint64_t since_ms;		/* when it was made */
+};
+#define S3_SPOOLS_MAX	4
+
 struct s3_store {
 	struct store base;
 	struct s3 *s3;			/* owned; with url immutable */
@@ -26,6 +33,8 @@ struct s3_store {
 	_Atomic enum create_only create_only;
 	pthread_mutex_t lock;
 	struct ahead *ahead[S3_AHEAD_MAX];	/* owned, or NULL; lock */
+	struct spool spools[S3_SPOOLS_MAX];	/* not in use; owned; lock */
+	unsigned nspools;			/* lock */
 };
 
 #define S3_NAME_BYTES	(S3_KEY_MAX + STORE_NAME_MAX + 1)
@@ -59,5 +68,6 @@ int s3_put_append(struct store_put *, const void *, size_t len, struct err *);
 int s3_put_commit(struct store_put *, const char *name, struct err *);
 void s3_put_abort(struct store_put *);
 void s3_put_bulk(struct store_put *);
+void s3_spools_fini(struct s3_store *);
 
 #endif

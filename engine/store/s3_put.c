@@ -1,7 +1,8 @@
 /*
  * Making objects in a bucket.
  *
- *	begin	an unnamed file in the spool's directory	-> OPEN
+ *	begin	an unnamed file in the spool's directory, one
+ *		that was used before if there is	-> OPEN
  *	append	write						   OPEN, FAILED
  *	commit	one PUT of the file				-> gone
  *	abort	close						-> gone
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/id.h"
 #include "engine/base/io.h"
 #include "engine/store/s3_digest.h"
@@ -33,13 +35,15 @@
 
 #define PROBE_MAX	((uint64_t)256 << 10)
 #define COMPARE_PIECE	((size_t)256 << 10)
+#define SPOOL_MS	((uint64_t)20000)
 
 struct s3_writer {
 	struct store_put base;
-	int fd;
+	struct spool spool;
 	bool failed;		/* an append failed: commit refuses */
 	bool bulk;
 	uint64_t written;
+	struct s3_digest *digest;	/* of that; owned; NULL: none */
 };
 
 /* One name being given to a body. */
@@ -49,6 +53,7 @@ struct giving {
 	char key[S3_NAME_BYTES];
 	size_t key_len;
 	struct http_body body;
+	const struct s3_sum *sum;	/* of the body; NULL: not known */
 	bool bulk;
 };
 
@@ -152,7 +157,8 @@ send_put(struct giving *g, struct s3_call *c, bool create_only, struct err *e)
 {
 	*c = (struct s3_call){
 		.method = HTTP_PUT, .key = g->key, .key_len = g->key_len,
-		.body = g->body, .rq = { .text_max = S3_TEXT_MIN }
+		.body = g->body, .sum = g->sum,
+		.rq = { .text_max = S3_TEXT_MIN }
 	};
 	if (create_only)
 		s3_call_header(c, "if-none-match", "*");
@@ -264,6 +270,46 @@ spool_open(const char *dir, struct err *e)
 	return (fd);
 }
 
+/*
+ * Files go on to the next object, with the pages that the kernel has for them:
+ * to write over those costs less than to take new ones and give them back.  But
+ * what has been written for 30 s goes to the disk, while a new file's pages are
+ * gone before that: so none is used for longer than SPOOL_MS.
+ */
+static bool
+spool_take(struct s3_store *s, struct spool *out)
+{
+	bool some;
+
+	(void)pthread_mutex_lock(&s->lock);
+	some = s->nspools > 0;
+	if (some)
+		*out = s->spools[--s->nspools];
+	(void)pthread_mutex_unlock(&s->lock);
+	return (some);
+}
+
+static void
+spool_give(struct s3_store *s, const struct spool *spool)
+{
+	bool keep = clock_mono_ms() - spool->since_ms < SPOOL_MS;
+
+	(void)pthread_mutex_lock(&s->lock);
+	keep = keep && s->nspools < S3_SPOOLS_MAX;
+	if (keep)
+		s->spools[s->nspools++] = *spool;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!keep)
+		(void)close(spool->fd);
+}
+
+void
+s3_spools_fini(struct s3_store *s)
+{
+	while (s->nspools > 0)
+		(void)close(s->spools[--s->nspools].fd);
+}
+
 int
 s3_put_begin(struct store *base, struct store_put **out, struct err *e)
 {
@@ -273,11 +319,15 @@ s3_put_begin(struct store *base, struct store_put **out, struct err *e)
 	if (w == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	w->base.store = base;
-	w->fd = spool_open(s->spool_dir, e);
-	if (w->fd < 0) {
+	if (!spool_take(s, &w->spool)) {
+		w->spool.fd = spool_open(s->spool_dir, e);
+		w->spool.since_ms = clock_mono_ms();
+	}
+	if (w->spool.fd < 0) {
 		free(w);
 		return (-1);
 	}
+	w->digest = s3_digest_new(s3_sum_kind(s->s3));
 	*out = &w->base;
 	return (0);
 }
@@ -290,11 +340,12 @@ s3_put_append(struct store_put *p, const void *src, size_t len, struct err *e)
 	if (w->failed)
 		return (err_set(e, ERR_SYS, "%s: an earlier write failed",
 		    p->store->where));
-	if (io_write_all(w->fd, src, len, e) != 0) {
+	if (io_pwrite_all(w->spool.fd, src, len, w->written, e) != 0) {
 		w->failed = true;
 		return (err_wrap(e, "%s: spool",
 		    ((struct s3_store *)p->store)->spool_dir));
 	}
+	s3_digest_add(w->digest, src, len);
 	w->written += len;
 	return (0);
 }
@@ -305,13 +356,24 @@ s3_put_bulk(struct store_put *p)
 	((struct s3_writer *)p)->bulk = true;
 }
 
+static void
+writer_free(struct s3_writer *w)
+{
+	if (w->failed)
+		(void)close(w->spool.fd);
+	else
+		spool_give((struct s3_store *)w->base.store, &w->spool);
+	free(w);
+}
+
 void
 s3_put_abort(struct store_put *p)
 {
 	struct s3_writer *w = (struct s3_writer *)p;
+	struct s3_sum ignored;
 
-	(void)close(w->fd);
-	free(w);
+	(void)s3_digest_end(w->digest, &ignored);
+	writer_free(w);
 }
 
 int
@@ -320,16 +382,20 @@ s3_put_commit(struct store_put *p, const char *name, struct err *e)
 	struct s3_writer *w = (struct s3_writer *)p;
 	struct giving g = {
 		.s = (struct s3_store *)p->store, .name = name,
-		.body = { .fd = w->fd, .len = w->written }, .bulk = w->bulk
+		.body = { .fd = w->spool.fd, .len = w->written },
+		.bulk = w->bulk
 	};
+	struct s3_sum sum;
 	int rc;
 
+	if (s3_digest_end(w->digest, &sum))
+		g.sum = &sum;
 	g.key_len = s3_key_of(g.s, name, g.key);
 	if (w->failed)
 		rc = err_set(e, ERR_SYS, "%s: an earlier write failed",
 		    p->store->where);
 	else
 		rc = give(&g, e);
-	s3_put_abort(p);
+	writer_free(w);
 	return (rc);
 }

@@ -13,6 +13,7 @@
 
 #include "engine/base/id.h"
 #include "engine/crypto/hash.h"
+#include "engine/store/s3_digest.h"
 #include "engine/store/s3_int.h"
 #include "engine/store/s3_profile.h"
 #include "engine/store/s3_role.h"
@@ -595,6 +596,38 @@ test_total(void **state)
 	assert_int_equal(s3_total_s(&s, &c), 20);
 }
 
+/* Piece by piece it is the digest of the whole. */
+static void
+test_digest(void **state)
+{
+	static uint8_t bytes[100000];
+	const struct http_body body = { .bytes = bytes, .len = sizeof(bytes) };
+	struct err e = ERR_INIT;
+	struct s3_digest *d;
+	struct s3_sum sum;
+	uint8_t whole[SHA256_BYTES];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * i >> 3);
+	for (int md5 = 0; md5 < 2; md5++) {
+		d = s3_digest_new(md5 ? S3_MD5 : S3_SHA256);
+		for (size_t at = 0, n; at < sizeof(bytes); at += n) {
+			n = at % 777 + 1;
+			if (n > sizeof(bytes) - at)
+				n = sizeof(bytes) - at;
+			s3_digest_add(d, bytes + at, n);
+		}
+		if (!s3_digest_end(d, &sum))
+			continue;	/* not in this build */
+		assert_int_equal(sum.kind, md5 ? S3_MD5 : S3_SHA256);
+		assert_int_equal((md5 ? s3_md5 : s3_sha256)(&body, whole, &e),
+		    0);
+		assert_memory_equal(sum.bytes, whole,
+		    md5 ? MD5_BYTES : SHA256_BYTES);
+	}
+	assert_false(s3_digest_end(NULL, &sum));
+}
+
 int
 main(void)
 {
@@ -612,7 +645,8 @@ main(void)
 		cmocka_unit_test(test_ini),
 		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_total),
-		cmocka_unit_test(test_role)
+		cmocka_unit_test(test_role),
+		cmocka_unit_test(test_digest)
 	};
 
 	crypto_init();

@@ -314,6 +314,48 @@ test_learn_nowhere(void **state)
 	assert_int_equal(unlink(servers), 0);
 }
 
+/* What was gathered in goes on to the next objects, and is no more than was
+ * ever in use, nor than a few; what failed is not used again. */
+static void
+test_spools(void **state)
+{
+	struct store *base = begin(0);
+	struct s3_store *s = (struct s3_store *)base;
+	struct store_put *p[S3_SPOOLS_MAX + 3];
+	struct err e = ERR_INIT;
+	char bytes[1000] = "";
+	int fd;
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < S3_SPOOLS_MAX + 3; i++) {
+			assert_int_equal(store_put_begin(base, &p[i], &e), 0);
+			assert_int_equal(store_put_append(p[i], bytes,
+			    sizeof(bytes) - i, &e), 0);
+		}
+		assert_int_equal(s->nspools, 0);
+		for (unsigned i = 0; i < S3_SPOOLS_MAX + 3; i++)
+			store_put_abort(p[i]);
+		assert_int_equal(s->nspools, S3_SPOOLS_MAX);
+	}
+	/* One that is old is let go. */
+	s->spools[S3_SPOOLS_MAX - 1].since_ms -= 3600000;
+	assert_int_equal(store_put_begin(base, &p[0], &e), 0);
+	store_put_abort(p[0]);
+	assert_int_equal(s->nspools, S3_SPOOLS_MAX - 1);
+	/* One that can't be written, too. */
+	fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(dup3(fd, s->spools[S3_SPOOLS_MAX - 2].fd, O_CLOEXEC),
+	    s->spools[S3_SPOOLS_MAX - 2].fd);
+	(void)close(fd);
+	assert_int_equal(store_put_begin(base, &p[0], &e), 0);
+	assert_int_equal(store_put_append(p[0], bytes, 1, &e), -1);
+	err_init(&e);
+	assert_int_equal(store_put_commit(p[0], "packs/aa/x", &e), -1);
+	assert_int_equal(s->nspools, S3_SPOOLS_MAX - 2);
+	store_close(base);
+}
+
 static int
 make_dir(void **state)
 {
@@ -331,6 +373,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spools),
 		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_ahead_stops),
 		cmocka_unit_test(test_ahead_fails),
