@@ -241,6 +241,16 @@ epoch(const char *p, struct stamp *out)
 	return (true);
 }
 
+/* When a day begins in local time: where the clock skipped midnight, then. */
+static int64_t
+day_begin(const struct tm *date)
+{
+	struct tm t = *date;
+
+	t.tm_isdst = -1;
+	return (mktime(&t));
+}
+
 /* Local time; one that the clock skipped does not exist. */
 static bool
 local_time(const struct tm *tm, int64_t *s)
@@ -273,7 +283,9 @@ value_time(struct stamp *out, const char *text, struct err *e)
 	}
 	if (!date(&p, &tm))
 		goto bad;
-	if (*p == ' ') {
+	if (*p == '\0') {
+		st.s = day_begin(&tm);
+	} else if (*p == ' ') {
 		p++;
 		if (!clock_time(&p, &tm, true) || *p != '\0' ||
 		    !local_time(&tm, &st.s))
@@ -290,7 +302,8 @@ value_time(struct stamp *out, const char *text, struct err *e)
 	return (0);
 bad:
 	return (err_set(e, ERR_USAGE, "\"%s\" is no time (such as "
-	    "2026-11-22T17:47:03Z, \"2026-11-22 17:47\", @1763833623)", text));
+	    "2026-11-22, \"2026-11-22 17:47\", 2026-11-22T17:47:03Z, "
+	    "@1795369623)", text));
 }
 
 int

@@ -18,8 +18,8 @@ int value_count(uint64_t *out, const char *text, uint64_t min, uint64_t max,
     struct err *);
 /*
  * RFC 3339 ("2026-11-22T17:47:03Z", "...+01:00", with or without a fraction),
- * "2026-11-22 17:47[:03]" in local time, or "@1763833623[.5]" seconds since
- * 1970.
+ * "2026-11-22 17:47[:03]" in local time, "2026-11-22", when that day began
+ * there, or "@1795369623[.5]" seconds since 1970.
  */
 int value_time(struct stamp *out, const char *text, struct err *);
 
