@@ -121,6 +121,13 @@ head -c 40 /dev/urandom >"$T/web"
 ok vitrine key add --new-key-file "$T/web" --put-only --host web
 fails 12 vitrine --key-file "$T/web" tag add latest x
 
+step "a snapshot from a time to come stays the latest, and that is said"
+ok vitrine backup "$T/b" --name clock --time 2100-01-01
+ok vitrine ls latest:/
+says 'the latest snapshot, [0-9a-f]+, is of 2100-01-01 .*, a time to come'
+ok vitrine ls --before 2100-01-01 latest:/
+says_not 'a time to come'
+
 step "damage is said, the tags before count"
 pull
 for f in $(ls "$R/tags"); do

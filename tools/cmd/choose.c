@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "tools/cmd/cmd.h"
+#include "tools/cmd/text.h"
+
+#define FUTURE_S	3600	/* as much as clocks of machines differ */
 
 static void
 say_lie(void *ctx, bool lie, const char *text)
@@ -346,8 +349,21 @@ find_in(const struct snapshots *snaps, size_t digits, const char *name,
 	return (0);
 }
 
+/* A clock that was wrong for a day would hide for years what is made since. */
+static void
+say_future(struct cmd *c, const struct chosen *latest)
+{
+	char when[TEXT_BYTES];
+
+	if (latest->time.s > clock_wall().s + FUTURE_S)
+		ui_warn(&c->ui, "warning: the latest snapshot, %s, is of %s, a "
+		    "time to come: newer ones may stand before it in \"vitrine "
+		    "snapshots\"", latest->name, text_time(when,
+		    &latest->time));
+}
+
 int
-cmd_choose_in(const struct cmd *c, const struct snapshots *snaps,
+cmd_choose_in(struct cmd *c, const struct snapshots *snaps,
     const char *arg, struct chosen *out, struct err *e)
 {
 	const char *colon = strchr(arg, ':');
@@ -369,12 +385,16 @@ cmd_choose_in(const struct cmd *c, const struct snapshots *snaps,
 		    arg));
 	memcpy(name, arg, len);
 	name[len] = '\0';
-	if (!cmd_has_filters(c))
-		return (find_in(snaps, short_id_len(snaps), name, out, e));
-	if (cmd_filter(c, snaps, &some, e) < 0)
-		return (-1);
-	r = find_in(&some, short_id_len(snaps), name, out, e);
-	free(some.v);
+	if (cmd_has_filters(c)) {
+		if (cmd_filter(c, snaps, &some, e) < 0)
+			return (-1);
+		r = find_in(&some, short_id_len(snaps), name, out, e);
+		free(some.v);
+	} else {
+		r = find_in(snaps, short_id_len(snaps), name, out, e);
+	}
+	if (r == 0 && strcmp(name, "latest") == 0)
+		say_future(c, out);
 	return (r);
 }
 

@@ -142,7 +142,7 @@ struct chosen {
 int cmd_choose(struct cmd *, struct repo *, const char *arg, struct chosen *,
     struct err *);
 /* The same out of a list at hand. */
-int cmd_choose_in(const struct cmd *, const struct snapshots *, const char *arg,
+int cmd_choose_in(struct cmd *, const struct snapshots *, const char *arg,
     struct chosen *, struct err *);
 
 /* A snapshot opened for reading. */
