@@ -106,7 +106,7 @@ for who, env in (("instance", INSTANCE), ("container", CONTAINER)):
     case(f"{who}, out", env, faults=(500,) * 50, expect=1, given=(0, 0),
          words=("role: ", at, "status 500"))
     # Its own clock or ours is wrong, or it has none newer: the server knows.
-    case(f"{who}, with none newer", env, seconds=-600)
+    case(f"{who}, with none newer", env, seconds=-600, given=(1, 10))
     case(f"{who}, they end", env, dict(EXPIRED, at=9), given=(2, 2))
     # And the service is out for a while, longer than it is asked at one time.
     case(f"{who}, they end, others late", env, dict(EXPIRED, **{"from": 9}),

@@ -141,7 +141,7 @@ for fault in ("500", "lost"):
             for n, t in enumerate(tags))).encode())
     need("another", client.get("back", key) == other, True)
     proxy.plan({"fault": fault, "method": "POST", "query": "uploadId", "for": 60})
-    r = repo.run("--request-timeout", "3", *one, "--overwrite", "always", env=KEYS, expect=None)
+    r = repo.run("--request-timeout", "10", *one, "--overwrite", "always", env=KEYS, expect=None)
     done = client.get("back", key) == client.get("odd", "big/one")
     need(f"{fault}: said of what is there", (r.status, done),
          (1, False) if fault == "500" else (0, True))
