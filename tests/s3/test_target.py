@@ -146,7 +146,7 @@ for fault in ("500", "lost"):
     need(f"{fault}: said of what is there", (r.status, done),
          (1, False) if fault == "500" else (0, True))
     no_uploads()
-# To take leave it has less than a second, of which a busy machine may have none for it; then
+# To take leave it has a second or two, of which a busy machine may have none for it; then
 # it says so.
 for left in reversed(range(20)):
     clear()
