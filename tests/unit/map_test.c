@@ -378,13 +378,11 @@ test_merge(void **state)
 	assert_int_equal(said, 0);
 }
 
-/* A merged table of merged tables says all that it stands for: of ten tables
- * in the store one is opened. */
+/* Eight tables, merged after the fourth and the last: of ten one counts. */
 static void
-test_merge_again(void **state)
+write_merged(struct sample s[8])
 {
 	struct err e = ERR_INIT;
-	struct sample s[8];
 	struct map *m;
 	bool added;
 
@@ -399,6 +397,17 @@ test_merge_again(void **state)
 		assert_true(added);
 		map_close(m);
 	}
+}
+
+/* A merged table of merged tables says all that it stands for: of ten tables
+ * in the store one is opened. */
+static void
+test_merge_again(void **state)
+{
+	struct sample s[8];
+	struct map *m;
+
+	write_merged(s);
 	m = open_map(CACHE);
 	assert_int_equal(m->nfound, 10);
 	assert_int_equal(m->n, 1);
@@ -448,25 +457,12 @@ put_hints(const char *path, const void *bytes, size_t len)
 static void
 test_hints(void **state)
 {
-	struct err e = ERR_INIT;
 	uint8_t junk[10 * ID_BYTES + 3];
 	struct sample s[8];
-	struct map *m;
 	char path[80];
-	bool added;
 
 	(void)snprintf(path, sizeof(path), "%s/hints", dir);
-	for (size_t i = 0; i < 8; i++) {
-		sample_make(&s[i], 300, 3, 21);
-		sample_write(&s[i]);
-		if (i % 4 != 3)
-			continue;
-		m = open_map(CACHE);
-		assert_int_equal(map_merge(m, &run, counter++, 1000, &added,
-		    &e), 0);
-		assert_true(added);
-		map_close(m);
-	}
+	write_merged(s);
 	assert_int_equal(looked_at(NULL, s, 8), 10);
 	assert_int_equal(looked_at("/nowhere/hints", s, 8), 10);
 	assert_int_equal(looked_at(path, s, 8), 10);
