@@ -38,7 +38,7 @@ from client import Client  # noqa: E402
 from corpus import corpus  # noqa: E402
 from measure import Failed, run  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from tools import PASSWORD, Restic, Tool, Vitrine  # noqa: E402
+from tools import PASSWORD, Restic, Rustic, Tool, Vitrine  # noqa: E402
 
 RADOSGW = os.path.join(HERE, "../s3/radosgw")
 PACK = 32 << 20
@@ -97,6 +97,24 @@ class ResticS3(OverS3, Restic):
                         "--target", target)
 
 
+class RusticS3(OverS3, Rustic):
+    def settings(self):
+        return {"RUSTIC_PASSWORD": PASSWORD, "RUSTIC_NO_PROGRESS": "true",
+                "RUSTIC_LOG_LEVEL": "warn"}
+
+    def init(self):
+        k, place = self.keys(), self.place().split("/", 4)
+        options = {"bucket": place[3], "root": "/" + place[4], "endpoint": self.endpoint,
+                   "region": k["AWS_REGION"], "access_key_id": k["AWS_ACCESS_KEY_ID"],
+                   "secret_access_key": k["AWS_SECRET_ACCESS_KEY"], "connections": str(AT_ONCE)}
+        d = os.path.join(self.dir, "config/rustic")
+        os.makedirs(d)
+        with open(d + "/rustic.toml", "w") as f:
+            f.write('[repository]\nrepository = "opendal:s3"\n[repository.options]\n')
+            f.writelines(f"{name} = {json.dumps(value)}\n" for name, value in options.items())
+        super().init()
+
+
 class RcloneS3(OverS3, Tool):
     name = program = "rclone"
     version_of = "version"
@@ -123,7 +141,7 @@ class RcloneS3(OverS3, Tool):
         return self.run("check", "-q", "--download", self.source, self.there())
 
 
-CLASSES = {"vitrine": VitrineS3, "restic": ResticS3, "rclone": RcloneS3}
+CLASSES = {"vitrine": VitrineS3, "restic": ResticS3, "rustic": RusticS3, "rclone": RcloneS3}
 
 
 def make_corpus(which, scale):
