@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 #define DIR_BYTES	4096	/* as on most disks */
 #define BLOCK_BYTES	4096

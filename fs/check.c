@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "engine/store/dir.h"
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 #include "fs/options.h"
 #include "fs/point.h"
 

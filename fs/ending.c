@@ -6,9 +6,9 @@
  */
 #include "fs/ending.h"
 
+#include <fuse_lowlevel.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };

@@ -1,9 +1,10 @@
 #ifndef VITRINE_FS_ENDING_H
 #define VITRINE_FS_ENDING_H
 
-#include <fuse_lowlevel.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+struct fuse_session;
 
 /*
  * The signals that end a mount (INT, TERM, HUP; what is ignored stays so), from

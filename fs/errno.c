@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 #include "fs/voice.h"
 
 #define SAID_MAX	20	/* lines */

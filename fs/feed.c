@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 #define STREAMS		4	/* readers at a time */
 #define NEAR		64	/* numbers apart, and yet in a row */

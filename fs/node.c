@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 int
 fs_catalog(struct fs *fs, const struct node *n, struct catalog **out,

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 #define STATFS_BLOCK	4096
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 #define EXTENTS		64	/* looked up at once */
 #define AHEAD_EXTENTS	128

@@ -20,7 +20,7 @@
 #include "engine/base/io.h"
 #include "fs/daemon.h"
 #include "fs/ending.h"
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 #include "fs/options.h"
 #include "fs/point.h"
 

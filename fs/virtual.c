@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 #define REFRESH_MS	1000
 #define RETRY_MS	60000	/* list again what was refused before */

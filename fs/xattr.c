@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/fs.h"
+#include "fs/fs_int.h"
 
 struct hunt {
 	const char *name;	/* NULL: list the names */

@@ -9,7 +9,7 @@
 
 #include "index/cache.h"
 #include "index/catalog_impl.h"
-#include "index/values.h"
+#include "index/values_int.h"
 
 #define CACHE_BYTES_DEFAULT	(8U << 20)
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/values.h"
+#include "index/values_int.h"
 
 bool
 extents_parse(struct extent *v, size_t max, size_t *n, const void *bytes,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "index/prove_impl.h"
-#include "index/values.h"
+#include "index/values_int.h"
 
 int
 prove_compare(const struct bval *a, const struct bval *b, size_t n)

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "index/prove_impl.h"
-#include "index/values.h"
+#include "index/values_int.h"
 
 #define STEPS_BASE	(1U << 20)	/* up from directories, a catalog */
 #define STEPS_A_PAGE	4096

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/views.h"
+#include "index/views_int.h"
 
 static int
 authorize(void *ctx, int action, const char *a, const char *b, const char *c,

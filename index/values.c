@@ -2,7 +2,7 @@
  * Rows as values: the rules of vitrine-catalog(5) that one row can break by
  * itself, for the reader through SQLite and for the one without.
  */
-#include "index/values.h"
+#include "index/values_int.h"
 
 #include <string.h>
 

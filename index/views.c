@@ -3,7 +3,7 @@
  * and BLOBs. Paths come from a function that climbs the directories, extents
  * from a virtual table that decodes the BLOBs of one file.
  */
-#include "index/views.h"
+#include "index/views_int.h"
 
 #include <stdlib.h>
 #include <string.h>

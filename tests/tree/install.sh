@@ -47,6 +47,13 @@ END
 PKG_CONFIG_PATH=$r/lib/pkgconfig
 export PKG_CONFIG_PATH
 pc="pkg-config --define-variable=prefix=$r"
+(cd "$r/include/vitrine" && find . -name '*.h') >"$t/headers"
+while read -r h; do
+	echo "#include \"$h\"" | cc -x c -std=c17 -Wall -Werror \
+	    -fsyntax-only $($pc --cflags vitrine) \
+	    $(pkg-config --cflags $($pc --print-requires-private vitrine)) - ||
+	    { echo "$h: doesn't compile where it is installed"; exit 1; }
+done <"$t/headers"
 cc -std=c17 -o "$t/shared" "$t/user.c" $($pc --cflags --libs vitrine)
 LD_LIBRARY_PATH=$r/lib "$t/shared" "$t/store1"
 [ -f "$t/store1/keys/a" ]

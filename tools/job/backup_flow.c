@@ -19,7 +19,7 @@
  * 3. A large file's descriptor is open from its first step's making to its last
  *    one's settling.
  */
-#include "tools/job/backup_flow.h"
+#include "tools/job/backup_flow_int.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,7 +4,7 @@
  * worker came to it is read here once more, by itself, so that what is stored
  * was all read from one open file.
  */
-#include "tools/job/backup_flow.h"
+#include "tools/job/backup_flow_int.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -32,7 +32,7 @@
 
 #include "engine/base/io.h"
 #include "tools/job/lookup.h"
-#include "tools/job/restore_bucket.h"
+#include "tools/job/restore_bucket_int.h"
 #include "tools/job/restore_impl.h"
 
 #define NEAR_RUN_BYTES	((size_t)2 << 20)

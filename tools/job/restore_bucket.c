@@ -13,7 +13,7 @@
  *	   all is interrupted; if that can't be done it is said.
  *	3. What could not be put was said, and is counted in `failed'.
  */
-#include "tools/job/restore_bucket.h"
+#include "tools/job/restore_bucket_int.h"
 
 #include <sys/mman.h>
 

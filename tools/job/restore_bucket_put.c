@@ -14,7 +14,7 @@
 #include "engine/store/s3_digest.h"
 #include "tools/job/bucket_meta.h"
 #include "tools/job/bucket_place.h"
-#include "tools/job/restore_bucket.h"
+#include "tools/job/restore_bucket_int.h"
 
 #define HEADERS_MAX	(S3_CALL_HEADERS - 8)
 #define HEADER_NAME_MAX	280

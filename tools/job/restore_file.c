@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "engine/base/io.h"
-#include "tools/job/restore_plan.h"
+#include "tools/job/restore_plan_int.h"
 
 #define ALLOCATE_MIN	(4U << 20)
 

@@ -155,7 +155,7 @@ int restore_finish(struct restore *, const struct entry *top, struct err *);
 
 /*
  * A regular file, to be made with its content and metadata: gathered in a plan
- * (restore_plan.h).  What fails of it is said; < 0: all must stop.
+ * (restore_plan_int.h).  What fails of it is said; < 0: all must stop.
  */
 int plan_file(struct restore *, struct parent *, const char *path, size_t len,
     const struct entry *, enum over, struct err *);

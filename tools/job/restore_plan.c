@@ -18,7 +18,7 @@
  * frames for one of them only: so a plan is as large as memory allows.  But the
  * first is small, that the workers begin soon.
  */
-#include "tools/job/restore_plan.h"
+#include "tools/job/restore_plan_int.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * the files that want it.  Chunks that follow one another in the frame and in
  * the file go out with one write.
  */
-#include "tools/job/restore_plan.h"
+#include "tools/job/restore_plan_int.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef VITRINE_FS_FS_H
-#define VITRINE_FS_FS_H
+#ifndef VITRINE_FS_FS_INT_H
+#define VITRINE_FS_FS_INT_H
 
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>

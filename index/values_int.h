@@ -1,5 +1,5 @@
-#ifndef VITRINE_INDEX_VALUES_H
-#define VITRINE_INDEX_VALUES_H
+#ifndef VITRINE_INDEX_VALUES_INT_H
+#define VITRINE_INDEX_VALUES_INT_H
 
 #include "index/btree.h"
 #include "index/catalog.h"

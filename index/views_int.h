@@ -1,5 +1,5 @@
-#ifndef VITRINE_INDEX_VIEWS_H
-#define VITRINE_INDEX_VIEWS_H
+#ifndef VITRINE_INDEX_VIEWS_INT_H
+#define VITRINE_INDEX_VIEWS_INT_H
 
 #include "index/catalog_impl.h"
 
