@@ -18,12 +18,10 @@ struct complaints {
 	unsigned unsaid;
 };
 
-int
-fs_errno(const struct err *err)
+static int
+to_errno(const struct err *err)
 {
 	switch (err->code) {
-	case ERR_NONE:
-		return (0);
 	case ERR_ABSENT:
 		return (ENOENT);
 	case ERR_NOMEM:
@@ -97,9 +95,9 @@ fs_fail(struct fs *fs, const struct err *err, const char *what, uint64_t node)
 	unsigned unsaid;
 
 	if (err->code == ERR_ABSENT || err->code == ERR_CANCELED)
-		return (fs_errno(err));
+		return (to_errno(err));
 	if (!may_say(fs->complaints, &unsaid))
-		return (fs_errno(err));
+		return (to_errno(err));
 	if (unsaid > 0) {
 		(void)snprintf(line, sizeof(line),
 		    "mount: %u more errors were not logged", unsaid);
@@ -108,5 +106,5 @@ fs_fail(struct fs *fs, const struct err *err, const char *what, uint64_t node)
 	(void)snprintf(line, sizeof(line), "mount: %s of inode %llu: %s", what,
 	    (unsigned long long)node, err_text(err));
 	say(fs, line);
-	return (fs_errno(err));
+	return (to_errno(err));
 }

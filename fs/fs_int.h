@@ -37,14 +37,12 @@ struct fs {
 	uid_t uid;			/* the mounter: owns what is virtual */
 	gid_t gid;
 	bool default_permissions;
-	atomic_bool serving;		/* init was answered */
 	atomic_bool background;		/* stderr is gone */
 	struct complaints *complaints;
 	struct refresh *refresh;	/* NULL for a single snapshot */
 };
 
 /* errno.c: one function maps errors to errno; the error is said once, here. */
-int fs_errno(const struct err *);
 int complaints_new(struct complaints **out, struct err *);
 void complaints_free(struct complaints *);
 /* Log the error (to syslog in the background), at most so many a minute;

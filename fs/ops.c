@@ -31,7 +31,6 @@ init(void *userdata, struct fuse_conn_info *conn)
 		conn->want |= conn->capable & FUSE_CAP_POSIX_ACL;
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
-	atomic_store(&fs->serving, true);
 }
 
 /* An entry of a snapshot by its node number. */

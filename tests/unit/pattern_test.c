@@ -42,7 +42,7 @@ test_fits(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (pattern_fits(cases[i].pattern, cases[i].text) !=
+		if (glob_fits(cases[i].pattern, cases[i].text, GLOB_PLAIN) !=
 		    cases[i].fits)
 			fail_msg("%s against %s", cases[i].pattern,
 			    cases[i].text);
@@ -132,7 +132,7 @@ test_steps(void **state)
 	for (int i = 0; i < 200; i++)
 		memcpy(pattern + 2 * i, "*a", 2);
 	memcpy(pattern + 400, "b", 2);
-	assert_false(pattern_fits(pattern, text));
+	assert_false(glob_fits(pattern, text, GLOB_PLAIN));
 }
 
 static bool

@@ -23,7 +23,6 @@ struct check {
 	pthread_mutex_t lock;
 	pthread_mutex_t big;		/* who opens a frame beyond measure */
 	uint64_t ticked_ms;		/* lock */
-	uint64_t files_total, files_done;	/* packs, for the progress */
 	atomic_uint_least64_t bytes;
 	uint64_t bytes_total;
 

@@ -23,12 +23,6 @@ struct patterns {
 	bool want_path;
 };
 
-bool
-pattern_fits(const char *p, const char *s)
-{
-	return (glob_fits(p, s, GLOB_PLAIN));
-}
-
 static int
 pattern_init(struct pattern *pt, const char *text, struct err *e)
 {

@@ -39,7 +39,4 @@ enum pattern_verdict patterns_verdict(const struct patterns *,
 bool patterns_match(const struct patterns *, const char *dir, const char *name,
     bool is_dir);
 
-/* One pattern against one text. */
-bool pattern_fits(const char *pattern, const char *text);
-
 #endif

@@ -49,7 +49,6 @@ struct piece {
 struct place {
 	struct pack_info pack;
 	struct frame_info info;
-	uint32_t frame;			/* the catalog's number */
 	uint32_t first;			/* of the pieces that lie in it */
 	uint32_t n;
 };
