@@ -33,6 +33,13 @@ names_text(const struct names *ns, size_t i)
 	return (ns->text + ns->v[i].off);
 }
 
+/* Is the list consumed, and was nothing left out? */
+static inline bool
+names_at_end(const struct names *ns)
+{
+	return (ns->at == ns->n && !ns->more);
+}
+
 int names_add(struct names *, const char *name, size_t len, uint8_t type);
 /* By bytes; what is there twice is left there once. */
 void names_sort(struct names *);

@@ -37,12 +37,6 @@ visit_free(struct visit *v)
 	free(v);
 }
 
-bool
-visit_is_last(const struct visit *v)
-{
-	return (v->names.at == v->names.n && !v->names.more);
-}
-
 static void
 meta_free(struct meta *m)
 {
@@ -290,7 +284,7 @@ fill(struct visit *v, struct walk_batch *b)
 	}
 	buf_fini(&path);
 	ns->at += n;
-	if (visit_is_last(v))
+	if (names_at_end(ns))
 		b->upto = NULL;
 	return (0);
 }

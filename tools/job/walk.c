@@ -239,7 +239,7 @@ adopt(struct walk *w, struct level *f, struct visit *v, struct err *e)
 	f->names = v->names;
 	memset(&v->names, 0, sizeof(v->names));
 	f->at = f->gone_at = f->ahead_at = 0;
-	f->last = f->names.at == f->names.n && !f->names.more;
+	f->last = names_at_end(&f->names);
 	if (f->batch->error != 0)
 		f->error = f->batch->error;
 	visit_free(v);
@@ -470,14 +470,11 @@ start(struct walk *w, struct err *e)
 	d->implied = r->n == 0 || r->v[0][0] != '\0';
 	error = w->env->source->ops->root(w->env->source, &d->st);
 	v = error == 0 ? visit_new(w->env, d) : NULL;
-	walk_dir_unref(error == 0 && v == NULL ? d : NULL);
-	if (error != 0) {
-		walk_dir_unref(d);
+	walk_dir_unref(d);
+	if (error != 0)
 		return (err_sys(e, error, "/"));
-	}
 	if (v == NULL)
 		return (no_memory(e));
-	d->refs--;
 	v->first = v->list = v->want_meta = true;
 	v->names_max = names_max(w);
 	d->old = CATALOG_ROOT_INO;

@@ -37,7 +37,5 @@ size_t walk_batch_bytes(const struct walk_batch *);
 /* The first visit of a directory that is an entry; NULL: no memory. */
 struct visit *walk_visit_entry(const struct walk_env *, struct walk_dir *,
     const struct walk_entry *);
-/* No more names after this batch? */
-bool visit_is_last(const struct visit *);
 
 #endif
