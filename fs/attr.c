@@ -80,7 +80,7 @@ fill_size(struct catalog *c, const struct entry *e, struct stat *st,
 		st->st_blocks = DIR_BYTES / 512;
 		return (0);
 	case ENTRY_SYMLINK:
-		if (catalog_target(c, e->ino, target, &len, err) != 0)
+		if (catalog_target(c, e->ino, target, &len, err) < 0)
 			return (-1);
 		st->st_size = (off_t)len;
 		return (0);

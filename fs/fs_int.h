@@ -55,6 +55,9 @@ int fs_fail(struct fs *, const struct err *, const char *what, uint64_t node);
 /* The catalog in which a NODE_TOP or NODE_ENTRY lies; shelf_put() it. */
 int fs_catalog(struct fs *, const struct node *, struct catalog **,
     struct err *);
+/* The entry of a NODE_TOP or NODE_ENTRY in its catalog; FS_STALE. */
+int fs_entry(struct catalog *, const struct node *, struct entry *,
+    struct err *);
 /* The number of the node that the entry of the same snapshot has; ERR_CORRUPT
  * for one without. */
 int fs_number(struct fs *, const struct node *in, uint64_t ino,

@@ -24,6 +24,15 @@ fs_catalog(struct fs *fs, const struct node *n, struct catalog **out,
 }
 
 int
+fs_entry(struct catalog *c, const struct node *n, struct entry *e,
+    struct err *err)
+{
+	int rc = catalog_get(c, n->ino, e, err);
+
+	return (rc > 0 ? FS_STALE : rc);
+}
+
+int
 fs_number(struct fs *fs, const struct node *in, uint64_t ino,
     uint64_t *number, struct err *err)
 {

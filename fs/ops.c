@@ -33,25 +33,13 @@ init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = 48;
 }
 
-/* An entry of a snapshot by its node number. */
-static int
-get_entry(struct fs *fs, const struct node *n, struct catalog *c,
-    uint64_t number, struct stat *st, struct err *err)
-{
-	struct entry e;
-	int rc = catalog_get(c, n->ino, &e, err);
-
-	if (rc < 0)
-		return (-1);
-	return (rc > 0 ? FS_STALE : fs_attr(c, number, &e, st, err));
-}
-
 static int
 node_attr(struct fs *fs, const struct node *n, uint64_t number,
     struct stat *st, struct err *err)
 {
 	struct roll_item it;
 	struct catalog *c = NULL;
+	struct entry e;
 	int rc;
 
 	if (n->kind == NODE_NONE)
@@ -59,7 +47,9 @@ node_attr(struct fs *fs, const struct node *n, uint64_t number,
 	if (n->kind == NODE_ENTRY) {
 		rc = fs_catalog(fs, n, &c, err);
 		if (rc == 0)
-			rc = get_entry(fs, n, c, number, st, err);
+			rc = fs_entry(c, n, &e, err);
+		if (rc == 0)
+			rc = fs_attr(c, number, &e, st, err);
 		shelf_put(fs->shelf, c);
 		return (rc);
 	}
@@ -138,8 +128,7 @@ lookup_dots(struct fs *fs, struct node *n, uint64_t number, bool up,
 	} else if (up && n->kind == NODE_ENTRY && number != 1) {
 		rc = fs_catalog(fs, n, &c, err);
 		if (rc == 0)
-			rc = catalog_get(c, n->ino, &e, err) == 0 ? 0 :
-			    FS_STALE;
+			rc = fs_entry(c, n, &e, err);
 		shelf_put(fs->shelf, c);
 		if (rc != 0)
 			return (rc);
@@ -229,15 +218,15 @@ entry_target(struct fs *fs, const struct node *n,
     char dst[CATALOG_TARGET_MAX + 1], struct err *err)
 {
 	struct catalog *c = NULL;
+	struct entry e;
 	size_t len = 0;
 	int rc;
 
 	rc = fs_catalog(fs, n, &c, err);
-	if (rc == 0) {
+	if (rc == 0)
+		rc = fs_entry(c, n, &e, err);
+	if (rc == 0)
 		rc = catalog_target(c, n->ino, dst, &len, err);
-		if (rc > 0)
-			rc = FS_STALE;
-	}
 	shelf_put(fs->shelf, c);
 	if (rc == 0 && (len == 0 || len > CATALOG_TARGET_MAX ||
 	    strnlen(dst, len) != len))

@@ -394,11 +394,9 @@ seek_node(struct reader *r, uint64_t off, int whence, uint64_t *out,
 	uint64_t size;
 	int rc;
 
-	rc = catalog_get(r->catalog, r->node.ino, &e, err);
-	if (rc < 0)
-		return (-1);
-	if (rc > 0)
-		return (FS_STALE);
+	rc = fs_entry(r->catalog, &r->node, &e, err);
+	if (rc != 0)
+		return (rc);
 	size = fs_size(&e);
 	*out = off;
 	if (off >= size)

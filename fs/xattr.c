@@ -46,11 +46,8 @@ hunt(struct fs *fs, const struct node *n, struct hunt *h, struct err *err)
 	if (n->kind != NODE_ENTRY)
 		return (0);
 	rc = fs_catalog(fs, n, &c, err);
-	if (rc == 0) {
-		rc = catalog_get(c, n->ino, &e, err);
-		if (rc > 0)
-			rc = FS_STALE;
-	}
+	if (rc == 0)
+		rc = fs_entry(c, n, &e, err);
 	if (rc == 0 && e.xattrs != 0)
 		rc = catalog_xattrs(c, e.xattrs, hunt_one, h, err);
 	shelf_put(fs->shelf, c);

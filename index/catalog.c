@@ -208,7 +208,7 @@ catalog_target(struct catalog *c, uint64_t ino,
 		(void)sqlite3_bind_int64(st, 1, (int64_t)ino);
 		r = conn_step(n, st, e);
 		if (r == 0)
-			r = CATALOG_ABSENT;
+			r = catalog_corrupt(e, "a link without its entry");
 		else if (r == 1) {
 			r = 0;
 			if (col_u64(st, 0, ENTRY_BLOCK, &bad) != ENTRY_SYMLINK)

@@ -102,6 +102,7 @@ typedef int catalog_walk_fn(void *ctx, const char *path, size_t len,
 int catalog_walk(struct catalog *, uint64_t dir, catalog_walk_fn *, void *ctx,
     struct err *);
 
+/* Of an entry that was read and is a link: 0 or < 0. */
 int catalog_target(struct catalog *, uint64_t ino,
     char dst[CATALOG_TARGET_MAX + 1], size_t *len, struct err *);
 /* Up to max extents of a file from the one that contains `off' on, in order and

@@ -110,6 +110,23 @@ read_all(const char *sql, uint64_t *faults)
 	return (r);
 }
 
+/* A tree whose keys are out of order shows an entry to who goes through it, and
+ * not to who looks for it. */
+static void
+test_no_entry(void **state)
+{
+	char target[CATALOG_TARGET_MAX + 1];
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	size_t len;
+
+	OK(memory_catalog(&memory, NULL, &e));
+	OK(catalog_over(&c, &memory.pages, 0, 2, &e));
+	assert_int_equal(catalog_target(c, UINT32_MAX, target, &len, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	catalog_close(c);
+}
+
 static void
 test_good(void **state)
 {
@@ -318,6 +335,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_no_entry),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_sql),
