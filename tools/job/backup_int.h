@@ -13,6 +13,7 @@
  * Inside a backup.  All is the coordinator's but what says otherwise.
  *
  *	backup.c	the run: session, parent, pool, commit
+ *	backup_parent.c	what it is compared with and builds upon
  *	backup_tree.c	the walk's callbacks: what is new, changed, gone, moved
  *	backup_filter.c	what is wanted: patterns, ignore files, markers, sizes
  *	backup_flow.c	files' content in order: works, lanes, results
@@ -152,6 +153,14 @@ struct marker {
 	char *header;			/* owned; "": its being there does */
 };
 int filter_init(struct backup *, struct err *);
+void filter_fini(struct backup *);
+/* Any thread, as walk_ops says. */
+int filter_listed(void *backup, struct walk_dir *, const struct names *,
+    struct err *);
+bool filter_keep(void *backup, const struct walk_dir *, const char *path,
+    struct walk_entry *);
+/* What is to be said of a directory's markers and rules. */
+void filter_tell(struct backup *, const struct walk_dir *, bool is_root);
 
 /*
  * backup_parent.c: the snapshot that was asked for or (dry, without a session)
@@ -164,14 +173,6 @@ int backup_find_parent(struct backup *, const struct manifest *, struct err *);
  * newest snapshot has it; 0 where there is none, or none that can be read. */
 int backup_first_ino(struct backup *, const struct manifest *, uint64_t *,
     struct err *);
-void filter_fini(struct backup *);
-/* Any thread, as walk_ops says. */
-int filter_listed(void *backup, struct walk_dir *, const struct names *,
-    struct err *);
-bool filter_keep(void *backup, const struct walk_dir *, const char *path,
-    struct walk_entry *);
-/* What is to be said of a directory's markers and rules. */
-void filter_tell(struct backup *, const struct walk_dir *, bool is_root);
 
 /* backup_same.c: is the content that was read again what the parent has?  Kept
  * only where the answer is asked for. */

@@ -7,13 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/job/diff_impl.h"
 #include "engine/base/io.h"
+#include "tools/job/diff_impl.h"
 #include "tools/job/meta.h"
 
 #define EXTENTS		64
 #define LIST_BYTES	(256U << 10)
-#define CHUNK_MAX	(16U << 20)	/* vitrine-format(5), FRAMES */
 
 void
 diff_unread(struct diff *d, const char *name, int error)

@@ -185,7 +185,7 @@ remove_name(struct restore *rs, int dir, const char *name, struct buf *path,
 	path->len = old;
 }
 
-/* The names of a directory in parts that memory can hold; NULL ends. */
+/* The names of a directory in parts that memory can hold; false: no more. */
 static bool
 next_names(struct restore *rs, struct names *ns, int fd, const char *path,
     char after[CATALOG_NAME_MAX + 1], bool *first)
