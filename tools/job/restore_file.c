@@ -383,8 +383,6 @@ finish(struct file *f, const char *path, struct err *e)
 		fail(f, &why);
 		return (abandon(f, path, e));
 	}
-	if (rs->env->verify && written_note(rs, f->ino, e) < 0)
-		return (-1);
 	r = close(f->fd);
 	f->fd = -1;
 	if (r < 0) {
@@ -392,6 +390,8 @@ finish(struct file *f, const char *path, struct err *e)
 		fail(f, &why);
 		return (abandon(f, path, e));
 	}
+	if (rs->env->verify && written_note(rs, f->ino, e) < 0)
+		return (-1);
 	(void)atomic_fetch_add(&rs->files, 1);
 	early_made(rs->early, 0, true);
 	restore_note(rs, EVENT_DETAIL, path, "restored");
