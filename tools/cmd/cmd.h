@@ -167,7 +167,9 @@ int reader_fetch(struct fetch **out, struct cmd *, struct repo *,
     struct err *);
 int reader_begin_many(struct reader *, struct cmd *, struct repo *,
     struct fetch *, const struct chosen *, unsigned parts, struct err *);
-void reader_close(struct reader *);
+void reader_close(struct reader *);	/* one of zeros is fine */
+/* Have both the same catalog?  Then nothing in it differs. */
+bool reader_same(const struct reader *, const struct reader *);
 /* The entry at chosen.path; what is not there is an error that says how far the
  * path exists and what is there. */
 int reader_resolve(struct reader *, struct entry *, struct err *);

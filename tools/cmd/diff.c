@@ -158,15 +158,6 @@ say(struct cmd *c, const struct showing *s, const char *old, const char *new,
 	    text_size(n[6], s->shrunk));
 }
 
-/* Nothing can differ where the catalog is the same one. */
-static bool
-same_catalog(const struct manifest *a, const struct manifest *b)
-{
-	return (a->domain == b->domain &&
-	    a->catalog.size_bytes == b->catalog.size_bytes &&
-	    id_equal(a->catalog.map.hash.b, b->catalog.map.hash.b));
-}
-
 static int
 compare(struct cmd *c, struct diff_env *env, const struct reader *old,
     const struct reader *new, struct err *e)
@@ -177,7 +168,7 @@ compare(struct cmd *c, struct diff_env *env, const struct reader *old,
 
 	env->fn = show;
 	env->ctx = &s;
-	if (new == NULL || !same_catalog(&old->manifest, &new->manifest))
+	if (new == NULL || !reader_same(old, new))
 		r = diff_run(env, &c->ui.events, &res, e);
 	env->ctx = NULL;
 	json_fini(&s.json);
@@ -250,7 +241,6 @@ run_in(struct cmd *c, struct repo *repo, struct err *e)
 	int ret = -1;
 
 	memset(r, 0, sizeof(r));
-	r[0].borrowed = r[1].borrowed = true;
 	lookup_clean(&at, path, strlen(path));
 	buf_u8(&at, '\0');
 	if (buf_ok(&at, e) < 0 || begin(c, repo, r, n, e) < 0)

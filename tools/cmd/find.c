@@ -283,13 +283,6 @@ compare(const void *va, const void *vb)
 	return (a->sequence < b->sequence ? -1 : a->sequence > b->sequence);
 }
 
-static bool
-same_catalog(const struct manifest *a, const struct manifest *b)
-{
-	return (a->catalog.size_bytes == b->catalog.size_bytes &&
-	    id_equal(a->catalog.map.hash.b, b->catalog.map.hash.b));
-}
-
 /*
  * What may be news.
  */
@@ -365,7 +358,6 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 
 	if (reader_fetch(&s->fetch, s->c, repo, e) < 0)
 		return (-1);
-	r[0].borrowed = r[1].borrowed = true;
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		bool follows = s->was != NULL && id_equal(
 		    some->v[i].lineage.b, s->was->manifest.lineage.b);
@@ -378,17 +370,14 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 		(void)short_id(chosen.name, chosen.id.b, s->digits);
 		got = reader_begin_many(&r[at], s->c, repo, s->fetch, &chosen,
 		    2, e);
-		if (got > 0) {
-			r[at].borrowed = true;
+		if (got > 0)
 			continue;
-		}
 		if (got < 0)
 			break;
 		s->now = &r[at];
 		if (!follows)
 			s->was = NULL;
-		if (s->was == NULL || !same_catalog(&s->was->manifest,
-		    &s->now->manifest))
+		if (s->was == NULL || !reader_same(s->was, s->now))
 			got = search_one(s, some->v[i].files, e);
 		if (got < 0)
 			(void)err_wrap(e, "snapshot %s", chosen.name);
@@ -398,7 +387,6 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 		s->was = s->now;
 		at ^= 1;
 		reader_close(&r[at]);
-		r[at].borrowed = true;
 	}
 	reader_close(&r[0]);
 	reader_close(&r[1]);

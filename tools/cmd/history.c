@@ -142,7 +142,6 @@ look_in(struct look *l, struct cmd *c, struct repo *repo,
 	int got;
 
 	memset(l, 0, sizeof(*l));
-	l->reader.borrowed = true;
 	memset(&chosen, 0, sizeof(chosen));
 	chosen.id = s->id;
 	(void)short_id(chosen.name, s->id.b, SHORT_ID);
@@ -166,7 +165,6 @@ look(struct cmd *c, struct repo *repo, const struct snapshots *some,
 
 	if (reader_fetch(&fetch, c, repo, e) < 0)
 		return (-1);
-	was.reader.borrowed = true;
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		if (!snapshot_holds(&some->v[i], path))
 			continue;

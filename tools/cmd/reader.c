@@ -21,6 +21,16 @@ reader_close(struct reader *r)
 	memset(r, 0, sizeof(*r));
 }
 
+bool
+reader_same(const struct reader *a, const struct reader *b)
+{
+	const struct manifest *x = &a->manifest, *y = &b->manifest;
+
+	return (x->domain == y->domain &&
+	    x->catalog.size_bytes == y->catalog.size_bytes &&
+	    id_equal(x->catalog.map.hash.b, y->catalog.map.hash.b));
+}
+
 /* repo and chosen are set, and the fetch if it is shared. */
 static int
 begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)

@@ -129,8 +129,7 @@ add(struct cmd *c, struct stats *st, struct reader *was, struct reader *now,
     struct err *e)
 {
 	/* The same catalog again has nothing more. */
-	if (was->catalog != NULL && id_equal(was->manifest.catalog.map.hash.b,
-	    now->manifest.catalog.map.hash.b))
+	if (was->catalog != NULL && reader_same(was, now))
 		return (STATS_ALONE);
 	return (stats_add(st, now->catalog, was->catalog, &c->ui.events, e));
 }
@@ -139,7 +138,7 @@ static int
 add_all(struct cmd *c, struct repo *repo, struct stats *st,
     const struct snapshot *const *order, size_t n, struct err *e)
 {
-	struct reader was = { .borrowed = true }, now;
+	struct reader was = { .repo = NULL }, now;
 	struct chosen chosen;
 	struct fetch *fetch;
 	int got = 0;
@@ -154,10 +153,8 @@ add_all(struct cmd *c, struct repo *repo, struct stats *st,
 		    e)) != 0)
 			continue;
 		if (i > 0 && !id_equal(order[i]->lineage.b,
-		    order[i - 1]->lineage.b)) {
+		    order[i - 1]->lineage.b))
 			reader_close(&was);
-			was.borrowed = true;
-		}
 		got = add(c, st, &was, &now, e);
 		if (got < 0)
 			(void)err_wrap(e, "snapshot %s", chosen.name);
