@@ -226,21 +226,20 @@ prepare(struct search *s, struct err *e)
 	const struct opts *own = &s->c->own;
 	const struct opt_value *type = opts_get(own, "type");
 	uint8_t kind;
+	bool any;
 
 	s->min = opts_get(own, "min-size");
 	s->max = opts_get(own, "max-size");
 	s->after = opts_get(own, "modified-after");
 	s->before = opts_get(own, "modified-before");
 	s->quoted = isatty(STDOUT_FILENO) == 1;
-	if (s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
-	    s->max->times == 0 && s->after->times == 0 &&
-	    s->before->times == 0 && opts_given(own, "name"))
+	any = s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
+	    s->max->times == 0 && s->after->times == 0 && s->before->times == 0;
+	if (any && opts_given(own, "name"))
 		return (err_set(e, ERR_USAGE, "--name is that of snapshots; a "
 		    "pattern needs no option: vitrine find '%s'",
 		    opts_get(own, "name")->text));
-	if (s->c->nargs == 0 && type->n == 0 && s->min->times == 0 &&
-	    s->max->times == 0 && s->after->times == 0 &&
-	    s->before->times == 0)
+	if (any)
 		return (err_set(e, ERR_USAGE, "find what?  Give a pattern, "
 		    "--type, a size or a time; \"vitrine ls -R\" lists all"));
 	for (size_t i = 0; i <= ENTRY_BLOCK; i++)
@@ -271,16 +270,13 @@ search_fini(struct search *s)
  * Where.
  */
 
-/* By lineage, then in its order: so each comes after the one before it. */
+/* So each comes after the one before it. */
 static int
-compare(const void *va, const void *vb)
+by_lineage(const void *va, const void *vb)
 {
 	const struct snapshot *a = va, *b = vb;
-	int c = memcmp(a->lineage.b, b->lineage.b, ID_BYTES);
 
-	if (c != 0)
-		return (c);
-	return (a->sequence < b->sequence ? -1 : a->sequence > b->sequence);
+	return (snapshot_by_lineage(&a, &b));
 }
 
 /*
@@ -422,7 +418,7 @@ search_in(struct search *s, struct repo *repo, const struct snapshots *snaps,
 			some.n = 1;
 		}
 	if (some.n > 1)
-		qsort(some.v, some.n, sizeof(*some.v), compare);
+		qsort(some.v, some.n, sizeof(*some.v), by_lineage);
 	json_u64(&s->c->ui.result, "snapshots", some.n);
 	r = search_all(s, repo, &some, e);
 	free(some.v);

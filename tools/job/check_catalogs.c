@@ -399,10 +399,8 @@ by_lineage(const void *a, const void *b, void *ctx)
 	const struct check *c = ctx;
 	const struct snapshot *x = &c->snaps.v[*(const size_t *)a];
 	const struct snapshot *y = &c->snaps.v[*(const size_t *)b];
-	int r = memcmp(x->lineage.b, y->lineage.b, ID_BYTES);
+	int r = snapshot_by_lineage(&x, &y);
 
-	if (r == 0)
-		r = x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 	return (r != 0 ? r : memcmp(x->id.b, y->id.b, ID_BYTES));
 }
 
