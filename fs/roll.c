@@ -239,7 +239,7 @@ tick(struct roll *r)
 	struct stamp now = clock_wall();
 	struct stamp *c = &r->changed;
 
-	if (now.s > c->s || (now.s == c->s && now.ns > c->ns)) {
+	if (stamp_compare(&now, c) > 0) {
 		*c = now;
 	} else if (++c->ns >= 1000000000) {
 		c->ns = 0;

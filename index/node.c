@@ -233,9 +233,9 @@ same_entry(const struct entry *a, const struct entry *b)
 {
 	return (a->kind == b->kind && a->flags == b->flags &&
 	    a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
-	    a->size == b->size && a->mtime.s == b->mtime.s &&
-	    a->mtime.ns == b->mtime.ns && a->ctime.s == b->ctime.s &&
-	    a->ctime.ns == b->ctime.ns && a->rdev_major == b->rdev_major &&
+	    a->size == b->size && stamp_compare(&a->mtime, &b->mtime) == 0 &&
+	    stamp_compare(&a->ctime, &b->ctime) == 0 &&
+	    a->rdev_major == b->rdev_major &&
 	    a->rdev_minor == b->rdev_minor && a->xattrs == b->xattrs &&
 	    a->src_dev == b->src_dev && a->src_ino == b->src_ino);
 }

@@ -9,6 +9,15 @@ struct stamp {
 	uint32_t ns;		/* 0 .. 999999999 */
 };
 
+/* < 0, 0 or > 0, as the first is before, at or after the second. */
+static inline int
+stamp_compare(const struct stamp *a, const struct stamp *b)
+{
+	if (a->s != b->s)
+		return (a->s < b->s ? -1 : 1);
+	return (a->ns < b->ns ? -1 : a->ns > b->ns);
+}
+
 /* The wall clock.  A test build (VITRINE_TESTING) honours VITRINE_TEST_TIME,
  * seconds since the epoch, which then stands still. */
 struct stamp clock_wall(void);

@@ -424,12 +424,9 @@ static int
 snapshot_compare(const void *va, const void *vb)
 {
 	const struct snapshot *a = va, *b = vb;
+	int c = stamp_compare(&a->time, &b->time);
 
-	if (a->time.s != b->time.s)
-		return (a->time.s < b->time.s ? -1 : 1);
-	if (a->time.ns != b->time.ns)
-		return (a->time.ns < b->time.ns ? -1 : 1);
-	return (memcmp(a->id.b, b->id.b, ID_BYTES));
+	return (c != 0 ? c : memcmp(a->id.b, b->id.b, ID_BYTES));
 }
 
 int

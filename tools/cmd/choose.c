@@ -153,12 +153,6 @@ snapshot_holds(const struct snapshot *s, const char *path)
 }
 
 static bool
-is_before(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s != b->s ? a->s < b->s : a->ns < b->ns);
-}
-
-static bool
 fits(const struct cmd *c, const struct snapshot *s)
 {
 	const struct opt_value *host = opts_get(&c->own, "host");
@@ -178,8 +172,10 @@ fits(const struct cmd *c, const struct snapshot *s)
 	for (size_t i = 0; i < path->n; i++)
 		if (!snapshot_holds(s, path->list[i]))
 			return (false);
-	return ((after->times == 0 || !is_before(&s->time, &after->time)) &&
-	    (before->times == 0 || is_before(&s->time, &before->time)));
+	if (after->times > 0 && stamp_compare(&s->time, &after->time) < 0)
+		return (false);
+	return (before->times == 0 ||
+	    stamp_compare(&s->time, &before->time) < 0);
 }
 
 /* "a, b, c", each once, what the snapshots have. */

@@ -63,12 +63,6 @@ struct search {
 	uint64_t found;
 };
 
-static bool
-is_before(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s != b->s ? a->s < b->s : a->ns < b->ns);
-}
-
 /* The path stands in s->path, NUL-terminated. */
 static bool
 fits_name(const struct search *s, const struct entry *en)
@@ -96,17 +90,11 @@ fits_entry(const struct search *s, const struct entry *en)
 	    (s->min->times > 0 && en->size < s->min->number) ||
 	    (s->max->times > 0 && en->size > s->max->number)))
 		return (false);
-	if (s->after->times > 0 && is_before(&en->mtime, &s->after->time))
+	if (s->after->times > 0 &&
+	    stamp_compare(&en->mtime, &s->after->time) < 0)
 		return (false);
-	if (s->before->times > 0 && !is_before(&en->mtime, &s->before->time))
-		return (false);
-	return (true);
-}
-
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s == b->s && a->ns == b->ns);
+	return (s->before->times == 0 ||
+	    stamp_compare(&en->mtime, &s->before->time) < 0);
 }
 
 /* Had the snapshot before it the same there?  1, 0, or < 0. */
@@ -125,7 +113,7 @@ is_old(const struct search *s, const struct entry *en, struct err *e)
 	    s->path.len - 1, &old, NULL, e);
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
-	if (!same_stamp(&old.mtime, &en->mtime))
+	if (stamp_compare(&old.mtime, &en->mtime) != 0)
 		return (0);
 	side[0] = (struct diff_side){ s->was->catalog,
 	    s->was->manifest.domain };

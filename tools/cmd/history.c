@@ -41,12 +41,6 @@ same_host(const struct snapshot *a, const struct snapshot *b)
 	    memcmp(a->host.p, b->host.p, a->host.len) == 0);
 }
 
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s == b->s && a->ns == b->ns);
-}
-
 /* From one snapshot of a host to the next; *change is NULL for none. */
 static int
 change_between(const struct look *was, const struct look *is,
@@ -72,7 +66,7 @@ change_between(const struct look *was, const struct look *is,
 		    "content" : "metadata";
 	/* A directory's says that names came or went. */
 	else if (r == 0 && is->entry.kind == ENTRY_DIR &&
-	    !same_stamp(&was->entry.mtime, &is->entry.mtime))
+	    stamp_compare(&was->entry.mtime, &is->entry.mtime) != 0)
 		*change = "content";
 	return (r < 0 ? -1 : 0);
 }
@@ -125,11 +119,8 @@ compare(const void *va, const void *vb)
 		return (c);
 	if (a->host.len != b->host.len)
 		return (a->host.len < b->host.len ? -1 : 1);
-	if (a->time.s != b->time.s)
-		return (a->time.s < b->time.s ? -1 : 1);
-	if (a->time.ns != b->time.ns)
-		return (a->time.ns < b->time.ns ? -1 : 1);
-	return (memcmp(a->id.b, b->id.b, ID_BYTES));
+	c = stamp_compare(&a->time, &b->time);
+	return (c != 0 ? c : memcmp(a->id.b, b->id.b, ID_BYTES));
 }
 
 /* 1: it is gone. */

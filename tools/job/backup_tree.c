@@ -44,12 +44,6 @@ no_memory(struct err *e)
 
 /* Workers' part. */
 
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s == b->s && a->ns == b->ns);
-}
-
 /* Is what the parent says still so, as far as stat can tell?  But for
  * ENTRY_RECENT, which makes it one to be looked at again. */
 static bool
@@ -62,8 +56,8 @@ is_like(const struct meta_stat *st, bool implied, const struct entry *old)
 	    old->src_ino == st->ino && old->mode == st->mode &&
 	    old->uid == st->uid && old->gid == st->gid &&
 	    (st->kind != ENTRY_FILE || old->size == st->size) &&
-	    same_stamp(&old->mtime, &st->mtime) &&
-	    same_stamp(&old->ctime, &st->ctime) &&
+	    stamp_compare(&old->mtime, &st->mtime) == 0 &&
+	    stamp_compare(&old->ctime, &st->ctime) == 0 &&
 	    ((st->kind != ENTRY_CHAR && st->kind != ENTRY_BLOCK) ||
 	    (old->rdev_major == st->rdev_major &&
 	    old->rdev_minor == st->rdev_minor)));

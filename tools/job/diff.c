@@ -113,8 +113,8 @@ differ(struct diff *d, const struct entry *old, const struct entry *new,
 		meta |= DIFF_MODE;
 	if (old->uid != new->uid || old->gid != new->gid)
 		meta |= DIFF_OWNER;
-	if (old->kind != ENTRY_DIR && (old->mtime.s != new->mtime.s ||
-	    old->mtime.ns != new->mtime.ns))
+	if (old->kind != ENTRY_DIR &&
+	    stamp_compare(&old->mtime, &new->mtime) != 0)
 		meta |= DIFF_MTIME;
 	xattrs = diff_same_xattrs(d, old, new, fd, name, e);
 	if (xattrs < 0)

@@ -184,20 +184,14 @@ diff_fill(struct diff *d, struct catalog *catalog, struct diff_dir *dir,
 /*
  * Content.
  */
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return (a->s == b->s && a->ns == b->ns);
-}
-
 /* As a backup tells that nothing need be read again. */
 static bool
 is_untouched(const struct entry *old, const struct entry *new)
 {
 	return (old->src_ino == new->src_ino && ((old->flags | new->flags) &
 	    (ENTRY_UNREAD | ENTRY_CHANGED | ENTRY_RECENT)) == 0 &&
-	    same_stamp(&old->mtime, &new->mtime) &&
-	    same_stamp(&old->ctime, &new->ctime));
+	    stamp_compare(&old->mtime, &new->mtime) == 0 &&
+	    stamp_compare(&old->ctime, &new->ctime) == 0);
 }
 
 static int
@@ -359,7 +353,7 @@ diff_same_content(struct diff *d, const struct entry *old,
 	if (side[1].catalog == NULL)
 		return (same_live(d, old, fd, name, e));
 	if (side[0].domain != side[1].domain)
-		return (same_stamp(&old->mtime, &new->mtime));
+		return (stamp_compare(&old->mtime, &new->mtime) == 0);
 	return (same_extents(d, old, new, e));
 }
 

@@ -85,9 +85,8 @@ bool
 meta_is_same(const struct meta_stat *a, const struct meta_stat *b)
 {
 	return (a->kind == b->kind && a->ino == b->ino && a->dev == b->dev &&
-	    a->size == b->size && a->mtime.s == b->mtime.s &&
-	    a->mtime.ns == b->mtime.ns && a->ctime.s == b->ctime.s &&
-	    a->ctime.ns == b->ctime.ns);
+	    a->size == b->size && stamp_compare(&a->mtime, &b->mtime) == 0 &&
+	    stamp_compare(&a->ctime, &b->ctime) == 0);
 }
 
 void
