@@ -40,6 +40,7 @@ struct cmd {
 };
 
 extern const struct opt global_options[];
+extern const struct opt no_options[];		/* of a command without any */
 extern const struct command *const commands[];	/* ends with NULL */
 
 /* The command that argv[*at] (and the word after it) names; *at moves behind

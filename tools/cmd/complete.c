@@ -310,9 +310,7 @@ run(struct cmd *c, struct err *e)
 	return (EXIT_DONE);
 }
 
-static const struct opt options[] = { { .name = NULL } };
-
 const struct command complete_command = {
 	"complete", "-- WORD...", "What may end a command line, for shells",
-	options, 1, -1, run
+	no_options, 1, -1, run
 };

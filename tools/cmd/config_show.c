@@ -119,9 +119,7 @@ run(struct cmd *c, struct err *e)
 	return (r);
 }
 
-static const struct opt options[] = { { .name = NULL } };
-
 const struct command config_command = {
 	"config", "[COMMAND]", "Show the settings in force and their origin",
-	options, 0, 2, run
+	no_options, 0, 2, run
 };

@@ -5,8 +5,6 @@
 
 #include "tools/cmd/cmd.h"
 
-static const struct opt no_options[] = { { .name = NULL } };
-
 static void
 print_options(FILE *f, const struct opt *table)
 {

@@ -5,8 +5,6 @@
 
 #include "tools/cmd/cmd.h"
 
-static const struct opt no_options[] = { { .name = NULL } };
-
 #define NEW_SECRET							\
 	{ "new-password-file", 0, OPT_TEXT, false, "FILE",		\
 	    "read the new passphrase from a file" },			\

@@ -17,7 +17,6 @@ static const struct opt mount_options[] = {
 	FILTER_OPTIONS,
 	{ .name = NULL }
 };
-static const struct opt umount_options[] = { { .name = NULL } };
 
 static int
 join_options(const struct opt_value *v, struct buf *b, struct err *e)
@@ -113,5 +112,5 @@ const struct command mount_command = {
 	1, 2, run_mount
 };
 const struct command umount_command = {
-	"umount", "MOUNTPOINT", "End a mount", umount_options, 1, 1, run_umount
+	"umount", "MOUNTPOINT", "End a mount", no_options, 1, 1, run_umount
 };

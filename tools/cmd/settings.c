@@ -66,6 +66,8 @@ const struct opt global_options[] = {
 	{ .name = NULL }
 };
 
+const struct opt no_options[] = { { .name = NULL } };
+
 const char *
 settings_variable(const char *option)
 {

@@ -58,9 +58,7 @@ run(struct cmd *c, struct err *e)
 	return (EXIT_DONE);
 }
 
-static const struct opt options[] = { { .name = NULL } };
-
 const struct command version_command = {
 	"version", "", "Show the versions of vitrine and its libraries",
-	options, 0, 0, run
+	no_options, 0, 0, run
 };
