@@ -6,9 +6,7 @@
 #include "tools/cmd/cmd.h"
 
 /* Options and the variables that stand for them. */
-static const struct {
-	const char *option, *variable;
-} named[] = {
+static const struct named named[] = {
 	{ "bucket-profile", "VITRINE_BUCKET_PROFILE" },
 	{ "bucket-anonymous", "VITRINE_BUCKET_ANONYMOUS" },
 	{ "bucket-endpoint", "VITRINE_BUCKET_ENDPOINT" },
@@ -24,30 +22,6 @@ variable(const char *name)
 	const char *text = getenv(name);
 
 	return (text != NULL && *text != '\0' ? text : NULL);
-}
-
-/* What the command line doesn't say the environment may. */
-static int
-from_environment(struct opts *o, struct err *e)
-{
-	for (size_t i = 0; i < NAMED; i++) {
-		const char *text = variable(named[i].variable);
-
-		if (text == NULL || opts_given(o, named[i].option))
-			continue;
-		if (opts_set(o, opts_find(o->table, named[i].option), text,
-		    NULL, e) != 0)
-			return (err_wrap(e, "%s", named[i].variable));
-	}
-	return (0);
-}
-
-static const char *
-text_of(const struct cmd *c, const char *option)
-{
-	const struct opt_value *v = opts_get(&c->own, option);
-
-	return (v->times > 0 && *v->text != '\0' ? v->text : NULL);
 }
 
 int
@@ -74,17 +48,16 @@ cmd_bucket(struct cmd *c, const char *location, unsigned connections,
 		.beside = true
 	};
 
-	if (from_environment(&c->own, e) != 0 ||
-	    settings_s3_style("bucket-style", text_of(c, "bucket-style"),
-	    &o.style, e) != 0)
+	if (settings_environment(&c->own, named, NAMED, e) != 0 ||
+	    settings_s3_style(&c->own, "bucket-style", &o.style, e) != 0)
 		return (-1);
 	if (o.connections == 0 && connections > S3_CONNECTIONS)
 		o.connections = connections;
 	o.anonymous = opts_given(&c->own, "bucket-anonymous");
-	o.region = text_of(c, "bucket-region");
-	o.ca_file = text_of(c, "bucket-ca-file");
-	o.who.profile = text_of(c, "bucket-profile");
-	o.who.endpoint = text_of(c, "bucket-endpoint");
+	o.region = settings_text(&c->own, "bucket-region");
+	o.ca_file = settings_text(&c->own, "bucket-ca-file");
+	o.who.profile = settings_text(&c->own, "bucket-profile");
+	o.who.endpoint = settings_text(&c->own, "bucket-endpoint");
 	/* A profile that is asked for counts more than keys. */
 	if (o.who.profile == NULL) {
 		o.who.access = variable("VITRINE_BUCKET_ACCESS_KEY_ID");

@@ -54,6 +54,15 @@ void help_overview(struct cmd *, FILE *);
 void help_command(struct cmd *, const struct command *);
 void version_print(struct cmd *);
 
+/* An option and the variable that stands for it. */
+struct named {
+	const char *option, *variable;
+};
+/* What the command line doesn't say the environment may; "" says nothing. */
+int settings_environment(struct opts *, const struct named *, size_t n,
+    struct err *);
+/* The text of an option; NULL where it isn't given, or empty. */
+const char *settings_text(const struct opts *, const char *option);
 /* The variable that stands for a global option; or NULL. */
 const char *settings_variable(const char *option);
 /* settings_s3.c: the same for options that concern stores far away; and what
@@ -91,8 +100,8 @@ int cmd_bucket(struct cmd *, const char *location, unsigned connections,
     struct s3 **, struct err *);
 /* Is any of these options given?  ERR_USAGE then, as there is no bucket. */
 int cmd_no_bucket(const struct cmd *, struct err *);
-/* "auto", "path" or "host", as option --NAME has it; NULL: auto. */
-int settings_s3_style(const char *name, const char *text, enum s3_style *,
+/* "auto", "path" or "host", as that option has it; auto if it isn't given. */
+int settings_s3_style(const struct opts *, const char *option, enum s3_style *,
     struct err *);
 
 /* The list of snapshots; what gives a lying store away is said as warnings. */

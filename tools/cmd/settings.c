@@ -76,6 +76,31 @@ settings_variable(const char *option)
 	return (settings_s3_variable(option));
 }
 
+int
+settings_environment(struct opts *o, const struct named *v, size_t n,
+    struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *text = getenv(v[i].variable);
+
+		if (text == NULL || *text == '\0' ||
+		    opts_given(o, v[i].option))
+			continue;
+		if (opts_set(o, opts_find(o->table, v[i].option), text, NULL,
+		    e) != 0)
+			return (err_wrap(e, "%s", v[i].variable));
+	}
+	return (0);
+}
+
+const char *
+settings_text(const struct opts *o, const char *option)
+{
+	const struct opt_value *v = opts_get(o, option);
+
+	return (v->times > 0 && *v->text != '\0' ? v->text : NULL);
+}
+
 /* "$xdg/vitrine", else "$HOME/rest"; NULL in *out when neither is known. */
 static int
 user_dir(char **out, const char *xdg, const char *rest, struct err *e)

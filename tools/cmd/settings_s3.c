@@ -9,7 +9,7 @@
 #define TIMEOUT_MAX_S	86400
 
 /* Options that have a variable of their name: VITRINE_ and capitals. */
-static const char *const named[][2] = {
+static const struct named named[] = {
 	{ "s3-region", "VITRINE_S3_REGION" },
 	{ "s3-style", "VITRINE_S3_STYLE" },
 	{ "s3-class", "VITRINE_S3_CLASS" },
@@ -24,39 +24,15 @@ static const char *const named[][2] = {
 	{ "limit-download", "VITRINE_LIMIT_DOWNLOAD" },
 	{ "cache-size", "VITRINE_CACHE_SIZE" }
 };
+#define NAMED	(sizeof(named) / sizeof(named[0]))
 
 const char *
 settings_s3_variable(const char *option)
 {
-	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-		if (strcmp(named[i][0], option) == 0)
-			return (named[i][1]);
+	for (size_t i = 0; i < NAMED; i++)
+		if (strcmp(named[i].option, option) == 0)
+			return (named[i].variable);
 	return (NULL);
-}
-
-/* What the command line doesn't say the environment may. */
-static int
-from_environment(struct opts *o, struct err *e)
-{
-	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-		const char *text = getenv(named[i][1]);
-
-		if (text == NULL || *text == '\0' ||
-		    opts_given(o, named[i][0]))
-			continue;
-		if (opts_set(o, opts_find(o->table, named[i][0]), text, NULL,
-		    e) != 0)
-			return (err_wrap(e, "%s", named[i][1]));
-	}
-	return (0);
-}
-
-static const char *
-text_of(const struct cmd *c, const char *option)
-{
-	const struct opt_value *v = opts_get(&c->global, option);
-
-	return (v->times > 0 && *v->text != '\0' ? v->text : NULL);
 }
 
 /* 0 when it wasn't given. */
@@ -93,10 +69,11 @@ limit_of(const struct cmd *c, const char *option, uint64_t *out,
 }
 
 int
-settings_s3_style(const char *name, const char *text, enum s3_style *out,
-    struct err *e)
+settings_s3_style(const struct opts *opts, const char *option,
+    enum s3_style *out, struct err *e)
 {
 	static const char *const styles[] = { "auto", "path", "host" };
+	const char *text = settings_text(opts, option);
 
 	*out = S3_STYLE_AUTO;
 	if (text == NULL)
@@ -107,14 +84,14 @@ settings_s3_style(const char *name, const char *text, enum s3_style *out,
 			return (0);
 		}
 	return (err_set(e, ERR_USAGE, "option --%s: \"%s\" is none of "
-	    "auto, path, host", name, text));
+	    "auto, path, host", option, text));
 }
 
 /* It goes into a header. */
 static int
 class_of(const struct cmd *c, const char **out, struct err *e)
 {
-	const char *text = text_of(c, "s3-class");
+	const char *text = settings_text(&c->global, "s3-class");
 
 	*out = text;
 	for (; text != NULL && *text != '\0'; text++)
@@ -130,9 +107,8 @@ settings_s3(struct cmd *c, struct err *e)
 {
 	struct s3_options *o = &c->s3;
 
-	if (from_environment(&c->global, e) != 0 ||
-	    settings_s3_style("s3-style", text_of(c, "s3-style"), &o->style,
-	    e) != 0 ||
+	if (settings_environment(&c->global, named, NAMED, e) != 0 ||
+	    settings_s3_style(&c->global, "s3-style", &o->style, e) != 0 ||
 	    class_of(c, &o->storage_class, e) != 0 ||
 	    count_of(c, "connections", HTTP_CONNECTIONS_MAX, &o->connections,
 	    e) != 0 ||
@@ -146,8 +122,8 @@ settings_s3(struct cmd *c, struct err *e)
 		return (-1);
 	o->hurry = signals_flag();
 	o->log = &c->ui.log;
-	o->region = text_of(c, "s3-region");
-	o->ca_file = text_of(c, "s3-ca-file");
+	o->region = settings_text(&c->global, "s3-region");
+	o->ca_file = settings_text(&c->global, "s3-ca-file");
 	o->anonymous = opts_given(&c->global, "s3-anonymous");
 	o->no_verify = opts_given(&c->global, "s3-insecure");
 	if (o->no_verify && c->location != NULL && s3_is_location(c->location))
