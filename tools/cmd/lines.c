@@ -9,33 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/base/buf.h"
+#include "engine/base/io.h"
 
 #define FILE_MAX	(64U << 20)
-#define STEP		65536
-
-static int
-slurp(struct buf *b, int fd, struct err *e)
-{
-	for (;;) {
-		uint8_t *p = buf_grow(b, STEP);
-		ssize_t n;
-
-		if (p == NULL)
-			return (buf_ok(b, e));
-		n = read(fd, p, STEP);
-		b->len -= STEP - (n > 0 ? (size_t)n : 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return (err_sys(e, errno, "can't be read"));
-		if (n == 0)
-			return (0);
-		if (b->len > FILE_MAX)
-			return (err_set(e, ERR_LIMIT, "a list of more than %u "
-			    "MiB", FILE_MAX >> 20));
-	}
-}
 
 static int
 add(struct lines *l, const char *line, unsigned no, struct err *e)
@@ -120,7 +96,7 @@ lines_load(struct lines *l, const char *file, enum lines_form form,
 	fd = input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return (err_sys(e, errno, "%s", file));
-	rc = slurp(&b, fd, e);
+	rc = io_slurp(fd, &b, FILE_MAX, e);
 	if (!input)
 		(void)close(fd);
 	buf_u8(&b, 0);
