@@ -9,7 +9,6 @@
 #include "tools/cmd/cmd.h"
 
 #define ROWS_ALIGNED	1000	/* aligned together; a longer answer by parts */
-#define COLUMNS_MAX	16	/* of a table on a terminal */
 
 static const struct opt options[] = {
 	FILTER_OPTIONS,
@@ -105,7 +104,7 @@ static int
 each(void *ctx, int columns, const char *const *names,
     const char *const *values, const size_t *lens, struct err *e)
 {
-	static const char align[] = "llllllllllllllll";
+	static const char align[TABLE_COLUMNS_MAX + 1] = "llllllllllllllll";
 	struct answer *a = ctx;
 
 	if (ferror(stdout))
@@ -117,7 +116,7 @@ each(void *ctx, int columns, const char *const *names,
 		put_object(a, columns, names, values, lens);
 		return (0);
 	}
-	if (!a->aligned || columns > COLUMNS_MAX) {
+	if (!a->aligned || columns > TABLE_COLUMNS_MAX) {
 		if (!a->headed)
 			put_row(columns, names, NULL);
 		a->headed = true;

@@ -5,13 +5,12 @@
 
 #include "tools/cmd/text.h"
 
-#define COLUMNS_MAX	16
 #define GAP		2	/* between columns; and before a row's rest */
 
 void
 table_init(struct table *t, size_t columns, const char *align, bool color)
 {
-	BUG_ON(columns == 0 || columns > COLUMNS_MAX);
+	BUG_ON(columns == 0 || columns > TABLE_COLUMNS_MAX);
 	memset(t, 0, sizeof(*t));
 	t->columns = columns;
 	t->align = align;
@@ -89,10 +88,10 @@ width_of(const char *s)
 
 /* How the columns go onto the lines. */
 struct layout {
-	size_t widths[COLUMNS_MAX];
-	bool hidden[COLUMNS_MAX];	/* nothing in it, on a terminal */
-	bool breaks[COLUMNS_MAX];	/* begins a new line */
-	bool ends[COLUMNS_MAX];		/* the last of its line */
+	size_t widths[TABLE_COLUMNS_MAX];
+	bool hidden[TABLE_COLUMNS_MAX];	/* nothing in it, on a terminal */
+	bool breaks[TABLE_COLUMNS_MAX];	/* begins a new line */
+	bool ends[TABLE_COLUMNS_MAX];		/* the last of its line */
 };
 
 /* Rows that are too wide for the terminal are folded between columns. */

@@ -44,6 +44,7 @@ const char *style_begin(enum style);
  * Rows of cells, printed aligned.  Text is escaped when it is added.  On a
  * terminal a row that is too wide goes on in the next line, between cells.
  */
+#define TABLE_COLUMNS_MAX	16
 struct table {
 	size_t columns;
 	const char *align;	/* 'l' or 'r' a column */
