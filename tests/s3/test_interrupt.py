@@ -101,6 +101,8 @@ taken = repo.run("--json", "backup", source.replace(proxy.url, env["VITRINE_TEST
 taken = json.loads(taken.out.splitlines()[-1])["snapshot"] + ":/from"
 to = ["restore", taken, "--target", f"s3:{proxy.url}/into"]
 PART = {"method": "PUT", "query": "partNumber"}
+
+
 def interrupted(name, args, rule, sig, latency=0):
     """How many uploads are left, and whether it was said that some may be."""
     for key, *_ in client.list("into"):

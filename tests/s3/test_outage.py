@@ -114,6 +114,7 @@ for what in ("gateway", "osd"):
             compare(path("first"), path("out"))
         whole(f"the {what} stops for 3 s while a {args[0]} runs", r)
 
+
 def read_stopped(what):
     """A mount is read by who finds the server stopped: how long that took."""
     repo.forget("cache")
