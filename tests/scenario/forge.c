@@ -6,9 +6,9 @@
  *		host's name
  *	forge REPOSITORY PASSWORD-FILE writer N		one under another
  *		writer's number
- *	forge REPOSITORY PASSWORD-FILE garbage FILE	an honest snapshot but for
- *		its one file, /forged: a chunk of other bytes, stored under the
- *		id that FILE's content has
+ *	forge REPOSITORY PASSWORD-FILE garbage FILE	an honest snapshot but
+ *		for its one file, /forged: a chunk of other bytes, stored under
+ *		the id that FILE's content has
  *
  * The id of the snapshot goes to standard output.
  */

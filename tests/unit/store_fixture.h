@@ -3,8 +3,8 @@
 
 /*
  * A directory store in a place of its own.  The system calls of a put are
- * interposed: each can be made to fail, or to be where the process dies, so that
- * "whole and durable or not at all" is tried at every step.
+ * interposed: each can be made to fail, or to be where the process dies, so
+ * that "whole and durable or not at all" is tried at every step.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * Puts objects into a repository that the command writes only later in life, or
- * only in passing: what a repack, a collection, a repair and a forgetting leave, and
- * the lease of a run that died.  For tests/vectors/make.sh, which says why each is
- * there.  Linked with the test variant of the library.
+ * only in passing: what a repack, a collection, a repair and a forgetting
+ * leave, and the lease of a run that died.  For tests/vectors/make.sh, which
+ * says why each is there.  Linked with the test variant of the library.
  *
  *	emit REPOSITORY KEY-FILE repack PACK [PACK ...]
  *	emit REPOSITORY KEY-FILE condemn STATE PACK [PACK ...]

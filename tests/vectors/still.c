@@ -1,7 +1,7 @@
 /*
- * Preloaded into the command by tests/vectors/make.sh: what no program can set of a
- * file, its change time and its numbers, is made of what it can set, the time of
- * modification.  Then a tree made again is the same tree.
+ * Preloaded into the command by tests/vectors/make.sh: what no program can set
+ * of a file, its change time and its numbers, is made of what it can set, the
+ * time of modification.  Then a tree made again is the same tree.
  */
 #include <sys/stat.h>
 #include <sys/syscall.h>
