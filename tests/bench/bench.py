@@ -144,9 +144,12 @@ def choose(names):
     known = [t for t in tools.ALL if t.found()]
     if not tools.Vitrine.found():
         sys.exit("bench: there is no vitrine: make")
-    if names:
-        known = [t for t in known if t.name in names.split(",")]
-    return known
+    if not names:
+        return known
+    missing = set(names.split(",")) - {t.name for t in known}
+    if missing:
+        sys.exit("bench: not on PATH: " + ", ".join(sorted(missing)))
+    return [t for t in known if t.name in names.split(",")]
 
 
 def main():
