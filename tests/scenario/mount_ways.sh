@@ -68,6 +68,17 @@ for s in INT TERM; do
 	gone
 done
 
+step "a signal that is ignored stays so"
+(trap '' HUP; exec vitrine mount -f "$T/mnt") &
+pid=$!
+in_time mountpoint -q "$T/mnt"
+kill -HUP $pid
+sleep 1
+kill -0 $pid || die "a hangup ended it"
+kill -TERM $pid
+wait $pid || die "status $? after a signal"
+gone
+
 step "a daemon that was killed"
 vitrine mount -f "$T/mnt" &
 pid=$!

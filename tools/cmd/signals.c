@@ -11,11 +11,18 @@
 static atomic_bool cancel;
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 
+static void on_signal(int);
+
+/* Of those that are ours: nohup's wish stands. */
 static void
 defaults(void)
 {
+	struct sigaction sa;
+
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
-		(void)signal(ending[i], SIG_DFL);
+		if (sigaction(ending[i], NULL, &sa) == 0 &&
+		    sa.sa_handler == on_signal)
+			(void)signal(ending[i], SIG_DFL);
 }
 
 static void
@@ -46,7 +53,6 @@ signals_init(void)
 	memset(&sa, 0, sizeof(sa));
 	(void)sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
-		/* nohup's wish stands. */
 		sa.sa_handler = on_signal;
 		if (sigaction(ending[i], NULL, &old) == 0 &&
 		    old.sa_handler == SIG_IGN)
