@@ -12,7 +12,6 @@
 #include "tools/job/backup.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "engine/store/dir.h"
 #include "engine/store/s3.h"
 #include "tools/job/backup_int.h"
+#include "tools/job/owner.h"
 #include "tools/job/pace.h"
 #include "tools/job/source_bucket.h"
 
@@ -298,16 +298,15 @@ static int
 describe(struct backup *b, struct manifest *m, struct err *e)
 {
 	const struct backup_env *env = b->env;
-	char host[256], user[256] = "", text[4096];
-	struct passwd pw, *found = NULL;
+	char host[256], user[256] = "", *name = NULL;
 	struct strings *roots = &m->roots;
 
 	if (check_counts(b, e) != 0 ||
 	    choose_host(b, host, sizeof(host), e) != 0)
 		return (-1);
-	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 &&
-	    found != NULL)
-		(void)snprintf(user, sizeof(user), "%s", pw.pw_name);
+	if (owner_to_name(false, geteuid(), &name) == 0)
+		(void)snprintf(user, sizeof(user), "%s", name);
+	free(name);
 	if (bytes_set(&m->host, host, strlen(host), e) != 0 ||
 	    bytes_set(&m->user, user, strlen(user), e) != 0 ||
 	    bytes_set(&m->program, "vitrine " VITRINE_VERSION,

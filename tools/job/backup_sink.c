@@ -5,10 +5,10 @@
 #include "tools/job/backup_int.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/job/owner.h"
 
 #define OWNERS_MAX	65536	/* told once; beyond that perhaps again */
 
@@ -45,29 +45,18 @@ static int
 tell_owner(struct backup *b, bool group, uint32_t id, struct err *e)
 {
 	struct inoset *seen = group ? &b->gids : &b->uids;
-	struct passwd pw, *pwp = NULL;
-	struct group gr, *grp = NULL;
-	const char *name = NULL;
-	char *text;
+	char *name = NULL;
 	int rc = 0;
 
 	if (inoset_has(seen, (uint64_t)id + 1))
 		return (0);
 	seen->max = OWNERS_MAX;
 	(void)inoset_add(seen, (uint64_t)id + 1);
-	text = malloc(65536);
-	if (text == NULL)
+	if (owner_to_name(group, id, &name) == ENOMEM)
 		return (err_set(e, ERR_NOMEM, "no memory for owners"));
-	if (group) {
-		if (getgrgid_r(id, &gr, text, 65536, &grp) == 0 && grp != NULL)
-			name = gr.gr_name;
-	} else {
-		if (getpwuid_r(id, &pw, text, 65536, &pwp) == 0 && pwp != NULL)
-			name = pw.pw_name;
-	}
 	if (name != NULL && name[0] != '\0' && strlen(name) <= 255)
 		rc = build_owner(b->build, group, id, name, e);
-	free(text);
+	free(name);
 	return (rc);
 }
 

@@ -5,16 +5,14 @@
  * catalog once a number.
  */
 #include <errno.h>
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/job/owner.h"
 #include "tools/job/restore_impl.h"
 
 #define KNOWN_MAX	1024
-#define NAME_BUF	16384
 
 struct rule {
 	const char *from;		/* into the argument */
@@ -55,30 +53,17 @@ parse_number(const char *s, size_t len, uint32_t *out)
 static int
 resolve(bool group, const char *to, uint32_t *out, struct err *e)
 {
-	struct passwd pw, *p = NULL;
-	struct group gr, *g = NULL;
-	char *tmp;
 	int error;
 
 	if (parse_number(to, strlen(to), out))
 		return (0);
-	if ((tmp = malloc(NAME_BUF)) == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if (group) {
-		error = getgrnam_r(to, &gr, tmp, NAME_BUF, &g);
-		if (g != NULL)
-			*out = g->gr_gid;
-	} else {
-		error = getpwnam_r(to, &pw, tmp, NAME_BUF, &p);
-		if (p != NULL)
-			*out = p->pw_uid;
-	}
-	free(tmp);
-	if (g == NULL && p == NULL)
-		return (err_set(e, ERR_USAGE, "this system has no %s \"%s\"%s%s"
-		    "; a number will do", group ? "group" : "user", to,
-		    error != 0 ? ": " : "", error != 0 ? strerror(error) : ""));
-	return (0);
+	error = owner_to_id(group, to, out);
+	if (error == 0)
+		return (0);
+	return (err_set(e, ERR_USAGE, "this system has no %s \"%s\"%s%s; a "
+	    "number will do", group ? "group" : "user", to,
+	    error != ENOENT ? ": " : "", error != ENOENT ? strerror(error) :
+	    ""));
 }
 
 void
