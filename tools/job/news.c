@@ -28,6 +28,7 @@
 #define CACHE_KIB	"8192"
 #define FAILURES	2	/* in a row: then nothing more is tried */
 #define BUDGET_SHARES	8	/* one of them for what is new */
+#define BUDGET_MAX	((size_t)2 << 30)	/* names by 32-bit offsets */
 
 /* A row that is new.  NAME: of an entry; DIR: its own, with its name; ENTRY: an
  * entry whose names are to be found. */
@@ -400,6 +401,8 @@ news_new(struct news **out, size_t budget_bytes, const struct news_ops *ops,
 	s->ops = ops;
 	s->ctx = ctx;
 	s->budget = budget_bytes / BUDGET_SHARES;
+	if (s->budget > BUDGET_MAX)
+		s->budget = BUDGET_MAX;
 	if (sqlite3_open("", &s->db) != SQLITE_OK ||
 	    sqlite3_exec(s->db, "PRAGMA journal_mode = OFF;"
 	    "PRAGMA cache_size = -" CACHE_KIB ";"
