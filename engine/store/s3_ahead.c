@@ -114,12 +114,16 @@ void
 s3_list_ahead(struct store *base, const char *const *prefixes, size_t n)
 {
 	struct s3_store *s = (struct s3_store *)base;
+	struct ahead *old[S3_AHEAD_MAX];
 
-	s3_ahead_fini(s);
+	/* In one step: whoever comes next finds these, and drops them. */
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < n && i < S3_AHEAD_MAX; i++)
-		s->ahead[i] = start(s, prefixes[i]);
+	memcpy(old, s->ahead, sizeof(old));
+	for (size_t i = 0; i < S3_AHEAD_MAX; i++)
+		s->ahead[i] = i < n ? start(s, prefixes[i]) : NULL;
 	(void)pthread_mutex_unlock(&s->lock);
+	for (size_t i = 0; i < S3_AHEAD_MAX; i++)
+		drop(old[i]);
 }
 
 /* Tell them; what fn returned if that was not 0. */

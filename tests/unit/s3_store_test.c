@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -208,6 +209,64 @@ test_ahead_forgotten(void **state)
 	assert_int_equal(calls, 7);
 }
 
+/* Who asks for listings waits, before it locks the store a second time, for
+ * another who is as far. */
+static pthread_barrier_t gate;
+static _Thread_local pthread_mutex_t *watched;
+static _Thread_local unsigned locks;
+static _Atomic unsigned joins;
+
+int
+pthread_mutex_lock(pthread_mutex_t *m)
+{
+	int (*real)(pthread_mutex_t *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+	if (watched != NULL && m == watched && ++locks == 2)
+		(void)pthread_barrier_wait(&gate);
+	return (real(m));
+}
+
+int
+pthread_join(pthread_t thread, void **value)
+{
+	int (*real)(pthread_t, void **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "pthread_join");
+	joins++;
+	return (real(thread, value));
+}
+
+static void *
+ask_ahead(void *store)
+{
+	watched = &((struct s3_store *)store)->lock;
+	store_list_ahead(store, three, 3);
+	watched = NULL;
+	return (NULL);
+}
+
+/* Two ask at one time: what both began is waited for when the store closes. */
+static void
+test_ahead_of_two(void **state)
+{
+	struct store *s = begin(1);
+	pthread_t two[2];
+
+	joins = 0;
+	(void)pthread_barrier_init(&gate, NULL, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&two[i], NULL, ask_ahead, s),
+		    0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(two[i], NULL), 0);
+	store_close(s);
+	assert_int_equal(calls, 6);
+	/* The network's thread was never begun. */
+	assert_int_equal(joins, 2 + 6);
+	(void)pthread_barrier_destroy(&gate);
+}
+
 static enum create_only
 known_of(const char *where)
 {
@@ -379,6 +438,7 @@ main(void)
 		cmocka_unit_test(test_ahead_fails),
 		cmocka_unit_test(test_ahead_long),
 		cmocka_unit_test(test_ahead_forgotten),
+		cmocka_unit_test(test_ahead_of_two),
 		cmocka_unit_test(test_learn),
 		cmocka_unit_test(test_learned_file),
 		cmocka_unit_test(test_learn_nowhere)
