@@ -6,8 +6,11 @@
  * One VFS is registered for the process, "vitrine".  The name of a main
  * database is a number under which vfs_open() has put the pages for the length
  * of the call; what else SQLite opens (files for sorting, or VACUUM) goes to
- * the system's own VFS. No lock and no journal: a stored catalog never
- * changes, and one that is being built has one connection.
+ * the system's own VFS.  No file is locked and none has a journal: a stored
+ * catalog never changes, and one that is being built has one connection.
+ *
+ * SQLite reads while it opens: so many may be opening at one time, and no lock
+ * is held over that.
  */
 #include "index/pages.h"
 
@@ -23,10 +26,18 @@ struct file {
 	struct err err;		/* the last failure of the pages */
 };
 
+/* An open in progress. */
+struct opening {
+	struct opening *next;
+	char name[24];			/* a number */
+	struct pages *pages;
+};
+
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool registered;		/* under registry_lock */
-static struct pages *opening;	/* by the open in progress; same lock */
-static sqlite3_vfs *system_vfs;
+static bool registered;		/* registry_lock */
+static uint64_t opened;		/* registry_lock: so many were, for names */
+static struct opening *openings;	/* registry_lock */
+static sqlite3_vfs *system_vfs;	/* immutable once registered, as ours */
 static sqlite3_vfs our_vfs;
 
 static int
@@ -148,6 +159,19 @@ static const sqlite3_io_methods file_methods = {
 	.xDeviceCharacteristics = file_device,
 };
 
+/* What is being opened under that name; NULL. */
+static struct pages *
+find_opening(const char *name)
+{
+	const struct opening *o;
+
+	(void)pthread_mutex_lock(&registry_lock);
+	for (o = openings; o != NULL && strcmp(o->name, name) != 0; o = o->next)
+		;
+	(void)pthread_mutex_unlock(&registry_lock);
+	return (o == NULL ? NULL : o->pages);
+}
+
 static int
 vfs_xopen(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags,
     int *out_flags)
@@ -158,10 +182,9 @@ vfs_xopen(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags,
 		return (system_vfs->xOpen(system_vfs, name, f, flags,
 		    out_flags));
 	file->base.pMethods = NULL;
-	if (opening == NULL)
+	file->pages = name == NULL ? NULL : find_opening(name);
+	if (file->pages == NULL)
 		return (SQLITE_CANTOPEN);
-	file->pages = opening;
-	opening = NULL;
 	err_init(&file->err);
 	file->base.pMethods = &file_methods;
 	if (out_flags != NULL)
@@ -214,24 +237,52 @@ vfs_register(struct err *e)
 	return (0);
 }
 
+/* Name what is to be opened, so that vfs_xopen() finds it. */
+static int
+opening_begin(struct opening *o, struct err *e)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&registry_lock);
+	r = vfs_register(e);
+	if (r == 0) {
+		(void)snprintf(o->name, sizeof(o->name), "%llu",
+		    (unsigned long long)opened++);
+		o->next = openings;
+		openings = o;
+	}
+	(void)pthread_mutex_unlock(&registry_lock);
+	return (r);
+}
+
+static void
+opening_end(const struct opening *o)
+{
+	struct opening **at = &openings;
+
+	(void)pthread_mutex_lock(&registry_lock);
+	while (*at != o)
+		at = &(*at)->next;
+	*at = o->next;
+	(void)pthread_mutex_unlock(&registry_lock);
+}
+
 int
 vfs_open(sqlite3 **out, struct pages *pages, struct err *e)
 {
-	bool ro = pages->ops->write == NULL;
+	struct opening opening = { .pages = pages };
 	uint8_t head[100];
 	sqlite3 *db = NULL;
-	int flags, rc, r = -1;
+	int flags, rc;
 
 	flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-	    (ro ? SQLITE_OPEN_READONLY :
+	    (pages->ops->write == NULL ? SQLITE_OPEN_READONLY :
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-	pthread_mutex_lock(&registry_lock);
-	if (vfs_register(e) != 0)
-		goto out;
-	/* sqlite3_open_v2 calls xOpen before it returns. */
-	opening = pages;
-	rc = sqlite3_open_v2("catalog", &db, flags, NAME);
-	opening = NULL;
+	if (opening_begin(&opening, e) != 0)
+		return (-1);
+	/* This calls xOpen, and reads, before it returns. */
+	rc = sqlite3_open_v2(opening.name, &db, flags, NAME);
+	opening_end(&opening);
 	if (rc != SQLITE_OK) {
 		/* SQLite has read the first bytes and closed the file, and what
 		 * failed is forgotten with it: ask again. */
@@ -241,14 +292,11 @@ vfs_open(sqlite3 **out, struct pages *pages, struct err *e)
 			    ERR_SYS, "opening a catalog: %s",
 			    sqlite3_errstr(rc));
 		(void)sqlite3_close(db);
-		goto out;
+		return (-1);
 	}
 	(void)sqlite3_extended_result_codes(db, 1);
 	*out = db;
-	r = 0;
-out:
-	pthread_mutex_unlock(&registry_lock);
-	return (r);
+	return (0);
 }
 
 int

@@ -1,10 +1,13 @@
 /*
  * One catalog read by many threads, with fewer connections and blocks than
- * they want.
+ * they want; and several opened at one time.
  */
 #include "tests/unit/catalog_fixture.h"
 
 #include <pthread.h>
+#include <time.h>
+
+#include "tests/unit/memory_pages.h"
 
 #define THREADS	6
 #define FILES	3000
@@ -102,11 +105,84 @@ test_threads(void **state)
 	fixture_fini(&f);
 }
 
+/* Pages whose first read waits until somebody else reads others. */
+struct slow_pages {
+	struct memory_pages memory;
+	bool met;			/* meeting_lock */
+};
+
+static pthread_mutex_t meeting_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t meeting = PTHREAD_COND_INITIALIZER;
+static unsigned come;			/* meeting_lock */
+
+static int
+slow_read(struct pages *p, void *dst, size_t len, uint64_t off, struct err *e)
+{
+	struct slow_pages *s = (struct slow_pages *)p;
+	struct timespec until;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 20;
+	(void)pthread_mutex_lock(&meeting_lock);
+	come += !s->met;
+	s->met = true;
+	(void)pthread_cond_broadcast(&meeting);
+	while (come < 2 && rc == 0)
+		rc = pthread_cond_timedwait(&meeting, &meeting_lock, &until);
+	(void)pthread_mutex_unlock(&meeting_lock);
+	if (rc != 0)
+		return (err_set(e, ERR_NET, "nobody else came"));
+	return (memory_read(p, dst, len, off, e));
+}
+
+static const struct pages_ops slow_ops = { slow_read, memory_size, NULL,
+    NULL };
+
+static void *
+open_slow(void *pages)
+{
+	struct catalog *c;
+	struct err e = ERR_INIT;
+	struct entry x;
+	int r = catalog_over(&c, pages, 0, 1, &e);
+
+	if (r != 0)
+		return (pages);
+	r = catalog_get(c, CATALOG_ROOT_INO, &x, &e);
+	catalog_close(c);
+	return (r == 0 ? NULL : pages);
+}
+
+/* A store that doesn't answer one who opens a catalog keeps no other. */
+static void
+test_opens(void **state)
+{
+	struct slow_pages slow[2] = { 0 };
+	struct err e = ERR_INIT;
+	pthread_t thread[2];
+	void *failed;
+
+	for (unsigned i = 0; i < 2; i++) {
+		OK(memory_catalog(&slow[i].memory, NULL, &e));
+		slow[i].memory.pages.ops = &slow_ops;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, open_slow,
+		    &slow[i].memory.pages), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(thread[i], &failed), 0);
+		assert_null(failed);
+		free(slow[i].memory.bytes);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_opens),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
