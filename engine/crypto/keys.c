@@ -156,6 +156,34 @@ keyring_writer_key(const struct keyring *k, uint32_t writer,
 	return (0);
 }
 
+int
+keyring_mac(const struct keyring *k, uint32_t writer, const char *label,
+    const void *bytes, size_t len, uint8_t out[HASH_BYTES], struct err *e)
+{
+	uint8_t key[KEY_BYTES];
+
+	if (keyring_writer_key(k, writer, key, e) < 0)
+		return (-1);
+	derive(out, key, label, bytes, len);
+	sodium_memzero(key, sizeof(key));
+	return (0);
+}
+
+int
+keyring_mac_check(const struct keyring *k, uint32_t writer, const char *label,
+    const void *bytes, size_t len, const uint8_t mac[HASH_BYTES],
+    struct err *e)
+{
+	uint8_t own[HASH_BYTES];
+
+	if (keyring_mac(k, writer, label, bytes, len, own, e) < 0)
+		return (-1);
+	if (mac_compare(own, mac) != 0)
+		return (err_set(e, ERR_CORRUPT, "forged or damaged: the MAC "
+		    "of writer %u doesn't hold", writer));
+	return (0);
+}
+
 static int
 domain_key(const struct keyring *k, uint32_t domain, const char *label,
     uint8_t out[KEY_BYTES], struct err *e)

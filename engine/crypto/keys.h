@@ -54,6 +54,12 @@ const uint8_t *keyring_master(const struct keyring *);
  * that key (a put-only keyring has its own writer and domain only). */
 int keyring_writer_key(const struct keyring *, uint32_t writer,
     uint8_t out[KEY_BYTES], struct err *);
+/* The writer's MAC of some bytes; the check is ERR_CORRUPT for another. */
+int keyring_mac(const struct keyring *, uint32_t writer, const char *label,
+    const void *bytes, size_t len, uint8_t out[HASH_BYTES], struct err *);
+int keyring_mac_check(const struct keyring *, uint32_t writer,
+    const char *label, const void *bytes, size_t len,
+    const uint8_t mac[HASH_BYTES], struct err *);
 int keyring_domain_id_key(const struct keyring *, uint32_t domain,
     uint8_t out[KEY_BYTES], struct err *);
 int keyring_domain_chunker_key(const struct keyring *, uint32_t domain,

@@ -48,26 +48,16 @@ static int
 verify_mac(const struct keyring *ring, const struct table_head *h,
     const uint8_t bytes[TABLE_HEAD_BYTES], struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES];
+	const size_t len = TABLE_HEAD_BYTES - HASH_BYTES;
 	struct err why = ERR_INIT;
 
-	if (keyring_writer_key(ring, h->writer, key, &why) != 0) {
-		/*
-		 * A put-only writer in a shared domain can't check others'
-		 * heads; the pages' seals prove that somebody of the domain
-		 * made them.
-		 */
-		if (why.code == ERR_AUTH)
-			return (0);
-		*e = why;
-		return (-1);
-	}
-	derive(mac, key, "table", bytes, TABLE_HEAD_BYTES - HASH_BYTES);
-	sodium_memzero(key, sizeof(key));
-	if (mac_compare(mac, bytes + TABLE_HEAD_BYTES - HASH_BYTES) != 0)
-		return (err_set(e, ERR_CORRUPT, "its writer's signature does "
-		    "not verify: forged or damaged"));
-	return (0);
+	/* A put-only writer in a shared domain can't check others' heads; the
+	 * pages' seals prove that somebody of the domain made them. */
+	if (keyring_mac_check(ring, h->writer, "table", bytes, len,
+	    bytes + len, &why) == 0 || why.code == ERR_AUTH)
+		return (0);
+	*e = why;
+	return (-1);
 }
 
 static int

@@ -57,16 +57,14 @@ flush(struct table_out *o, struct err *e)
 static int
 out_head(struct table_out *o, const struct keyring *ring, struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	struct buf b = BUF_INIT;
 	int ret = -1;
 
 	table_head_emit(&b, &o->head, keyring_repo(ring));
-	if (buf_ok(&b, e) != 0 ||
-	    keyring_writer_key(ring, o->head.writer, key, e) != 0)
+	if (buf_ok(&b, e) != 0 || keyring_mac(ring, o->head.writer, "table",
+	    b.data, b.len, mac, e) != 0)
 		goto out;
-	derive(mac, key, "table", b.data, b.len);
-	sodium_memzero(key, sizeof(key));
 	buf_bytes(&b, mac, sizeof(mac));
 	if (buf_ok(&b, e) == 0)
 		ret = out_bytes(o, b.data, b.len, e);

@@ -52,7 +52,7 @@ int
 pack_header_parse(struct pack_info *out, const struct keyring *ring,
     const void *bytes, struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES], stored[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	struct pack_info p;
 	struct head head;
 	struct rd r;
@@ -69,19 +69,15 @@ pack_header_parse(struct pack_info *out, const struct keyring *ring,
 	p.wrap.kind = rd_u8(&r);
 	rd_zeros(&r, 7);
 	rd_bytes(&r, p.wrap.bytes, WRAP_BYTES);
-	rd_bytes(&r, stored, sizeof(stored));
+	rd_bytes(&r, mac, sizeof(mac));
 	if (!rd_end(&r) ||
 	    (p.kind != OBJECT_PACK_DATA && p.kind != OBJECT_PACK_META) ||
 	    p.wrap.kind != wrap_kind_of(p.writer))
 		return (err_set(e, ERR_CORRUPT,
 		    "the pack's header makes no sense"));
-	if (keyring_writer_key(ring, p.writer, key, e) < 0)
+	if (keyring_mac_check(ring, p.writer, "pack", bytes, PACK_MAC_AT, mac,
+	    e) < 0)
 		return (-1);
-	derive(mac, key, "pack", bytes, PACK_MAC_AT);
-	sodium_memzero(key, sizeof(key));
-	if (mac_compare(mac, stored) != 0)
-		return (err_set(e, ERR_CORRUPT, "forged or damaged: the MAC "
-		    "of writer %u doesn't hold", p.writer));
 	*out = p;
 	return (0);
 }

@@ -34,22 +34,19 @@ emit_header(struct packer *p, struct buf *out, const struct keyring *ring,
 {
 	struct head head = { .kind = p->info.kind, .repo = *keyring_repo(ring),
 	    .domain = p->info.domain, .writer = p->info.writer };
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	size_t start = out->len;
 
-	if (keyring_writer_key(ring, head.writer, key, e) < 0)
-		return (-1);
 	head_emit(out, &head);
 	buf_bytes(out, p->info.run.b, RUN_BYTES);
 	buf_bytes(out, p->info.salt, SALT_BYTES);
 	buf_u8(out, p->info.wrap.kind);
 	buf_zeros(out, 7);
 	buf_bytes(out, p->info.wrap.bytes, WRAP_BYTES);
-	if (!out->failed) {
-		derive(mac, key, "pack", out->data + start, PACK_MAC_AT);
-		buf_bytes(out, mac, sizeof(mac));
-	}
-	sodium_memzero(key, sizeof(key));
+	if (buf_ok(out, e) < 0 || keyring_mac(ring, head.writer, "pack",
+	    out->data + start, PACK_MAC_AT, mac, e) < 0)
+		return (-1);
+	buf_bytes(out, mac, sizeof(mac));
 	if (buf_ok(out, e) < 0)
 		return (-1);
 	memcpy(p->head, out->data + start, sizeof(p->head));

@@ -13,23 +13,20 @@ plain_emit(struct buf *out, const struct keyring *ring, enum object_kind kind,
 {
 	struct head head = { .kind = (uint8_t)kind, .repo = *keyring_repo(ring),
 	    .domain = keyring_domain(ring), .writer = keyring_writer(ring) };
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	size_t start = out->len;
 
 	if (content->len > PLAIN_MAX - FRONT_BYTES - HASH_BYTES)
 		return (err_set(e, ERR_LIMIT, "it would be larger than %u MiB",
 		    PLAIN_MAX >> 20));
-	if (keyring_writer_key(ring, head.writer, key, e) < 0)
-		return (-1);
 	head_emit(out, &head);
 	buf_bytes(out, run->b, RUN_BYTES);
 	buf_u32(out, (uint32_t)content->len);
 	buf_bytes(out, content->data, content->len);
-	if (!out->failed) {
-		derive(mac, key, "plain", out->data + start, out->len - start);
-		buf_bytes(out, mac, sizeof(mac));
-	}
-	sodium_memzero(key, sizeof(key));
+	if (buf_ok(out, e) < 0 || keyring_mac(ring, head.writer, "plain",
+	    out->data + start, out->len - start, mac, e) < 0)
+		return (-1);
+	buf_bytes(out, mac, sizeof(mac));
 	return (buf_ok(out, e));
 }
 
@@ -46,7 +43,7 @@ plain_open(struct sealed *out, struct buf *content, bool *verified,
     const struct keyring *ring, enum object_kind kind, const void *object,
     size_t len, struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES], stored[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	struct sealed s;
 	const uint8_t *p;
 	bool checked;
@@ -59,20 +56,13 @@ plain_open(struct sealed *out, struct buf *content, bool *verified,
 	rd_bytes(&r, s.run.b, RUN_BYTES);
 	n = rd_u32(&r);
 	p = rd_view(&r, n);
-	rd_bytes(&r, stored, sizeof(stored));
+	rd_bytes(&r, mac, sizeof(mac));
 	if (!rd_end(&r) || len > PLAIN_MAX)
 		return (err_set(e, ERR_CORRUPT, "its head makes no sense"));
 	checked = can_verify(ring, s.head.writer);
-	if (checked) {
-		if (keyring_writer_key(ring, s.head.writer, key, e) < 0)
-			return (-1);
-		derive(mac, key, "plain", object, len - HASH_BYTES);
-		sodium_memzero(key, sizeof(key));
-		if (mac_compare(mac, stored) != 0)
-			return (err_set(e, ERR_CORRUPT, "forged or damaged: "
-			    "the MAC of writer %u doesn't hold",
-			    s.head.writer));
-	}
+	if (checked && keyring_mac_check(ring, s.head.writer, "plain", object,
+	    len - HASH_BYTES, mac, e) < 0)
+		return (-1);
 	buf_bytes(content, p, n);
 	if (buf_ok(content, e) < 0)
 		return (-1);

@@ -31,11 +31,9 @@ emit_fixed(struct buf *out, const struct keyring *ring,
     const uint8_t salt[SALT_BYTES], const struct wrap *wrap, uint64_t body,
     struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	size_t start = out->len;
 
-	if (keyring_writer_key(ring, head->writer, key, e) < 0)
-		return (-1);
 	head_emit(out, head);
 	buf_bytes(out, run->b, RUN_BYTES);
 	buf_bytes(out, salt, SALT_BYTES);
@@ -43,11 +41,10 @@ emit_fixed(struct buf *out, const struct keyring *ring,
 	buf_zeros(out, 7);
 	buf_bytes(out, wrap->bytes, WRAP_BYTES);
 	buf_u64(out, body);
-	if (!out->failed) {
-		derive(mac, key, "object", out->data + start, MAC_AT);
-		buf_bytes(out, mac, sizeof(mac));
-	}
-	sodium_memzero(key, sizeof(key));
+	if (buf_ok(out, e) < 0 || keyring_mac(ring, head->writer, "object",
+	    out->data + start, MAC_AT, mac, e) < 0)
+		return (-1);
+	buf_bytes(out, mac, sizeof(mac));
 	return (buf_ok(out, e));
 }
 
@@ -103,7 +100,7 @@ static int
 parse_fixed(struct fixed *f, const struct keyring *ring, enum object_kind kind,
     const uint8_t *object, size_t len, struct err *e)
 {
-	uint8_t key[KEY_BYTES], mac[HASH_BYTES], stored[HASH_BYTES];
+	uint8_t mac[HASH_BYTES];
 	uint64_t body;
 	struct rd r;
 
@@ -116,19 +113,13 @@ parse_fixed(struct fixed *f, const struct keyring *ring, enum object_kind kind,
 	rd_zeros(&r, 7);
 	rd_bytes(&r, f->wrap.bytes, WRAP_BYTES);
 	body = rd_u64(&r);
-	rd_bytes(&r, stored, sizeof(stored));
+	rd_bytes(&r, mac, sizeof(mac));
 	if (r.bad || len > SEALED_MAX || body != rd_left(&r) ||
 	    body < BODY_EXTRA || padme(len) != len ||
 	    f->wrap.kind != wrap_kind_of(f->sealed.head.writer))
 		return (err_set(e, ERR_CORRUPT, "its head makes no sense"));
-	if (keyring_writer_key(ring, f->sealed.head.writer, key, e) < 0)
-		return (-1);
-	derive(mac, key, "object", object, MAC_AT);
-	sodium_memzero(key, sizeof(key));
-	if (mac_compare(mac, stored) != 0)
-		return (err_set(e, ERR_CORRUPT, "forged or damaged: the MAC "
-		    "of writer %u doesn't hold", f->sealed.head.writer));
-	return (0);
+	return (keyring_mac_check(ring, f->sealed.head.writer, "object",
+	    object, MAC_AT, mac, e));
 }
 
 /* What the seal held: length, content, zeros up to the padded size. */
