@@ -1,6 +1,7 @@
 /*
- * The two clocks.  The wall clock is for people only and can be held still by a
- * test; intervals are measured on the one that never goes back.
+ * A moment as bytes, and the two clocks.  The wall clock is for people only and
+ * can be held still by a test; intervals are measured on the one that never
+ * goes back.
  */
 #include "engine/base/clock.h"
 
@@ -9,6 +10,24 @@
 #include <time.h>
 
 #include "engine/base/err.h"
+
+#define NS_PER_S	1000000000U
+
+void
+stamp_emit(struct buf *b, const struct stamp *t)
+{
+	buf_i64(b, t->s);
+	buf_u32(b, t->ns);
+}
+
+void
+stamp_parse(struct stamp *t, struct rd *r)
+{
+	t->s = rd_i64(r);
+	t->ns = rd_u32(r);
+	if (t->ns >= NS_PER_S)
+		r->bad = true;
+}
 
 #ifdef VITRINE_TESTING
 /* Is the clock held still, and at what second? */

@@ -3,11 +3,17 @@
 
 #include <stdint.h>
 
+#include "engine/base/buf.h"
+#include "engine/base/rd.h"
+
 /* Seconds in 64 bits and nanoseconds apart: 64 bits of ns end in 2262. */
 struct stamp {
 	int64_t s;
 	uint32_t ns;		/* 0 .. 999999999 */
 };
+/* As all objects have it: i64, u32.  More nanoseconds set rd->bad. */
+void stamp_emit(struct buf *, const struct stamp *);
+void stamp_parse(struct stamp *, struct rd *);
 
 /* < 0, 0 or > 0, as the first is before, at or after the second. */
 static inline int

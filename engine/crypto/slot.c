@@ -137,8 +137,7 @@ slot_record_emit(struct buf *b, const struct slot_record *r)
 	buf_u8(b, (uint8_t)r->role);
 	buf_u32(b, r->writer);
 	buf_u32(b, r->domain);
-	buf_i64(b, r->created.s);
-	buf_u32(b, r->created.ns);
+	stamp_emit(b, &r->created);
 	buf_str16(b, r->host, strlen(r->host));
 	buf_str16(b, r->label, strlen(r->label));
 }
@@ -391,12 +390,10 @@ slot_record_parse(struct slot_record *rec, struct rd *r)
 	rec->role = (enum key_role)rd_u8(r);
 	rec->writer = rd_u32(r);
 	rec->domain = rd_u32(r);
-	rec->created.s = rd_i64(r);
-	rec->created.ns = rd_u32(r);
+	stamp_parse(&rec->created, r);
 	text_parse(rec->host, SLOT_HOST_MAX, r);
 	text_parse(rec->label, SLOT_LABEL_MAX, r);
-	if (rec->created.ns > 999999999 ||
-	    (rec->role == ROLE_FULL) != (rec->writer == 0))
+	if ((rec->role == ROLE_FULL) != (rec->writer == 0))
 		r->bad = true;
 }
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define MAC_AT		128
-#define NS_PER_S	1000000000U
 
 int
 header_emit(struct buf *b, const struct repo_header *h,
@@ -28,8 +27,7 @@ header_emit(struct buf *b, const struct repo_header *h,
 	buf_u32(b, h->cutter.max_bytes);
 	buf_u32(b, 0);
 	buf_bytes(b, h->public_key, sizeof(h->public_key));
-	buf_i64(b, h->created.s);
-	buf_u32(b, h->created.ns);
+	stamp_emit(b, &h->created);
 	buf_u32(b, 0);
 	if (buf_ok(b, e) != 0 || keyring_subkey(ring, "header", key, e) != 0)
 		return (-1);
@@ -72,13 +70,11 @@ header_parse(struct repo_header *out, const void *bytes, size_t len,
 	h.cutter.max_bytes = rd_u32(&r);
 	rd_zeros(&r, 4);
 	rd_bytes(&r, h.public_key, sizeof(h.public_key));
-	h.created.s = rd_i64(&r);
-	h.created.ns = rd_u32(&r);
+	stamp_parse(&h.created, &r);
 	rd_zeros(&r, 4);
 	(void)rd_view(&r, HASH_BYTES);
 	if (!rd_end(&r) || head.domain != 0 || head.writer != 0 ||
-	    h.revision == 0 || h.created.ns >= NS_PER_S ||
-	    !cutter_is_fine(&h.cutter))
+	    h.revision == 0 || !cutter_is_fine(&h.cutter))
 		return (err_set(e, ERR_CORRUPT, "the repository's header is "
 		    "damaged"));
 	hash_bytes(h.digest, bytes, len);

@@ -5,24 +5,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_S	1000000000U
-
-void
-stamp_emit(struct buf *b, const struct stamp *t)
-{
-	buf_i64(b, t->s);
-	buf_u32(b, t->ns);
-}
-
-void
-stamp_parse(struct stamp *t, struct rd *r)
-{
-	t->s = rd_i64(r);
-	t->ns = rd_u32(r);
-	if (t->ns >= NS_PER_S)
-		r->bad = true;
-}
-
 int
 bytes_parse(struct bytes *b, struct rd *r, struct err *e)
 {

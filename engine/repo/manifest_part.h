@@ -13,9 +13,6 @@ void strings_emit(struct buf *, const struct strings *);
 int bytes_parse(struct bytes *, struct rd *, struct err *);
 int strings_parse(struct strings *, struct rd *, struct err *);
 
-void stamp_emit(struct buf *, const struct stamp *);
-void stamp_parse(struct stamp *, struct rd *);
-
 /* Entries and bytes, "files" to "bytes added". */
 void counts_emit(struct buf *, const struct manifest *);
 void counts_parse(struct manifest *, struct rd *);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S	1000000000U
+#include "engine/repo/manifest_part.h"
+
 #define MOVE_BYTES	(7 * 4)
 #define TOMBSTONE_BYTES	(3 * ID_BYTES + 8 + 12)
 
@@ -37,15 +38,6 @@ count(struct rd *r, size_t each)
 	return (r->bad ? 0 : n);
 }
 
-static void
-stamp_parse(struct stamp *t, struct rd *r)
-{
-	t->s = rd_i64(r);
-	t->ns = rd_u32(r);
-	if (t->ns >= NS_PER_S)
-		r->bad = true;
-}
-
 /*
  * Leases.
  */
@@ -62,8 +54,7 @@ lease_emit(struct buf *b, const struct lease *l, struct err *e)
 	buf_u8(b, l->role);
 	buf_u32(b, l->generation);
 	buf_str16(b, l->host.p, l->host.len);
-	buf_i64(b, l->time.s);
-	buf_u32(b, l->time.ns);
+	stamp_emit(b, &l->time);
 	return (buf_ok(b, e));
 }
 
@@ -105,9 +96,7 @@ int
 condemned_emit(struct buf *b, const struct condemned *c, struct err *e)
 {
 	buf_u8(b, c->state);
-	buf_u32(b, c->leases.n);
-	for (uint32_t i = 0; i < c->leases.n; i++)
-		buf_str16(b, c->leases.v[i].p, c->leases.v[i].len);
+	strings_emit(b, &c->leases);
 	buf_u32(b, c->npacks);
 	for (uint32_t i = 0; i < c->npacks; i++)
 		buf_bytes(b, c->packs[i].b, ID_BYTES);
@@ -122,14 +111,8 @@ condemned_body(struct condemned *c, struct rd *r, struct err *e)
 	c->state = rd_u8(r);
 	if (c->state != CONDEMNED && c->state != CONDEMNED_DELETING)
 		r->bad = true;
-	n = count(r, 2);
-	for (uint32_t i = 0; i < n && !r->bad; i++) {
-		size_t len = rd_u16(r);
-		const uint8_t *p = rd_view(r, len);
-
-		if (p != NULL && strings_add(&c->leases, p, len, e) != 0)
-			return (-1);
-	}
+	if (strings_parse(&c->leases, r, e) != 0)
+		return (-1);
 	n = count(r, ID_BYTES);
 	if (n > 0) {
 		c->packs = calloc(n, sizeof(*c->packs));
@@ -409,8 +392,7 @@ forgotten_emit(struct buf *b, const struct forgotten *f, struct err *e)
 		buf_bytes(b, t->lineage.b, ID_BYTES);
 		buf_u64(b, t->sequence);
 		buf_bytes(b, t->previous.b, ID_BYTES);
-		buf_i64(b, t->time.s);
-		buf_u32(b, t->time.ns);
+		stamp_emit(b, &t->time);
 	}
 	return (buf_ok(b, e));
 }
