@@ -27,6 +27,15 @@ cutter_params_for(uint32_t avg_bytes)
 	    .avg_bytes = avg_bytes, .max_bytes = avg_bytes + avg_bytes / 2 });
 }
 
+bool
+cutter_params_ok(const struct cutter_params *p)
+{
+	return (p->avg_bytes >= AVG_LOWEST && p->avg_bytes <= AVG_HIGHEST &&
+	    (p->avg_bytes & (p->avg_bytes - 1)) == 0 &&
+	    p->min_bytes >= MIN_LOWEST && p->min_bytes < p->avg_bytes &&
+	    p->max_bytes > p->avg_bytes && p->max_bytes <= CHUNK_MAX);
+}
+
 static uint64_t
 upper_bits(unsigned n)
 {
@@ -39,10 +48,7 @@ cutter_init(struct cutter *c, const struct cutter_params *p,
 {
 	unsigned bits;
 
-	if (p->avg_bytes < AVG_LOWEST || p->avg_bytes > AVG_HIGHEST ||
-	    (p->avg_bytes & (p->avg_bytes - 1)) != 0 ||
-	    p->min_bytes < MIN_LOWEST || p->min_bytes >= p->avg_bytes ||
-	    p->max_bytes <= p->avg_bytes || p->max_bytes > CHUNK_MAX)
+	if (!cutter_params_ok(p))
 		return (err_set(e, ERR_LIMIT,
 		    "chunk sizes %u, %u, %u are not possible", p->min_bytes,
 		    p->avg_bytes, p->max_bytes));

@@ -36,6 +36,9 @@ struct cutter {
 /* avg 64 KiB -> 32, 64, 96 KiB: half of, and one and a half times, the
  * average. */
 struct cutter_params cutter_params_for(uint32_t avg_bytes);
+/* Are they within these bounds? */
+bool cutter_params_ok(const struct cutter_params *);
+/* ERR_LIMIT where they are not. */
 int cutter_init(struct cutter *, const struct cutter_params *,
     const uint8_t key[KEY_BYTES], struct err *);
 

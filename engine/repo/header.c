@@ -37,15 +37,6 @@ header_emit(struct buf *b, const struct repo_header *h,
 	return (buf_ok(b, e));
 }
 
-static bool
-cutter_is_fine(const struct cutter_params *c)
-{
-	return (c->min_bytes >= 256 && c->min_bytes < c->avg_bytes &&
-	    c->avg_bytes >= 4096 && c->avg_bytes <= (8U << 20) &&
-	    (c->avg_bytes & (c->avg_bytes - 1)) == 0 &&
-	    c->max_bytes > c->avg_bytes && c->max_bytes <= CHUNK_MAX);
-}
-
 int
 header_parse(struct repo_header *out, const void *bytes, size_t len,
     struct err *e)
@@ -74,7 +65,7 @@ header_parse(struct repo_header *out, const void *bytes, size_t len,
 	rd_zeros(&r, 4);
 	(void)rd_view(&r, HASH_BYTES);
 	if (!rd_end(&r) || head.domain != 0 || head.writer != 0 ||
-	    h.revision == 0 || !cutter_is_fine(&h.cutter))
+	    h.revision == 0 || !cutter_params_ok(&h.cutter))
 		return (err_set(e, ERR_CORRUPT, "the repository's header is "
 		    "damaged"));
 	hash_bytes(h.digest, bytes, len);

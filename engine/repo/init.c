@@ -91,11 +91,11 @@ fill_header(struct repo_header *h, const struct repo_params *params,
 
 	if (params != NULL && params->chunk_bytes != 0)
 		avg = params->chunk_bytes;
-	if (avg < 4096 || avg > (8U << 20) || (avg & (avg - 1)) != 0)
+	h->cutter = cutter_params_for(avg);
+	if (!cutter_params_ok(&h->cutter))
 		return (err_set(e, ERR_USAGE, "a chunk size is a power of two "
 		    "from 4 KiB to 8 MiB"));
 	h->revision = 1;
-	h->cutter = cutter_params_for(avg);
 	memcpy(h->public_key, keyring_public_key(ring), sizeof(h->public_key));
 	h->created = clock_wall();
 	return (0);
