@@ -24,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/repo/pack_name.h"
 #include "engine/repo/state.h"
 
 static int
@@ -266,6 +267,13 @@ out:
 /*
  * The dance.
  */
+struct commit {
+	struct session *s;
+	struct manifest *m;
+	session_packs_fn *packs;	/* gives those that it needs */
+	void *ctx;
+	struct turn turn;
+};
 struct look {
 	struct session *s;
 	struct ids deleting;
@@ -276,37 +284,34 @@ static int
 look_at_pack(void *ctx, const struct pack_id *id, struct err *e)
 {
 	struct look *k = ctx;
-	char name[9 + ID_HEX], hex[ID_HEX];
+	char name[PACK_NAME_BYTES], hex[SHORT_HEX];
 	struct store_stat st;
 	int ret;
 
-	(void)hex_emit(hex, id->b, ID_BYTES);
 	if (ids_has(&k->deleting, id->b))
 		return (err_set(e, ERR_BUSY, "a collection is deleting pack "
-		    "%.12s, which this snapshot needs: run the backup again",
-		    hex));
+		    "%s, which this snapshot needs: run the backup again",
+		    short_hex(hex, id->b)));
 	if (!k->at_each)
 		return (0);
-	(void)snprintf(name, sizeof(name), "packs/%.2s/%s", hex, hex);
-	ret = store_stat(k->s->repo->store, name, &st, e);
+	ret = store_stat(k->s->repo->store, pack_name(name, id), &st, e);
 	if (ret > 0)
-		return (err_set(e, ERR_BUSY, "pack %.12s, which this snapshot "
+		return (err_set(e, ERR_BUSY, "pack %s, which this snapshot "
 		    "needs, was collected while this machine slept: run the "
-		    "backup again", hex));
+		    "backup again", short_hex(hex, id->b)));
 	return (ret);
 }
 
 static int
-look_at_packs(struct session *s, session_packs_fn *packs, void *ctx,
-    struct err *e)
+look_at_packs(const struct commit *c, struct err *e)
 {
-	struct look k = { .s = s };
+	struct look k = { .s = c->s };
 	int ret;
 
-	ret = condemned_load(s->repo, CONDEMNED_DELETING, &k.deleting, e);
-	k.at_each = lease_has_lapsed(s);
+	ret = condemned_load(c->s->repo, CONDEMNED_DELETING, &k.deleting, e);
+	k.at_each = lease_has_lapsed(c->s);
 	if (ret == 0 && (k.deleting.n > 0 || k.at_each))
-		ret = packs(ctx, look_at_pack, &k, e);
+		ret = c->packs(c->ctx, look_at_pack, &k, e);
 	ids_fini(&k.deleting);
 	return (ret < 0 ? ret : 0);
 }
@@ -346,27 +351,27 @@ withdraw(struct session *s, const uint8_t id[ID_BYTES], struct err *e)
 }
 
 static int
-publish(struct session *s, const struct manifest *m, struct turn *turn,
-    const struct buf *object, session_packs_fn *packs, void *ctx,
-    uint8_t id[ID_BYTES], struct err *e)
+publish(struct commit *c, const struct buf *object, uint8_t id[ID_BYTES],
+    struct err *e)
 {
 	/* Not snapshots/: that is listed after pending/ (turn.c). */
 	static const char *const beside[] = { "pending", "condemned" };
+	struct session *s = c->s;
 	bool full = keyring_role(s->repo->ring) == ROLE_FULL;
 	struct err again = ERR_INIT;
 	uint8_t pending[ID_BYTES];
 	int ret = 0;
 
-	if (full && (ret = turn_ask(turn, s, m, e)) != 0)
+	if (full && (ret = turn_ask(&c->turn, s, c->m, e)) != 0)
 		return (ret);
 	if (object_put(s->repo->store, "pending", object, pending, e) != 0)
 		return (-1);
 	if (full) {
 		store_list_ahead(s->repo->store, beside, 2);
-		ret = turn_stand(turn, s, m, pending, e);
+		ret = turn_stand(&c->turn, s, c->m, pending, e);
 	}
 	if (ret == 0)
-		ret = look_at_packs(s, packs, ctx, e);
+		ret = look_at_packs(c, e);
 	if (ret != 0) {
 		drop_pending(s, pending);
 		return (ret);
@@ -458,17 +463,16 @@ remember_done(struct session *s, const struct manifest *m,
 }
 
 static int
-try_commit(struct session *s, struct manifest *m, struct turn *turn,
-    session_packs_fn *packs, void *ctx, struct snapshot_id *out, struct err *e)
+try_commit(struct commit *c, struct snapshot_id *out, struct err *e)
 {
 	struct buf object = BUF_INIT;
 	int ret = -1;
 
-	if (fill(s, m, e) == 0 && emit(s, m, &object, e) == 0) {
+	if (fill(c->s, c->m, e) == 0 && emit(c->s, c->m, &object, e) == 0) {
 		hash_bytes(out->b, object.data, object.len);
-		if (keyring_role(s->repo->ring) != ROLE_FULL)
-			remember_try(s, m, out);
-		ret = publish(s, m, turn, &object, packs, ctx, out->b, e);
+		if (keyring_role(c->s->repo->ring) != ROLE_FULL)
+			remember_try(c->s, c->m, out);
+		ret = publish(c, &object, out->b, e);
 	}
 	buf_fini(&object);
 	return (ret);
@@ -478,19 +482,18 @@ int
 session_commit(struct session *s, struct manifest *m, session_packs_fn *packs,
     void *ctx, struct snapshot_id *out, struct err *e)
 {
+	struct commit c = { .s = s, .m = m, .packs = packs, .ctx = ctx };
 	struct snapshot_id id;
-	struct turn turn;
 	int held, ret;
 
 	/* Nobody may have asked; that it failed is to be heard all the same. */
 	if (session_packs(s, e) != 0)
 		return (-1);
 	held = state_hold(s->repo);
-	turn_init(&turn);
-	while ((ret = try_commit(s, m, &turn, packs, ctx, &id, e)) ==
-	    TURN_TAKEN)
-		turn_wait(&turn);
-	turn_fini(&turn);
+	turn_init(&c.turn);
+	while ((ret = try_commit(&c, &id, e)) == TURN_TAKEN)
+		turn_wait(&c.turn);
+	turn_fini(&c.turn);
 	if (ret == 0) {
 		remember_done(s, m, &id);
 		*out = id;
