@@ -198,7 +198,7 @@ s3_stat_key(struct s3_store *s, const char *key, size_t key_len,
 			st->size_bytes = size;
 		st->mtime_s = s3_last_modified(&c);
 		if (etag != NULL)
-			(void)http_header(&c.rq, "etag", etag, S3_TEXT_MAX);
+			s3_etag(&c, etag);
 	}
 	s3_call_fini(&c);
 	return (rc);

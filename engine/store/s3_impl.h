@@ -44,6 +44,7 @@ size_t s3_key_of(const struct s3_store *, const char *name, char *key);
 int s3_wrap(const struct s3_store *, const char *name, const char *verb,
     struct err *);
 
+/* etag: without quotes, "" when there is none; or NULL. */
 int s3_stat_key(struct s3_store *, const char *key, size_t len,
     struct store_stat *, char etag[S3_TEXT_MAX], struct err *);
 int s3_read_key(struct s3_store *, const char *key, size_t len, uint64_t off,

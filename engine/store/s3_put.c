@@ -106,11 +106,7 @@ is_tag_of(const char *etag, const struct http_body *body)
 
 	if (s3_md5(body, sum, &ignored) != 0)
 		return (false);
-	hex_emit(hex, sum, sizeof(sum));
-	if (*etag == '"')
-		etag++;
-	return (strncmp(etag, hex, 2 * MD5_BYTES) == 0 &&
-	    (etag[2 * MD5_BYTES] == '"' || etag[2 * MD5_BYTES] == '\0'));
+	return (strcmp(etag, hex_emit(hex, sum, sizeof(sum))) == 0);
 }
 
 /*
