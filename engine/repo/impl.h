@@ -135,10 +135,9 @@ int local_parent_load(struct repo *, const struct lineage_id *,
  * close, or -1 when there is no cache; the rest takes -1 too.
  */
 int objcache_open(const struct repo *, const char *name);
-/* True when the bytes are there and have that name. */
-bool objcache_load(int dir, const uint8_t id[ID_BYTES], struct buf *);
-/* Without fsync: a torn file is noticed by its name. */
-void objcache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *);
+/* As object_load(), by way of the cache; at most SEALED_MAX bytes. */
+int objcache_load(int dir, struct store *, const char *prefix,
+    const uint8_t id[ID_BYTES], struct buf *, struct err *);
 /* Drop what the store has no more. */
 void objcache_sweep(int dir, const struct ids *present);
 

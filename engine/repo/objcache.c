@@ -30,8 +30,9 @@ objcache_open(const struct repo *repo, const char *name)
 	return (fd);
 }
 
-bool
-objcache_load(int dir, const uint8_t id[ID_BYTES], struct buf *b)
+/* True when the bytes are there and have that name. */
+static bool
+get(int dir, const uint8_t id[ID_BYTES], struct buf *b)
 {
 	struct err ignored = ERR_INIT;
 	uint8_t digest[HASH_BYTES];
@@ -53,8 +54,9 @@ objcache_load(int dir, const uint8_t id[ID_BYTES], struct buf *b)
 	return (id_equal(digest, id));
 }
 
-void
-objcache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
+/* Without fsync: a torn file is noticed by its name. */
+static void
+put(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
 {
 	struct err ignored = ERR_INIT;
 	char hex[ID_HEX], tmp[ID_HEX + 16];
@@ -73,6 +75,20 @@ objcache_store(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
 		ret = -1;
 	if (ret != 0 || renameat(dir, tmp, dir, hex) != 0)
 		(void)unlinkat(dir, tmp, 0);
+}
+
+int
+objcache_load(int dir, struct store *store, const char *prefix,
+    const uint8_t id[ID_BYTES], struct buf *b, struct err *e)
+{
+	int ret;
+
+	if (get(dir, id, b))
+		return (0);
+	ret = object_load(store, prefix, id, SEALED_MAX, b, e);
+	if (ret == 0)
+		put(dir, id, b);
+	return (ret);
 }
 
 void

@@ -112,14 +112,9 @@ load_through(struct repo *repo, int cache, struct registry *g,
     const struct snapshot_id *id, struct manifest *m, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	int ret = 0;
+	int ret;
 
-	if (!objcache_load(cache, id->b, &b)) {
-		ret = object_load(repo->store, "snapshots", id->b, SEALED_MAX,
-		    &b, e);
-		if (ret == 0)
-			objcache_store(cache, id->b, &b);
-	}
+	ret = objcache_load(cache, repo->store, "snapshots", id->b, &b, e);
 	if (ret == 0)
 		ret = manifest_open(repo, g, id, &b, m, e);
 	buf_fini(&b);

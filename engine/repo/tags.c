@@ -114,14 +114,9 @@ load_one(struct repo *repo, int cache, struct registry *g, struct found *f,
 {
 	struct buf b = BUF_INIT, content = BUF_INIT;
 	struct sealed env;
-	int ret = 0;
+	int ret;
 
-	if (!objcache_load(cache, f->id, &b)) {
-		ret = object_load(repo->store, "tags", f->id, SEALED_MAX, &b,
-		    e);
-		if (ret == 0)
-			objcache_store(cache, f->id, &b);
-	}
+	ret = objcache_load(cache, repo->store, "tags", f->id, &b, e);
 	if (ret == 0)
 		ret = sealed_open(&env, &content, repo->ring, OBJECT_TAGS,
 		    b.data, b.len, e);
