@@ -31,20 +31,6 @@ store_numbers(struct build *b, struct err *e)
 	return (build_run(b, st, e));
 }
 
-static int
-pragma(struct build *b, const char *text, int64_t *out, struct err *e)
-{
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(b->db, text, -1, &st, NULL);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		*out = sqlite3_column_int64(st, 0);
-	(void)sqlite3_finalize(st);
-	return (rc == SQLITE_ROW ? 0 : vfs_error(b->db, rc, e, "catalog"));
-}
-
 /* End the transaction; *anew tells that all is to be stored anew. */
 static int
 settle(struct build *b, bool *anew, struct err *e)
@@ -62,8 +48,8 @@ settle(struct build *b, bool *anew, struct err *e)
 	if (sql_exec(b->db, "COMMIT", e) != 0)
 		return (-1);
 	b->writing = false;
-	if (pragma(b, "PRAGMA page_count", &pages, e) != 0 ||
-	    pragma(b, "PRAGMA freelist_count", &unused, e) != 0)
+	if (sql_int(b->db, "PRAGMA page_count", &pages, e) != 0 ||
+	    sql_int(b->db, "PRAGMA freelist_count", &unused, e) != 0)
 		return (-1);
 	if (b->parent.snapshots_since_key + 1 >= SNAPSHOTS_PER_KEY)
 		*anew = true;

@@ -78,23 +78,7 @@ sql_exec(sqlite3 *db, const char *sql, struct err *e)
 }
 
 int
-schema_create(sqlite3 *db, struct err *e)
-{
-	char sql[128];
-
-	(void)snprintf(sql, sizeof(sql),
-	    "PRAGMA application_id=%d; PRAGMA user_version=%d",
-	    SCHEMA_APPLICATION, SCHEMA_VERSION);
-	if (sql_exec(db, sql, e) != 0)
-		return (-1);
-	for (size_t i = 0; i < NOBJECTS; i++)
-		if (sql_exec(db, objects[i].sql, e) != 0)
-			return (-1);
-	return (0);
-}
-
-static int
-pragma_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e)
+sql_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 {
 	sqlite3_stmt *st = NULL;
 	int rc, r = 0;
@@ -108,6 +92,22 @@ pragma_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 		r = vfs_error(db, rc, e, "catalog");
 	(void)sqlite3_finalize(st);
 	return (r);
+}
+
+int
+schema_create(sqlite3 *db, struct err *e)
+{
+	char sql[128];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "PRAGMA application_id=%d; PRAGMA user_version=%d",
+	    SCHEMA_APPLICATION, SCHEMA_VERSION);
+	if (sql_exec(db, sql, e) != 0)
+		return (-1);
+	for (size_t i = 0; i < NOBJECTS; i++)
+		if (sql_exec(db, objects[i].sql, e) != 0)
+			return (-1);
+	return (0);
 }
 
 static bool
@@ -126,9 +126,9 @@ schema_check(sqlite3 *db, struct err *e)
 	size_t i = 0;
 	int rc, r = -1;
 
-	if (pragma_int(db, "PRAGMA application_id", &app, e) != 0 ||
-	    pragma_int(db, "PRAGMA user_version", &version, e) != 0 ||
-	    pragma_int(db, "PRAGMA page_size", &page, e) != 0)
+	if (sql_int(db, "PRAGMA application_id", &app, e) != 0 ||
+	    sql_int(db, "PRAGMA user_version", &version, e) != 0 ||
+	    sql_int(db, "PRAGMA page_size", &page, e) != 0)
 		return (-1);
 	if (app != SCHEMA_APPLICATION || page != 16384)
 		return (err_set(e, ERR_CORRUPT, "not a catalog"));

@@ -17,6 +17,8 @@ int schema_check(sqlite3 *, struct err *);
 
 /* Run statements that give no rows. */
 int sql_exec(sqlite3 *, const char *sql, struct err *);
+/* The integer that a statement gives; none is an error. */
+int sql_int(sqlite3 *, const char *sql, int64_t *out, struct err *);
 
 /* A connection's settings: hostile bytes, and a page cache of so many KiB. */
 int schema_guard(sqlite3 *, unsigned cache_kib, struct err *);

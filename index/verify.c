@@ -139,20 +139,10 @@ visit(void *ctx, const char *bytes, size_t len, const struct entry *x,
 static int
 none(struct verify *v, const char *sql, const char *what, struct err *e)
 {
-	sqlite3_stmt *st = NULL;
 	int64_t n = 0;
-	int rc;
 
-	rc = sqlite3_prepare_v2(v->db, sql, -1, &st, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		n = sqlite3_column_int64(st, 0);
-	(void)sqlite3_finalize(st);
-	if (rc != SQLITE_ROW) {
-		(void)vfs_error(v->db, rc, e, "catalog");
+	if (sql_int(v->db, sql, &n, e) != 0)
 		return (found(v, "", e));
-	}
 	if (n != 0)
 		fault(v, "", "%lld %s", (long long)n, what);
 	return (0);
