@@ -101,7 +101,6 @@ load_place(struct blocks_state *s, const struct mref *m, unsigned which,
 	return (r);
 }
 
-/* The first place's error if none verifies. */
 int
 blocks_load(struct blocks_state *s, const struct mref *m, const uint8_t *prefix,
     size_t plen, uint8_t *dst, size_t max, size_t *len, struct err *e)
@@ -112,8 +111,12 @@ blocks_load(struct blocks_state *s, const struct mref *m, const uint8_t *prefix,
 		return (0);
 	if (m->place[1].pack == MPLACE_NONE)
 		return (-1);
-	if (load_place(s, m, 1, prefix, plen, dst, max, len, &second) != 0)
-		return (-1);
-	err_init(e);
-	return (0);
+	if (load_place(s, m, 1, prefix, plen, dst, max, len, &second) == 0) {
+		err_init(e);
+		return (0);
+	}
+	/* Not proven lost where one of them could not be read. */
+	if (e->code == ERR_CORRUPT && second.code != ERR_CORRUPT)
+		*e = second;
+	return (-1);
 }

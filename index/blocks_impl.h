@@ -48,7 +48,7 @@ bool blocks_hash_holds(const struct blocks_state *, const struct chunk_id *want,
 /*
  * block_load.c: load what an mref names into dst, from whichever of its places
  * verifies: itself, or (with a prefix) the block that the delta makes of the
- * prefix.  *len is at most max.
+ * prefix.  *len is at most max.  ERR_CORRUPT only where both are damaged.
  */
 int blocks_load(struct blocks_state *, const struct mref *,
     const uint8_t *prefix, size_t plen, uint8_t *dst, size_t max, size_t *len,

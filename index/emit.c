@@ -319,6 +319,7 @@ emit_inner(struct emit *m, unsigned level, size_t *i, struct err *e)
 	uint64_t no = m->below[*i].no / MAP_FANOUT;
 	size_t n = map_entries(m->nblocks, level, no);
 	struct mref ref;
+	int r;
 
 	buf_reset(&m->bytes);
 	for (size_t at = 0; at < n; at++) {
@@ -329,10 +330,11 @@ emit_inner(struct emit *m, unsigned level, size_t *i, struct err *e)
 			(*i)++;
 			continue;
 		}
-		if (m->old == NULL || blocks_page_ref(m->old, level - 1, page,
-		    &ref, e) != 0)
-			return (err_set(e, ERR_CORRUPT, "a page of the "
-			    "catalog's map that isn't there"));
+		r = m->old == NULL ? CATALOG_ABSENT :
+		    blocks_page_ref(m->old, level - 1, page, &ref, e);
+		if (r != 0)
+			return (r < 0 ? -1 : err_set(e, ERR_CORRUPT, "a page "
+			    "of the catalog's map that isn't there"));
 		mref_emit(&m->bytes, &ref);
 	}
 	if (buf_ok(&m->bytes, e) != 0)

@@ -7,8 +7,83 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "index/blocks_impl.h"
 #include "index/cache.h"
 #include "index/catalog_impl.h"
+
+/* A store of which some packs, or all, can't be read for now. */
+static char out_of_reach[ID_HEX];	/* an id's digits, or "packs/" */
+
+static void
+far_close(struct store *s)
+{
+	store_close(s->under);
+	free(s);
+}
+
+static int
+far_read(struct store *s, const char *name, uint64_t off, void *dst,
+    size_t len, size_t *got, struct err *e)
+{
+	if (out_of_reach[0] != '\0' && strstr(name, out_of_reach) != NULL)
+		return (err_set(e, ERR_NET, "out of reach"));
+	return (store_read(s->under, name, off, dst, len, got, e));
+}
+
+static int
+far_stat(struct store *s, const char *name, struct store_stat *st,
+    struct err *e)
+{
+	return (store_stat(s->under, name, st, e));
+}
+
+static int
+far_put(struct store *s, const char *name, const void *src, size_t len,
+    struct err *e)
+{
+	return (store_put(s->under, name, src, len, e));
+}
+
+static int
+far_put_begin(struct store *s, struct store_put **out, struct err *e)
+{
+	return (store_put_begin(s->under, out, e));
+}
+
+static int
+far_list(struct store *s, const char *prefix, store_list_fn *fn, void *ctx,
+    struct err *e)
+{
+	return (store_list(s->under, prefix, fn, ctx, e));
+}
+
+static int
+far_remove(struct store *s, const char *name, struct err *e)
+{
+	return (store_remove(s->under, name, e));
+}
+
+static const struct store_ops far_ops = {
+	.close = far_close,
+	.read = far_read,
+	.stat = far_stat,
+	.put = far_put,
+	.put_begin = far_put_begin,
+	.list = far_list,
+	.remove = far_remove
+};
+
+static struct store *
+far_away(struct store *under)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->ops = &far_ops;
+	s->under = under;
+	memcpy(s->where, under->where, sizeof(s->where));
+	return (s);
+}
 
 struct sum {
 	struct hash hash;
@@ -107,6 +182,26 @@ add_dir(struct run *r, const char *name)
 	return (x.ino);
 }
 
+/* Links with long targets: a large catalog of few entries. */
+static void
+add_links(struct run *r, unsigned n)
+{
+	char target[CATALOG_TARGET_MAX], name[32];
+	struct entry x = { .kind = ENTRY_SYMLINK };
+	struct err e = ERR_INIT;
+	uint64_t ino;
+
+	memset(target, 'x', sizeof(target));
+	OK(build_inos(r->build, n, &ino, &e));
+	for (unsigned i = 0; i < n; i++) {
+		x.ino = ino + i;
+		(void)snprintf(name, sizeof(name), "link-%u", i);
+		OK(build_node(r->build, &x, target, sizeof(target), &e));
+		OK(build_name(r->build, CATALOG_ROOT_INO, name, strlen(name),
+		    x.ino, &e));
+	}
+}
+
 static void
 pack_path(const struct fixture *f, const struct pack_info *p, char *out,
     size_t size)
@@ -152,6 +247,142 @@ test_lost_copies(void **state)
 		assert_memory_equal(have, want, HASH_BYTES);
 		assert_int_equal(rename(away, path), 0);
 	}
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
+/* One copy is lost and the other can't be reached: that is no damage. */
+static void
+test_copy_out_of_reach(void **state)
+{
+	uint8_t hash[HASH_BYTES];
+	struct fixture f;
+	struct manifest m;
+	struct run r;
+	size_t n;
+
+	fixture_init(&f, false);
+	run_begin(&r, &f, NULL);
+	add_files(&r, add_dir(&r, "a"), 1, 50, 1);
+	run_end(&r, &m);
+	assert_int_equal(m.catalog.ntail, 2);
+	fixture_wrap = far_away;
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct pack_info *lost = &m.catalog.tail[i];
+		char path[256], away[300];
+
+		pack_path(&f, lost, path, sizeof(path));
+		(void)snprintf(away, sizeof(away), "%s/away", f.dir);
+		assert_int_equal(rename(path, away), 0);
+		reopen(&f, false);
+		(void)hex_emit(out_of_reach, m.catalog.tail[1 - i].id.b,
+		    ID_BYTES);
+		assert_int_equal(digest(&f, &m, false, hash, &n), ERR_NET);
+		out_of_reach[0] = '\0';
+		assert_int_equal(digest(&f, &m, false, hash, &n), 0);
+		assert_int_equal(rename(away, path), 0);
+	}
+	fixture_wrap = NULL;
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
+/* The store goes when so many frames of a catalog have been told of; what was
+ * read of the parent is forgotten. */
+struct leaving {
+	struct build *build;
+	struct fetch *cold;
+	unsigned frames;		/* until then; 0: it has gone */
+};
+
+static int
+leave(void *ctx, uint32_t frame, uint32_t pack, const struct frame_info *info,
+    struct err *e)
+{
+	struct leaving *l = ctx;
+
+	if (l->frames > 0 && --l->frames == 0) {
+		struct blocks_state *s = build_parent(l->build)->blocks->s;
+
+		for (size_t i = 0; i < PAGE_SLOTS; i++)
+			s->map[i].level = 0;
+		s->fetch = l->cold;
+		memcpy(out_of_reach, "packs/", 7);
+	}
+	return (build_on_frame(l->build, frame, pack, info, e));
+}
+
+static int
+told_pack(void *ctx, uint32_t pack, const struct pack_info *info,
+    struct err *e)
+{
+	return (build_on_pack(((struct leaving *)ctx)->build, pack, info, e));
+}
+
+/* Add a file; the error's code. */
+static int
+finish_while_leaving(struct fixture *f, const struct manifest *parent,
+    struct leaving *l)
+{
+	struct build_env env = { .repo = f->repo, .fetch = f->fetch,
+	    .parent = parent };
+	struct put_env penv = { .budget_bytes = 64U << 20, .on_frame = leave,
+	    .on_pack = told_pack, .ctx = l };
+	struct manifest m = { 0 };
+	struct run r = { .f = f };
+	struct err e = ERR_INIT;
+	int rc;
+
+	OK(fetch_new(&l->cold, f->repo, 1U << 20, false, &e));
+	OK(session_begin(&env.session, f->repo, &e));
+	OK(pool_new(&penv.pool, 0, &e));
+	OK(build_open(&r.build, &env, &e));
+	OK(put_open(&r.put, env.session, &penv, &e));
+	build_set_put(r.build, r.put);
+	l->build = r.build;
+	(void)add_dir(&r, "new");
+	OK(put_close(r.put, OBJECT_PACK_DATA, &e));
+	rc = build_finish(r.build, &m, &e);
+	out_of_reach[0] = '\0';
+	put_free(r.put);
+	build_free(r.build);
+	session_end(env.session);
+	pool_free(penv.pool);
+	fetch_free(l->cold);
+	manifest_fini(&m);
+	return (rc == 0 ? 0 : (int)e.code);
+}
+
+/* A store that goes while a catalog is stored is not a damaged one. */
+static void
+test_goes_while_storing(void **state)
+{
+	struct leaving l = { .frames = 0 };
+	unsigned failed = 0, goes = 0;
+	struct fixture f;
+	struct manifest m;
+	struct run r;
+	int rc;
+
+	fixture_init(&f, false);
+	run_begin(&r, &f, NULL);
+	add_links(&r, 6000);
+	run_end(&r, &m);
+	/* A map of three pages; the middle one stays as it is. */
+	assert_true(m.catalog.size_bytes > 2 * (uint64_t)MAP_FANOUT *
+	    CATALOG_BLOCK_BYTES);
+	fixture_wrap = far_away;
+	reopen(&f, false);
+	do {
+		l.frames = ++goes;
+		rc = finish_while_leaving(&f, &m, &l);
+		assert_true(rc == 0 || rc == ERR_NET);
+		failed += rc != 0;
+	} while (l.frames == 0);
+	/* It was over before it had gone. */
+	assert_int_equal(rc, 0);
+	assert_true(failed > 0);
+	fixture_wrap = NULL;
 	manifest_fini(&m);
 	fixture_fini(&f);
 }
@@ -420,6 +651,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost_copies),
+		cmocka_unit_test(test_copy_out_of_reach),
+		cmocka_unit_test(test_goes_while_storing),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_caches),
 		cmocka_unit_test(test_anew),
