@@ -126,6 +126,12 @@ struct build {
 	struct catalog_root result;	/* for build_packs */
 };
 
+static inline void
+bind_int(sqlite3_stmt *st, int at, uint64_t v)
+{
+	(void)sqlite3_bind_int64(st, at, (int64_t)v);
+}
+
 /* build.c */
 int build_stmt(struct build *, enum bstmt, sqlite3_stmt **out, struct err *);
 /* Run a statement that gives no rows; resets it. */
@@ -139,8 +145,16 @@ int build_begin(struct build *, struct err *);
 /* CATALOG_ABSENT.  Valid until the next call of build_row. */
 int build_row(struct build *, uint64_t ino, struct row **out, struct err *);
 int build_flush_rows(struct build *, struct err *);
+/* Target, name or inline chunks of a row: a copy. */
+int build_row_blob(struct row *, const void *, size_t len, struct err *);
 /* Remove the nodes that have no name, and what hangs on them. */
 int build_remove_orphans(struct build *, struct err *);
+
+/* name.c: what waits goes into the table: before anything asks that for a name,
+ * and at the end. */
+int build_flush_names(struct build *, struct err *);
+/* A directory goes: its children lose their names. */
+int build_drop_children(struct build *, uint64_t dir, struct err *);
 
 /* content.c */
 int build_release(struct build *, const struct row *, struct err *);
