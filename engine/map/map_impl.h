@@ -46,6 +46,7 @@ void hints_store(const char *path, const struct object_id *v, size_t n);
 /* NULL when the listing didn't show it. */
 struct found_table *map_found(const struct map *, const struct object_id *);
 
+/* walk.c */
 #define CURSOR_PAGES	16		/* in one read */
 
 /* A hand on the next entry of a table, past the cache.  All zeros at first, or
