@@ -8,6 +8,7 @@
 
 #include "engine/base/rd.h"
 #include "engine/crypto/aead.h"
+#include "engine/pack/layout.h"
 #include "engine/pack/seal.h"
 
 #define WINDOW_MOST	(8ULL << 20)
@@ -181,22 +182,24 @@ parse_table(struct opened_frame *f, struct rd *r, uint8_t codec, struct err *e)
 	uint64_t sum = 0;
 	struct rd t;
 	uint32_t n;
+	size_t len;
 
 	rd_zeros(r, 1);
 	n = rd_u16(r);
+	len = FRAME_SLOT_BYTES * (size_t)n;
 	if (r->bad || inner != codec || n == 0 || n > FRAME_SLOTS_MAX ||
-	    rd_left(r) < 12 * (size_t)n)
+	    rd_left(r) < len)
 		return (corrupt(e, "the frame's head makes no sense"));
 	if (reserve_slots(f, n, e) < 0)
 		return (-1);
-	rd_init(&t, rd_view(r, 12 * (size_t)n), 12 * (size_t)n);
+	rd_init(&t, rd_view(r, len), len);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t len = rd_u32(&t);
+		uint32_t chunk = rd_u32(&t);
 
-		rd_bytes(&t, f->prefix[i], 8);
+		rd_bytes(&t, f->prefix[i], FRAME_ID_BYTES);
 		f->off[i] = (uint32_t)sum;
-		sum += len;
-		if (len == 0 || len > CHUNK_MAX || sum > FRAME_RAW_MAX)
+		sum += chunk;
+		if (chunk == 0 || chunk > CHUNK_MAX || sum > FRAME_RAW_MAX)
 			return (corrupt(e,
 			    "the frame's slots make no sense"));
 	}

@@ -8,7 +8,8 @@
 #include "engine/crypto/aead.h"
 #include "engine/pack/layout.h"
 
-#define FRAME_LEAST	(FRAME_PREFIX + 4 + 12 + 1 + AEAD_TAG_BYTES)
+#define FRAME_LEAST	(FRAME_PREFIX + FRAME_TABLE_HEAD + FRAME_SLOT_BYTES + \
+			1 + AEAD_TAG_BYTES)
 #define SIZE_LEAST	(PACK_HEADER_BYTES + AEAD_TAG_BYTES + \
 			PACK_TRAILER_BYTES)
 

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include "engine/pack/frame.h"
+#include "engine/pack/layout.h"
 
 #define LEVEL_DEFAULT	3
 #define LEVEL_MOST	22
@@ -167,21 +168,27 @@ tune(struct squeezer *s, enum content content, size_t len)
 	set(s, ZSTD_c_minMatch, t->min_match);
 }
 
+static size_t
+table_bytes(const struct frame *f)
+{
+	return (FRAME_TABLE_HEAD + FRAME_SLOT_BYTES * (size_t)f->nslots);
+}
+
 /* The slot table, in front of the chunks. */
 static void
 emit_table(struct buf *b, const struct frame *f, uint8_t codec)
 {
-	uint8_t *p = buf_grow(b, 4 + 12 * (size_t)f->nslots);
+	uint8_t *p = buf_grow(b, table_bytes(f));
 
 	if (p == NULL)
 		return;
 	p[0] = codec;
 	p[1] = 0;
 	le_put16(p + 2, (uint16_t)f->nslots);
-	p += 4;
-	for (uint32_t i = 0; i < f->nslots; i++, p += 12) {
+	p += FRAME_TABLE_HEAD;
+	for (uint32_t i = 0; i < f->nslots; i++, p += FRAME_SLOT_BYTES) {
 		le_put32(p, f->slots[i].len);
-		memcpy(p + 4, f->slots[i].id.b, 8);
+		memcpy(p + 4, f->slots[i].id.b, FRAME_ID_BYTES);
 	}
 }
 
@@ -239,7 +246,7 @@ verify_round_trip(struct frame *f, struct squeezer *s, size_t table,
 int
 frame_squeeze(struct frame *f, struct squeezer *s, bool verify, struct err *e)
 {
-	size_t table = 4 + 12 * (size_t)f->nslots;
+	size_t table = table_bytes(f);
 
 	BUG_ON(f->nslots == 0);
 	buf_reset(&f->plain);
