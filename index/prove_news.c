@@ -40,12 +40,14 @@ int
 prove_past(struct prove *p, struct past *past, enum tree tree, uint64_t page,
     bool leaf, struct err *e)
 {
-	const struct note *n = &p->before.v[page - 1];
+	const struct note *n;
 
 	past->same = past->there = false;
 	past->at = 0;
-	if (p->was == NULL || page > p->before.npages ||
-	    n->state == NOTE_NONE || n->tree != tree)
+	if (p->was == NULL || page > p->before.npages)
+		return (0);
+	n = &p->before.v[page - 1];
+	if (n->state == NOTE_NONE || n->tree != tree)
 		return (0);
 	/* Its bounds are others. */
 	past->same = prove_same_block(p, prove_block(p, page));

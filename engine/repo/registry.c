@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 void
 registry_fini(struct registry *g)
 {

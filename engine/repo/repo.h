@@ -13,14 +13,14 @@
  */
 struct repo;
 
-/* Required features (vitrine-format(5), HEADER): none is defined in version
- * 1. */
 struct repo_params {
 	uint32_t chunk_bytes;	/* average; 0 = 64 KiB */
 };
 struct repo_header {
 	struct repo_id id;
 	uint32_t revision;
+	/* Required features (vitrine-format(5), HEADER): none is defined in
+	 * version 1. */
 	uint64_t need_read, need_write, need_collect;
 	struct cutter_params cutter;
 	uint8_t public_key[32];

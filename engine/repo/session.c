@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loads a plain object.  0; STORE_ABSENT; STORE_EXISTS for one that must be
- * passed over (said in the log). */
+/* Loads a plain object.  0; STORE_ABSENT, also for one that must be passed over
+ * (said in the log). */
 static int
 load_plain(struct repo *repo, const char *dir, enum object_kind kind,
     const uint8_t id[ID_BYTES], struct sealed *env, struct buf *content,
@@ -43,7 +43,7 @@ load_plain(struct repo *repo, const char *dir, enum object_kind kind,
 			log_say(repo->env.log, LOG_WARNING, "%s is passed "
 			    "over: %s", object_name(name, dir, id),
 			    err_text(&why));
-			ret = STORE_EXISTS;
+			ret = STORE_ABSENT;
 		}
 	}
 	buf_fini(&b);
