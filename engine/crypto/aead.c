@@ -67,18 +67,31 @@ context(void)
 	return (ctx);
 }
 
+/* This thread's context, ready for a seal or its opening; NULL, before
+ * anything was touched, where there is none or no memory for the key's
+ * schedule. */
+static EVP_CIPHER_CTX *
+evp_begin(bool seal, const uint8_t *key, const uint8_t *nonce)
+{
+	EVP_CIPHER_CTX *ctx = context();
+
+	if (ctx == NULL ||
+	    EVP_CipherInit_ex2(ctx, cipher, key, nonce, seal, NULL) == 1)
+		return (ctx);
+	(void)EVP_CIPHER_CTX_reset(ctx);
+	return (NULL);
+}
+
 /* All of a seal but the tag.  The context is reset afterwards: it holds the
  * key's schedule. */
 static bool
-evp_run(EVP_CIPHER_CTX *ctx, bool seal, uint8_t *dst, const uint8_t *key,
-    const uint8_t *nonce, const void *ad, size_t ad_len, const uint8_t *src,
-    size_t len, uint8_t tag[AEAD_TAG_BYTES])
+evp_run(EVP_CIPHER_CTX *ctx, bool seal, uint8_t *dst, const void *ad,
+    size_t ad_len, const uint8_t *src, size_t len,
+    uint8_t tag[AEAD_TAG_BYTES])
 {
 	uint8_t none[1];
 	int n;
 
-	if (EVP_CipherInit_ex2(ctx, cipher, key, nonce, seal, NULL) != 1)
-		return (false);
 	if (!seal && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
 	    AEAD_TAG_BYTES, tag) != 1)
 		return (false);
@@ -108,12 +121,12 @@ aead_seal(uint8_t *dst, const uint8_t key[KEY_BYTES], uint64_t number,
 
 	nonce_of(nonce, number);
 #ifdef HAVE_LIBCRYPTO
-	EVP_CIPHER_CTX *ctx = evp_fits(ad_len, len) ? context() : NULL;
+	EVP_CIPHER_CTX *ctx = evp_fits(ad_len, len) ?
+	    evp_begin(true, key, nonce) : NULL;
 
 	if (ctx != NULL) {
 		uint8_t tag[AEAD_TAG_BYTES];
-		bool done = evp_run(ctx, true, dst, key, nonce, ad, ad_len, src,
-		    len, tag);
+		bool done = evp_run(ctx, true, dst, ad, ad_len, src, len, tag);
 
 		(void)EVP_CIPHER_CTX_reset(ctx);
 		if (done) {
@@ -141,15 +154,15 @@ aead_open(uint8_t *dst, const uint8_t key[KEY_BYTES], uint64_t number,
 	len -= AEAD_TAG_BYTES;
 	nonce_of(nonce, number);
 #ifdef HAVE_LIBCRYPTO
-	EVP_CIPHER_CTX *ctx = evp_fits(ad_len, len) ? context() : NULL;
+	EVP_CIPHER_CTX *ctx = evp_fits(ad_len, len) ?
+	    evp_begin(false, key, nonce) : NULL;
 
 	if (ctx != NULL) {
 		uint8_t tag[AEAD_TAG_BYTES];
 		bool good;
 
 		memcpy(tag, src + len, sizeof(tag));
-		good = evp_run(ctx, false, dst, key, nonce, ad, ad_len, src,
-		    len, tag);
+		good = evp_run(ctx, false, dst, ad, ad_len, src, len, tag);
 		(void)EVP_CIPHER_CTX_reset(ctx);
 		if (good)
 			return (0);
