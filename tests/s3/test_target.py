@@ -183,3 +183,19 @@ need("keys", [(k, n) for k, n, *_ in client.list("back")],
      [("d/%%x", 8), ("d/%0", 24), ("hole", 18 << 20)])
 need("hole", client.get("back", "hole").count(0), 18 << 20)
 passed("an ordinary snapshot in a bucket: names as they stand, the rest told")
+
+# A repository in that bucket is no place for it.
+own = ("--repo", f"s3:{proxy.url}/back/own")
+env = dict(KEYS, AWS_ACCESS_KEY_ID=KEYS["VITRINE_BUCKET_ACCESS_KEY_ID"],
+           AWS_SECRET_ACCESS_KEY=KEYS["VITRINE_BUCKET_SECRET_ACCESS_KEY"])
+repo.run(*own, "init", env=env)
+repo.run(*own, "backup", f"{tree}/d", env=env)
+was = sorted(k for k, *_ in client.list("back"))
+for target in "own", "own/more":
+    r = repo.run(*own, "restore", f"latest:{tree}/d", "--overwrite", "always",
+                 "--target", f"s3:{proxy.url}/back/{target}", env=env, expect=1)
+    need("told", "is the repository or lies in it" in r.text, True)
+need("the repository", sorted(k for k, *_ in client.list("back")), was)
+repo.run(*own, "restore", f"latest:{tree}/d", "--target", f"s3:{proxy.url}/back/owner", env=env)
+repo.run(*own, "check", "--read-data", env=env)
+passed("not into the repository")

@@ -224,7 +224,8 @@ filter_tell(struct backup *b, const struct walk_dir *d, bool is_root)
 
 	if (d->marker != NULL)
 		backup_say(b, is_root ? EVENT_SKIPPED : EVENT_DETAIL, d, NULL,
-		    "left out, but for its %s", d->marker);
+		    is_root ? "all but its %s" : "left out, but for its %s",
+		    d->marker);
 	if (d->ignore_error == EFBIG)
 		backup_say(b, EVENT_WARNING, d, IGNORE_NAME, "not followed, "
 		    "as it is too large: more than %u KiB, or with those above "

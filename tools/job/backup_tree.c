@@ -379,7 +379,7 @@ batch_begins(void *ctx, struct walk_batch *batch, struct err *e)
 
 		if (en->left_out)
 			backup_say(b, EVENT_SKIPPED, batch->dir, en->name,
-			    "left out: it belongs to vitrine itself");
+			    "it belongs to vitrine itself");
 		else if (!en->has_old || en->old.kind != en->st.kind)
 			fresh++;
 	}
@@ -596,7 +596,7 @@ cross(void *ctx, struct walk_dir *dir, struct walk_entry *en, bool *list,
 	if (mount_is_ours(en->st.dev, &ours, e) != 0)
 		return (-1);
 	if (ours) {
-		why = "left out: a mount of vitrine";
+		why = "a mount of vitrine";
 	} else if (en->is_root || en->leads) {
 		return (0);
 	} else if (b->env->one_file_system) {
@@ -614,7 +614,7 @@ cross(void *ctx, struct walk_dir *dir, struct walk_entry *en, bool *list,
 	if (why != NULL) {
 		*list = false;
 		backup_say(b, EVENT_SKIPPED, dir, en->name, ours ? "%s" :
-		    "left out: a file system of the kernel's (%s)", why);
+		    "a file system of the kernel's (%s)", why);
 	}
 	return (0);
 }

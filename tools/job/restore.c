@@ -135,9 +135,14 @@ restore_wanted(struct restore *rs, const char *bytes, size_t len,
 	case WANTED_BELOW:
 		return (0);
 	default:
-		*path = (const char *)rs->path.data;
-		return (0);
+		break;
 	}
+	if (own_has(rs, (const char *)rs->path.data, len)) {
+		restore_failed(rs, (const char *)rs->path.data, OWN_TEXT);
+		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
+	}
+	*path = (const char *)rs->path.data;
+	return (0);
 }
 
 /* The whole of a directory. */
@@ -337,7 +342,8 @@ run(struct restore *rs, struct err *e)
 	if (owners_new(&rs->users, false, rs->env->owner_map,
 	    rs->env->nowner_map, e) < 0 ||
 	    owners_new(&rs->groups, true, rs->env->group_map,
-	    rs->env->ngroup_map, e) < 0 || open_source(rs, e) < 0 ||
+	    rs->env->ngroup_map, e) < 0 || own_find(rs, e) < 0 ||
+	    open_source(rs, e) < 0 ||
 	    lookup_path(rs->catalog, rs->env->path, &top, e) < 0)
 		return (-1);
 	rs->prefix = top.ino == CATALOG_ROOT_INO ? "" : rs->env->path;
@@ -409,6 +415,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	pool_free(rs.pool);
 	early_end(rs.early);
 	mounted_fini(&rs);
+	own_fini(&rs);
 	links_close(rs.links);
 	inoset_fini(&rs.above);
 	buf_fini(&rs.path);

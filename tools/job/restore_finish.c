@@ -242,7 +242,8 @@ walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
 		return (-1);
 	if (leave(f, path, len, e) < 0)
 		return (-1);
-	wanted = filter_ask(f->rs->filter, path, len, en->kind == ENTRY_DIR);
+	wanted = own_has(f->rs, path, len) ? WANTED_NOT :
+	    filter_ask(f->rs->filter, path, len, en->kind == ENTRY_DIR);
 	if (wanted == WANTED_NOT)
 		return (en->kind == ENTRY_DIR ? CATALOG_SKIP : 0);
 	/* What leads to something that is wanted is wanted itself. */

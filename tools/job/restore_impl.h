@@ -2,6 +2,7 @@
 #define VITRINE_TOOLS_JOB_RESTORE_IMPL_H
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "engine/base/pool.h"
 #include "index/catalog.h"
@@ -31,6 +32,13 @@ struct parents {
 	size_t n, max;			/* lock */
 };
 
+/* restore_own.c: a directory that is vitrine's own. */
+struct own {
+	dev_t dev;
+	ino_t ino;
+	char *path;		/* below the target; NULL: it isn't there */
+};
+
 /*
  * What the parts of a restore share.  Counters are atomic; the rest is set
  * before the workers start, or is the walker's.
@@ -46,6 +54,8 @@ struct restore {
 	bool target_made;
 	bool privileged;		/* effective user 0 */
 	const char *prefix;		/* of paths in messages */
+	struct own own[2];		/* the repository, the cache */
+	unsigned nown;
 
 	pthread_mutex_t lock;		/* events, one at a time */
 	uint64_t ticked_ms;		/* locked */
@@ -201,6 +211,16 @@ int over_remove(struct restore *, int dir, const char *name, const char *path,
 /* Take away what is in a directory of the target and not in the snapshot's. */
 int over_delete(struct restore *, const struct entry *dir, const char *path,
     size_t len, struct err *);
+/*
+ * restore_own.c.  The repository and the cache: found before anything is made,
+ * for a target in the repository is an error.
+ */
+#define OWN_TEXT	"it belongs to vitrine itself"
+int own_find(struct restore *, struct err *);
+void own_fini(struct restore *);
+/* Does the path, below the target, lead into one of them? */
+bool own_has(const struct restore *, const char *path, size_t len);
+bool own_is(const struct restore *, const struct stat *);
 /* restore_dry.c: say what would be done; CATALOG_SKIP. */
 int dry_entry(struct restore *, const char *path, size_t len,
     const struct entry *, struct err *);

@@ -4,7 +4,8 @@
  * away where he asks for that.
  *
  * A directory is never followed through a link, and nothing that is mounted
- * below the target, be it from the same file system, is deleted.
+ * below the target, be it from the same file system, is deleted; nor is what is
+ * vitrine's own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,8 @@ remove_name(struct restore *rs, int dir, const char *name, struct buf *path,
 	if (error != 0) {
 		restore_failed(rs, text, "can't be deleted: %s",
 		    strerror(error));
+	} else if (own_is(rs, &st)) {
+		restore_note(rs, EVENT_SKIPPED, text, OWN_TEXT);
 	} else if ((why = why_spared(&id, here, &st)) != NULL) {
 		restore_failed(rs, text, "%s, so it stays", why);
 	} else if (rs->env->dry_run) {
