@@ -200,3 +200,36 @@ if [ "$(id -u)" = 0 ]; then
 	is "$(stat -c %U:%g "$T/owned/empty")" nobody:7
 	is "$(stat -c %u:%g "$T/owned/a")" 0:7
 fi
+
+step "what could not be restored counts for nothing, and is listed once"
+W=$T/wide
+mkdir "$W"
+truncate -s 64M "$W/1"
+echo end >>"$W/1"
+ln "$W/1" "$W/2"
+ln "$W/1" "$W/3"
+seq 100000 >"$W/seq"
+ok vitrine backup "$W"
+ok vitrine restore "latest:$W" --target "$T/wide-too" -n
+says ': 4 files, 65 MiB would be restored'
+ok vitrine restore "latest:$W" --target "$T/wide-too"
+says ': 4 files, 65 MiB restored'
+fails 3 vitrine restore "latest:$W" --target "$T/wide-too"
+says ': 0 files, 0 B restored .*; 4 things could not be restored'
+is "$(out | grep -c 'there already')" 4
+rm "$T/wide-too/2"
+fails 3 vitrine restore "latest:$W" --target "$T/wide-too"
+says ': 1 file, 64 MiB restored .*; 3 things could not be restored'
+is "$(out | grep -c 'there already')" 3
+rm -r "$T/wide-too"
+ok vitrine restore "latest:$W" --target "$T/wide-too"
+for when in changed never newer; do
+	ok vitrine restore "latest:$W" --target "$T/wide-too" --overwrite $when
+	says ': 0 files, 0 B restored .*; 4 kept'
+	ok vitrine restore "latest:$W" --target "$T/wide-too" --overwrite $when -n
+	says ': 0 files, 0 B would be restored .*; 4 kept'
+done
+ok vitrine restore "latest:$W" --target "$T/wide-too" --overwrite always
+says ': 4 files, 65 MiB restored'
+touch -r "$W" "$T/wide-too"
+same "$W" "$T/wide-too"

@@ -10,7 +10,7 @@
 
 struct links {
 	sqlite3 *db;
-	sqlite3_stmt *add, *get, *drop;
+	sqlite3_stmt *add, *get, *note, *drop, *tried;
 };
 
 static int
@@ -27,7 +27,9 @@ links_close(struct links *l)
 		return;
 	(void)sqlite3_finalize(l->add);
 	(void)sqlite3_finalize(l->get);
+	(void)sqlite3_finalize(l->note);
 	(void)sqlite3_finalize(l->drop);
+	(void)sqlite3_finalize(l->tried);
 	(void)sqlite3_close(l->db);
 	free(l);
 }
@@ -44,14 +46,22 @@ links_open(struct links **out, struct err *e)
 	    sqlite3_exec(l->db, "PRAGMA journal_mode = OFF;"
 	    "PRAGMA cache_size = -4096;"
 	    "CREATE TABLE link (ino INTEGER PRIMARY KEY, path BLOB NOT NULL);"
+	    "CREATE TABLE tried (ino INTEGER, path BLOB,"
+	    " PRIMARY KEY (ino, path)) WITHOUT ROWID;"
 	    "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(l->db,
 	    "INSERT OR IGNORE INTO link VALUES (?1, ?2)", -1, &l->add,
 	    NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(l->db, "SELECT path FROM link WHERE ino = ?1",
 	    -1, &l->get, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(l->db, "INSERT OR IGNORE INTO tried "
+	    "SELECT ino, path FROM link WHERE ino = ?1", -1, &l->note,
+	    NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(l->db, "DELETE FROM link WHERE ino = ?1", -1,
-	    &l->drop, NULL) != SQLITE_OK) {
+	    &l->drop, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(l->db,
+	    "SELECT 1 FROM tried WHERE ino = ?1 AND path = ?2", -1, &l->tried,
+	    NULL) != SQLITE_OK) {
 		(void)failed(l, e);
 		links_close(l);
 		return (-1);
@@ -95,13 +105,35 @@ links_get(struct links *l, uint64_t ino, struct buf *first, struct err *e)
 	return (got);
 }
 
-int
-links_drop(struct links *l, uint64_t ino, struct err *e)
+/* A statement about an inode that gives no rows. */
+static int
+run(struct links *l, sqlite3_stmt *st, uint64_t ino, struct err *e)
 {
 	int r;
 
-	(void)sqlite3_bind_int64(l->drop, 1, (sqlite3_int64)ino);
-	r = sqlite3_step(l->drop);
-	(void)sqlite3_reset(l->drop);
+	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)ino);
+	r = sqlite3_step(st);
+	(void)sqlite3_reset(st);
 	return (r == SQLITE_DONE ? 0 : failed(l, e));
+}
+
+int
+links_drop(struct links *l, uint64_t ino, struct err *e)
+{
+	return (run(l, l->note, ino, e) < 0 || run(l, l->drop, ino, e) < 0 ?
+	    -1 : 0);
+}
+
+int
+links_tried(struct links *l, uint64_t ino, const char *path, size_t len,
+    bool *tried, struct err *e)
+{
+	int r;
+
+	(void)sqlite3_bind_int64(l->tried, 1, (sqlite3_int64)ino);
+	(void)sqlite3_bind_blob64(l->tried, 2, path, len, SQLITE_STATIC);
+	r = sqlite3_step(l->tried);
+	(void)sqlite3_reset(l->tried);
+	*tried = r == SQLITE_ROW;
+	return (r == SQLITE_ROW || r == SQLITE_DONE ? 0 : failed(l, e));
 }

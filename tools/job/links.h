@@ -1,6 +1,7 @@
 #ifndef VITRINE_TOOLS_JOB_LINKS_H
 #define VITRINE_TOOLS_JOB_LINKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,5 +23,8 @@ int links_first(struct links *, uint64_t ino, const char *path, size_t len,
 int links_get(struct links *, uint64_t ino, struct buf *first, struct err *);
 /* The first could not be made: the next name is to be the first. */
 int links_drop(struct links *, uint64_t ino, struct err *);
+/* Was this name the first, and dropped? */
+int links_tried(struct links *, uint64_t ino, const char *path, size_t len,
+    bool *tried, struct err *);
 
 #endif

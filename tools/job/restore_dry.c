@@ -37,16 +37,22 @@ decide(struct restore *rs, const char *path, size_t len,
 	return (0);
 }
 
-static void
-count(struct restore *rs, const struct entry *en)
+/* The bytes of a file with several names once. */
+static int
+count(struct restore *rs, const char *path, size_t len, const struct entry *en,
+    struct err *e)
 {
-	if (en->kind == ENTRY_DIR)
-		(void)atomic_fetch_add(&rs->dirs, 1);
-	else if (en->kind == ENTRY_FILE)
-		(void)atomic_fetch_add(&rs->files, 1);
-	else
-		(void)atomic_fetch_add(&rs->others, 1);
-	(void)atomic_fetch_add(&rs->bytes, en->size);
+	int r = LINKS_NONE;
+
+	(void)atomic_fetch_add(en->kind == ENTRY_DIR ? &rs->dirs :
+	    en->kind == ENTRY_FILE ? &rs->files : &rs->others, 1);
+	if (en->kind != ENTRY_FILE)
+		return (0);
+	if (en->nlink > 1)
+		r = links_first(rs->links, en->ino, path, len, e);
+	if (r == LINKS_NONE)
+		(void)atomic_fetch_add(&rs->bytes, en->size);
+	return (r < 0 ? -1 : 0);
 }
 
 int
@@ -90,6 +96,5 @@ dry_entry(struct restore *rs, const char *path, size_t len,
 	default:
 		restore_would(rs, "create", path);
 	}
-	count(rs, en);
-	return (0);
+	return (count(rs, path, len, en, e));
 }

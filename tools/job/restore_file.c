@@ -65,6 +65,13 @@ file_fail(struct file *f, const struct err *e)
 	(void)pthread_mutex_unlock(file_lock(f));
 }
 
+void
+file_count(struct file *f, uint64_t bytes)
+{
+	(void)atomic_fetch_add(&f->bytes, bytes);
+	(void)atomic_fetch_add(&f->parent->rs->bytes, bytes);
+}
+
 const char *
 file_path(const struct file *f, struct buf *b)
 {
@@ -316,6 +323,7 @@ abandon(struct file *f, const char *path, struct err *e)
 		(void)err_set(&lost, ERR_NOMEM, "out of memory");
 		why = &lost;
 	}
+	(void)atomic_fetch_sub(&rs->bytes, atomic_load(&f->bytes));
 	if (f->fd >= 0)
 		(void)close(f->fd);
 	if (f->how == OVER_UPDATE && f->fd >= 0)

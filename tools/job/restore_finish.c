@@ -114,6 +114,7 @@ make_instead(struct restore *rs, const char *path, size_t len,
 		return (r < 0 ? -1 : 0);
 	how = over_look(rs, parent->fd, name, en);
 	if (how == OVER_KEEP || how == OVER_SAME) {
+		(void)atomic_fetch_add(&rs->kept, 1);
 		parent_put(parent);
 		return (0);
 	}
@@ -140,7 +141,8 @@ make_instead(struct restore *rs, const char *path, size_t len,
 	return (r < 0 ? -1 : 0);
 }
 
-/* Something of that name is there: the link itself, or what is in its way. */
+/* Something of that name is there: the link itself, or what is in its way.  0
+ * when it was replaced. */
 static int
 link_over(struct restore *rs, int from, const char *first,
     const struct parent *parent, const char *name, const char *path,
@@ -152,8 +154,10 @@ link_over(struct restore *rs, int from, const char *first,
 
 	if (fstatat(from, first, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    fstatat(parent->fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-		return (0);
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
+		(void)atomic_fetch_add(&rs->kept, 1);
+		return (-1);
+	}
 	how = over_look(rs, parent->fd, name, en);
 	if (how == OVER_KEEP) {
 		(void)atomic_fetch_add(&rs->kept, 1);
@@ -234,6 +238,7 @@ walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
 	struct buf first = BUF_INIT;
 	enum wanted wanted;
 	const char *path;
+	bool tried;
 	int r;
 
 	if (restore_stopped(f->rs))
@@ -254,6 +259,10 @@ walk_finish(void *ctx, const char *bytes, size_t len, const struct entry *en,
 		return (enter(f, path, len, en, wanted == WANTED, e));
 	if (en->nlink < 2 || (en->flags & ENTRY_UNREAD) != 0)
 		return (0);
+	/* What came of it was said in the first walk. */
+	r = links_tried(f->rs->links, en->ino, path, len, &tried, e);
+	if (r != 0 || tried)
+		return (r);
 	r = links_get(f->rs->links, en->ino, &first, e);
 	if (r == LINKS_NONE)
 		r = make_instead(f->rs, path, len, en, e);

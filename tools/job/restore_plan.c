@@ -405,8 +405,7 @@ add_extents(struct file *f, struct extent *x, size_t nx, struct adding *a,
 			return (not_this_file(f, e));
 		a->off += x[i].len;
 		if (x[i].hole) {
-			(void)atomic_fetch_add(&f->parent->rs->bytes,
-			    x[i].len);
+			file_count(f, x[i].len);
 			if (f->how == OVER_UPDATE && file_punch(f, x[i].off,
 			    x[i].len, e) < 0)
 				return (not_this_file(f, e));
@@ -477,6 +476,7 @@ file_new(struct parent *parent, const char *name, size_t len,
 	f->how = (uint8_t)how;
 	f->fd = -1;
 	atomic_init(&f->refs, 1);
+	atomic_init(&f->bytes, 0);
 	atomic_init(&f->failed, false);
 	memcpy(f->name, name, len);
 	return (f);

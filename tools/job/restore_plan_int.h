@@ -24,6 +24,7 @@ struct file {
 	bool made;			/* lock: it stands in the directory */
 	atomic_bool failed;
 	atomic_uint refs;
+	atomic_uint_least64_t bytes;	/* that were counted as restored */
 	int fd;				/* lock; -1 until it is made */
 	uint32_t temp;			/* lock; REPLACE: of the name until it
 					 * is whole */
@@ -31,6 +32,8 @@ struct file {
 					 * first; NULL: no memory to say */
 	char name[];
 };
+/* Bytes of it are written, or are a hole; taken back where it fails. */
+void file_count(struct file *, uint64_t bytes);
 /* Some bytes of a file, and where they lie. */
 struct piece {
 	struct file *file;		/* a reference */

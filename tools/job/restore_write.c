@@ -56,7 +56,7 @@ write_bytes(struct file *f, const uint8_t *data, size_t len, uint64_t off,
 		err_init(e);
 		return (0);
 	}
-	(void)atomic_fetch_add(&f->parent->rs->bytes, len);
+	file_count(f, len);
 	early_made(f->parent->rs->early, len, false);
 	return (0);
 }
