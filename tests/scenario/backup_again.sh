@@ -94,3 +94,29 @@ echo one >"$S/fresh"
 VITRINE_TEST_TIME=$(stat -c %Z "$S/fresh") ok vitrine-test backup "$S"
 ok vitrine --json backup "$S"
 says '"bytes_read":[1-9]'
+
+step "each name of a file is new, changed or unchanged"
+L=$T/named
+counts() {
+	ok vitrine --json backup "$L"
+	out | grep -o '"files[a-z_]*":[0-9]*' | cut -d: -f2 | tr '\n' ' ' \
+	    >"$T/counts"
+}
+mkdir "$L"
+echo one >"$L/1"
+ln "$L/1" "$L/2"
+echo three >"$L/3"
+ok vitrine -v backup -n "$L"
+says '/2: added'
+counts
+is "$(cat "$T/counts")" "3 3 0 0 "
+sleep 3.1
+counts
+is "$(cat "$T/counts")" "3 0 0 3 "
+sleep 3.1
+counts
+is "$(cat "$T/counts")" "3 0 0 3 "
+echo more >>"$L/2"
+ln "$L/2" "$L/4"
+counts
+is "$(cat "$T/counts")" "4 1 2 1 "

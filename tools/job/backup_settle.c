@@ -47,12 +47,11 @@ settle_file(struct backup *b, const struct item *it, const struct meta *meta,
 	    sink_name(b, it->dir->ino, it->name, it->ino, e));
 }
 
+/* A name of a file: what became of it. */
 static void
-count_file(struct backup *b, const struct item *it, uint64_t bytes, bool same)
+count_name(struct backup *b, const struct item *it, bool same)
 {
 	b->res->files++;
-	b->res->bytes += bytes;
-	b->partial_bytes = 0;
 	if (it->is_new)
 		b->res->files_new++;
 	else if (same)
@@ -64,6 +63,14 @@ count_file(struct backup *b, const struct item *it, uint64_t bytes, bool same)
 	if (it->is_new || !same)
 		backup_say(b, EVENT_DETAIL, it->dir, it->name, "%s",
 		    it->is_new ? "added" : "changed");
+}
+
+static void
+count_file(struct backup *b, const struct item *it, uint64_t bytes, bool same)
+{
+	b->res->bytes += bytes;
+	b->partial_bytes = 0;
+	count_name(b, it, same);
 }
 
 /* It was there when the walk came by, and is not any more. */
@@ -247,9 +254,8 @@ settle_link(struct flow *f, struct item *it, struct err *e)
 		own.link = false;
 		return (settle_alone(f, &own, e));
 	}
-	f->b->res->files++;
-	if (it->is_root)
-		f->b->roots_read++;
+	/* Read under its first name: here stat tells whether it changed. */
+	count_name(f->b, it, it->like);
 	return (it->named ? 0 :
 	    sink_name(f->b, it->dir->ino, it->name, it->ino, e));
 }
