@@ -79,7 +79,7 @@ fails 1 vitrine backup "$S/own/repo"
 step "a dry run stores nothing"
 find "$S/own/repo" -type f | sort >"$T/before"
 echo new >"$S/new"
-ok vitrine backup --dry-run "$S"
+ok vitrine backup -n "$S"
 says ' 1 new'
 find "$S/own/repo" -type f | sort | cmp - "$T/before" || die "it stored"
 VITRINE_REPOSITORY=$REPO
@@ -93,7 +93,7 @@ mount -t tmpfs tmpfs "$S/fs" || exit 0
 echo in >"$S/fs/in"
 mkdir "$S/fs/proc"
 mount -t proc proc "$S/fs/proc"
-ok vitrine backup --one-file-system "$S"
+ok vitrine backup -x "$S"
 ok vitrine -q ls "latest:$S"
 says '^fs$'
 ok vitrine -q ls "latest:$S/fs"

@@ -35,7 +35,7 @@ static const struct opt options[] = {
 	    "the same, each line a path just as it stands" },
 	{ "files-from-raw", 0, OPT_TEXT, true, "FILE",
 	    "the same, each path ended by a NUL byte" },
-	{ "one-file-system", 0, OPT_FLAG, false, NULL,
+	{ "one-file-system", 'x', OPT_FLAG, false, NULL,
 	    "don't go into other file systems" },
 	{ "stdin", 0, OPT_FLAG, false, NULL,
 	    "back up standard input, as a file" },
@@ -76,7 +76,7 @@ static const struct opt options[] = {
 	    "the host's name (default: the key's, else this machine's)" },
 	{ "time", 0, OPT_TIME, false, "TIME",
 	    "the snapshot's time (default: now)" },
-	{ "dry-run", 0, OPT_FLAG, false, NULL,
+	{ "dry-run", 'n', OPT_FLAG, false, NULL,
 	    "store nothing, say what would be new" },
 	BUCKET_OPTIONS,
 	{ .name = NULL }
