@@ -316,19 +316,29 @@ repo_check_history(struct repo *repo, const struct snapshots *list,
 	struct history h = { .repo = repo, .list = list, .fn = fn, .ctx = ctx };
 	struct state state = { 0 };
 	struct err why = ERR_INIT;
+	bool known = true;
 	int ret = -1;
 
 	if (keyring_role(repo->ring) != ROLE_FULL)
 		h.list = NULL;
-	if (prepare(&h, e) != 0 || state_load(repo, &state, e) != 0)
+	if (prepare(&h, e) != 0)
 		goto out;
+	/* Who wants his files back is to get them.  What can't be read is left
+	 * as it is. */
+	if (state_load(repo, &state, &why) != 0) {
+		log_say(repo->env.log, LOG_WARNING, "what this user saw before "
+		    "can't be read, so that an older state of the repository "
+		    "is not noticed: %s", err_text(&why));
+		memset(&state, 0, sizeof(state));
+		known = false;
+	}
 	check_header(&h, &state);
 	if (h.list != NULL) {
 		check_lineages(&h);
 		if (check_all_seen(&h, &state, e) != 0)
 			goto out;
 	}
-	if (state_update(repo, remember, &h, &why) != 0)
+	if (known && state_update(repo, remember, &h, &why) != 0)
 		log_say(repo->env.log, LOG_WARNING, "what was seen is not "
 		    "remembered: %s", err_text(&why));
 	*findings = h.findings;

@@ -131,7 +131,7 @@ state_file_load(struct repo *repo, const struct state_kind *kind,
 		return (0);
 	if (why.code != ERR_CORRUPT && why.code != ERR_LIMIT) {
 		*e = why;
-		return (-1);
+		return (err_wrap(e, "%s/%s", dir, name));
 	}
 	log_say(repo_log(repo), LOG_WARNING, "%s/%s: %s; %s is forgotten", dir,
 	    name, err_text(&why), kind->lost);

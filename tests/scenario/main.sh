@@ -40,3 +40,15 @@ fails 2 vitrine nonsense
 fails 2 vitrine backup --nonsense "$T/src"
 fails 1 vitrine ls "ffffffff:$T"
 fails 10 vitrine -r "$T/none" check
+
+step "what was seen before can't be read: that is said, and files are to be had"
+state=$(find "$T/state/vitrine" -type f ! -name '*.*' -size +0 | head -1)
+rm "$state"
+mkdir "$state"
+for c in "ls latest" "restore latest:$T/src --target $T/again" snapshots check; do
+	# shellcheck disable=SC2086 # words
+	ok vitrine $c
+	says "warning: what this user saw before can't be read, .*$state"
+done
+same "$T/src" "$T/again"
+rmdir "$state"
