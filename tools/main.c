@@ -115,10 +115,11 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 	if (c->nargs < c->command->min_args || (c->command->max_args >= 0 &&
 	    c->nargs > c->command->max_args))
 		return (err_set(e, ERR_USAGE, "%s: too %s arguments; usage: "
-		    "vitrine %s%s %s", c->command->name,
+		    "vitrine %s%s%s%s", c->command->name,
 		    c->nargs < c->command->min_args ? "few" : "many",
 		    c->command->name,
 		    c->command->options[0].name != NULL ? " [options]" : "",
+		    *c->command->arguments != '\0' ? " " : "",
 		    c->command->arguments));
 	*done = false;
 	return (0);

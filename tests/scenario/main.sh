@@ -52,3 +52,11 @@ for c in "ls latest" "restore latest:$T/src --target $T/again" snapshots check; 
 done
 same "$T/src" "$T/again"
 rmdir "$state"
+
+step "an argument too many, a passphrase's file that isn't there"
+fails 2 vitrine snapshots latest
+says 'usage: vitrine snapshots \[options\]$'
+fails 1 vitrine --password-file "$T/none" snapshots
+says "the passphrase's file: $T/none: No such file"
+fails 1 vitrine --key-file "$T/none" snapshots
+says "the key file: $T/none: No such file"

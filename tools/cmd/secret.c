@@ -335,6 +335,8 @@ secret_obtain(const struct secret_source *s, const char *prompt, bool twice,
 	switch (s->from) {
 	case SECRET_FILE:
 		r = read_file(s->what, out, e);
+		if (r < 0)
+			(void)err_wrap(e, "the passphrase's file");
 		break;
 	case SECRET_COMMAND:
 		r = read_command(s->what, out, e);
@@ -348,6 +350,8 @@ secret_obtain(const struct secret_source *s, const char *prompt, bool twice,
 	case SECRET_KEY_FILE:
 		*kind = SLOT_KEY_FILE;
 		r = read_file(s->what, out, e);
+		if (r < 0)
+			(void)err_wrap(e, "the key file");
 		break;
 	case SECRET_PROMPT:
 		r = prompt_for(prompt, twice, out, e);
