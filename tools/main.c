@@ -146,6 +146,10 @@ advice(const struct cmd *c, const struct err *e)
 			return (NULL);
 		return ("\"vitrine check --read-data\" lists all damage and "
 		    "what it hits");
+	case ERR_SYS:
+		if (c->command != &umount_command || e->sys != EBUSY)
+			return (NULL);
+		return ("\"fuser -vm MOUNTPOINT\" tells who works in it");
 	default:
 		return (NULL);
 	}

@@ -44,6 +44,7 @@ grep " $T/mnt fuse.vitrine ro," /proc/mounts >/dev/null || die "type"
 exec 5<"$T/mnt/latest$T/src/letter.txt"
 fails 1 vitrine umount "$T/mnt"
 says 'busy'
+[ "$(id -u)" != 0 ] || says 'fuser -vm'
 exec 5<&-
 ok vitrine umount "$T/mnt"
 gone
