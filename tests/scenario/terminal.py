@@ -181,7 +181,8 @@ def width(text):
 def tame(t, said):
     """Nothing of a name drives the terminal."""
     rest = re.sub(rb"\033\[(0|2|3[123])m", b"", said)
-    rest = rest.replace(b"\033[K", b"").replace(b"\r", b"").replace(b"\n", b"")
+    for ours in b"\033[K", b"\r", b"\n", b"\t":
+        rest = rest.replace(ours, b"")
     bad = re.search(rb"[\x00-\x1f\x7f]|\302[\200-\237]", rest)
     check(bad is None, t, "raw bytes reach the terminal")
 
@@ -245,6 +246,7 @@ def names():
                 ["-v", "restore", "latest:" + src, "--target",
                  T + "/" + evil + locale],
                 ["sql", "latest", "SELECT path FROM files"],
+                ["sql", "latest", "SELECT * FROM files"],
                 ["sql", "latest", "SELECT '\033[2J' AS \"\033]0;x\007\""],
                 ["sql", "latest", "SELECT \033[2J"],
                 ["key", "list"],

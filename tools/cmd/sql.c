@@ -18,7 +18,7 @@ static const struct opt options[] = {
 struct answer {
 	struct ui *ui;
 	struct json json;
-	bool aligned;
+	bool aligned;		/* to a terminal */
 	bool headed;		/* the heading was written */
 	bool open;		/* table is in use */
 	struct table table;
@@ -26,7 +26,7 @@ struct answer {
 };
 
 static void
-put_field(const char *v, size_t len)
+put_field(const char *v, size_t len, bool terminal)
 {
 	struct buf b = BUF_INIT;
 
@@ -34,7 +34,9 @@ put_field(const char *v, size_t len)
 		(void)fputs("\\N", stdout);
 		return;
 	}
-	for (size_t i = 0; i < len; i++)
+	if (terminal)
+		text_escape(&b, v, len);
+	for (size_t i = 0; i < len && !terminal; i++)
 		switch (v[i]) {
 		case '\\':
 			buf_bytes(&b, "\\\\", 2);
@@ -58,13 +60,13 @@ put_field(const char *v, size_t len)
 }
 
 static void
-put_row(int columns, const char *const *v, const size_t *lens)
+put_row(int columns, const char *const *v, const size_t *lens, bool terminal)
 {
 	for (int i = 0; i < columns; i++) {
 		if (i > 0)
 			(void)fputc('\t', stdout);
-		put_field(v[i], lens != NULL ? lens[i] :
-		    strlen(v[i]));
+		put_field(v[i], lens != NULL ? lens[i] : strlen(v[i]),
+		    terminal);
 	}
 	(void)fputc('\n', stdout);
 }
@@ -118,9 +120,9 @@ each(void *ctx, int columns, const char *const *names,
 	}
 	if (!a->aligned || columns > TABLE_COLUMNS_MAX) {
 		if (!a->headed)
-			put_row(columns, names, NULL);
+			put_row(columns, names, NULL, a->aligned);
 		a->headed = true;
-		put_row(columns, values, lens);
+		put_row(columns, values, lens, a->aligned);
 		return (0);
 	}
 	if (!a->open) {
