@@ -83,7 +83,8 @@ find_places(struct plan *p, struct err *e)
 	uint32_t *rank, frame = PIECE_NONE;
 	size_t n = 0;
 
-	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
+	if (p->npieces > 0)
+		qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
 	for (size_t i = 0; i < p->npieces; i++)
 		if (p->pieces[i].place != PIECE_NONE && (i == 0 ||
 		    p->pieces[i].place != p->pieces[i - 1].place))
@@ -114,7 +115,8 @@ find_places(struct plan *p, struct err *e)
 		}
 		x->place = (uint32_t)(n - 1);
 	}
-	qsort(p->places, n, sizeof(*p->places), by_offset);
+	if (n > 0)
+		qsort(p->places, n, sizeof(*p->places), by_offset);
 	for (size_t i = 0; i < n; i++)
 		rank[p->places[i].first] = (uint32_t)i;
 	for (size_t i = 0; i < p->npieces; i++)
@@ -128,7 +130,8 @@ find_places(struct plan *p, struct err *e)
 static void
 sort_pieces(struct plan *p)
 {
-	qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
+	if (p->npieces > 0)
+		qsort(p->pieces, p->npieces, sizeof(*p->pieces), by_place);
 	for (size_t i = 0; i < p->nplaces; i++)
 		p->places[i].n = 0;
 	for (size_t i = 0; i < p->npieces; i++) {
