@@ -25,7 +25,8 @@ put_condemned(struct repo *r, uint8_t state, const struct pack_id *id)
 }
 
 static void
-put_damaged(struct repo *r, const struct pack_id *id, bool whole)
+put_damaged(struct repo *r, const struct keyring *ring,
+    const struct pack_id *id, bool whole)
 {
 	struct err e = ERR_INIT;
 	struct damaged_pack p = { .id = *id, .whole = whole };
@@ -38,12 +39,29 @@ put_damaged(struct repo *r, const struct pack_id *id, bool whole)
 	p.frames = &frame;
 	p.nframes = 1;
 	assert_int_equal(damaged_emit(&content, &d, &e), 0);
-	assert_int_equal(plain_emit(&object, repo_keyring(r), OBJECT_DAMAGED,
-	    &run, &content, &e), 0);
+	assert_int_equal(plain_emit(&object, ring, OBJECT_DAMAGED, &run,
+	    &content, &e), 0);
 	assert_int_equal(object_put(repo_store(r), "damaged", &object, name,
 	    &e), 0);
 	buf_fini(&content);
 	buf_fini(&object);
+}
+
+/* What one who has a put-only writer's key can sign. */
+static struct keyring *
+put_only_ring(const struct keyring *own, uint32_t writer)
+{
+	struct put_only_secrets sec = { .writer = writer, .domain = writer };
+	struct err e = ERR_INIT;
+	struct keyring *ring;
+
+	assert_int_equal(keyring_writer_key(own, writer, sec.writer_key, &e),
+	    0);
+	memcpy(sec.public_key, keyring_public_key(own),
+	    sizeof(sec.public_key));
+	assert_int_equal(keyring_new_put_only(&ring, keyring_repo(own), &sec,
+	    &e), 0);
+	return (ring);
 }
 
 static int
@@ -58,6 +76,7 @@ test_banned(void **state)
 {
 	struct err e = ERR_INIT;
 	struct pack_id p[5];
+	struct keyring *liar;
 	struct session *s;
 	struct repo *r;
 	size_t n = 0;
@@ -67,8 +86,12 @@ test_banned(void **state)
 	rnd_bytes(p, sizeof(p));
 	put_condemned(r, CONDEMNED, &p[0]);
 	put_condemned(r, CONDEMNED_DELETING, &p[1]);
-	put_damaged(r, &p[2], true);
-	put_damaged(r, &p[3], false);
+	put_damaged(r, repo_keyring(r), &p[2], true);
+	put_damaged(r, repo_keyring(r), &p[3], false);
+	/* It can't check, so it doesn't know: all would be stored again. */
+	liar = put_only_ring(repo_keyring(r), 7);
+	put_damaged(r, liar, &p[4], true);
+	keyring_free(liar);
 	assert_int_equal(session_begin(&s, r, &e), 0);
 	for (int i = 0; i < 4; i++)
 		assert_true(session_is_banned(s, &p[i]));
