@@ -71,6 +71,13 @@ says "^latest:$T/src/letters/second"
 complete ls "nothing:/"
 is "$(out)" ""
 
+step "a root that would be a line of its own"
+mkdir "$T/$(printf 'x\nforged\tcommand')"
+ok vitrine backup --allow-empty --time 2001-02-03 "$T/x"*
+complete ls ''
+says '	2001-02-03 .*/x.nforged'
+says_not '^forged'
+
 step "nothing is asked for, and nothing is said"
 VITRINE_PASSWORD='' complete ls ''
 is "$(out)" ""

@@ -24,9 +24,15 @@ struct line {
 static void
 offer(const char *candidate, const char *what)
 {
-	/* A name with a newline has no line of its own. */
-	if (strpbrk(candidate, "\n\t") == NULL)
-		(void)printf("%s\t%s\n", candidate, what);
+	struct buf b = BUF_INIT;
+
+	/* A name with a newline has no line of its own.  What is said of it is
+	 * anybody's text, and shown. */
+	text_escape(&b, what, strlen(what));
+	if (!b.failed && strpbrk(candidate, "\n\t") == NULL)
+		(void)printf("%s\t%.*s\n", candidate, (int)b.len,
+		    (const char *)b.data);
+	buf_fini(&b);
 }
 
 static void
