@@ -268,23 +268,34 @@ catalog_owner(struct catalog *c, bool group, uint32_t id, char *dst,
 	return (r);
 }
 
-/* Put a name in front of the path that begins at `from'. */
+/* A name, its last byte first: a path is found from its end. */
 static void
-prepend(struct buf *b, size_t from, const char *name, size_t len)
+append_turned(struct buf *b, size_t from, const char *name, size_t len)
 {
-	size_t old = b->len - from, sep = old > 0;
+	uint8_t *p;
 
-	if (buf_grow(b, len + sep) == NULL)
-		return;
-	memmove(b->data + from + len + sep, b->data + from, old);
-	memcpy(b->data + from, name, len);
-	if (sep > 0)
-		b->data[from + len] = '/';
+	if (b->len > from)
+		buf_u8(b, '/');
+	p = buf_grow(b, len);
+	for (size_t i = 0; p != NULL && i < len; i++)
+		p[i] = (uint8_t)name[len - 1 - i];
+}
+
+static void
+turn_around(uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len / 2; i++) {
+		uint8_t was = p[i];
+
+		p[i] = p[len - 1 - i];
+		p[len - 1 - i] = was;
+	}
 }
 
 int
 conn_path(struct conn *n, uint64_t dir, struct buf *b, struct err *e)
 {
+	uint64_t met = 0, steps = 0, next = 1;
 	size_t from = b->len;
 	sqlite3_stmt *st;
 	const char *name;
@@ -295,26 +306,32 @@ conn_path(struct conn *n, uint64_t dir, struct buf *b, struct err *e)
 	if (conn_stmt(n, STMT_UP, &st, e) != 0)
 		return (-1);
 	while (dir != CATALOG_ROOT_INO) {
+		/* Who goes in a ring meets the one of step 1, 2, 4, 8 ... */
+		bad = dir == met;
+		if (++steps == next) {
+			met = dir;
+			next *= 2;
+		}
 		(void)sqlite3_bind_int64(st, 1, (int64_t)dir);
 		r = conn_step(n, st, e);
 		if (r < 0)
 			return (-1);
-		len = 0;
 		if (r == 1) {
 			dir = col_u64(st, 0, INT64_MAX, &bad);
 			name = col_blob(st, 1, CATALOG_NAME_MAX, &len, &bad);
 			if (!bad && name_is_valid(name, len))
-				prepend(b, from, name, len);
+				append_turned(b, from, name, len);
 			else
 				bad = true;
 		}
 		(void)sqlite3_reset(st);
-		/* The length ends a ring of directories, too. */
 		if (r == 0 || bad || b->len - from > PATH_BYTES_MAX)
 			return (catalog_corrupt(e, "a directory without path"));
 		if (buf_ok(b, e) != 0)
 			return (-1);
 	}
+	if (b->len > from)
+		turn_around(b->data + from, b->len - from);
 	return (0);
 }
 

@@ -66,6 +66,8 @@ path_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		v->memo_dir = 0;
 		if (conn_path(&v->conn, dir, &v->memo, &e) != 0) {
 			sqlite3_result_error(ctx, err_text(&e), -1);
+			sqlite3_result_error_code(ctx, e.code == ERR_CORRUPT ?
+			    SQLITE_CORRUPT : SQLITE_IOERR);
 			return;
 		}
 		v->memo_dir = dir;

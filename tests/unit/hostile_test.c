@@ -330,6 +330,32 @@ test_sql(void **state)
 	catalog_close(c);
 }
 
+/* A ring beside the tree has no paths: that is damage, and found at once. */
+static void
+test_ring(void **state)
+{
+	static const char *const rings[] = {
+		("UPDATE node SET parent=6, target=x'7a' WHERE ino=2; "
+		    "UPDATE dirent SET parent=6, name=x'7a' WHERE ino=2"),
+		("UPDATE node SET parent=2, target=x'7a' WHERE ino=2; "
+		    "UPDATE dirent SET parent=2, name=x'7a' WHERE ino=2"),
+	};
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	char out[512];
+
+	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
+		assert_int_equal(memory_catalog(&memory, rings[i], &e), 0);
+		assert_int_equal(catalog_over(&c, &memory.pages, 0, 1, &e), 0);
+		out[0] = '\0';
+		assert_int_equal(catalog_sql(c, "select path from files",
+		    one_row, out, &e), -1);
+		assert_int_equal(e.code, ERR_CORRUPT);
+		catalog_close(c);
+		err_init(&e);
+	}
+}
+
 int
 main(void)
 {
@@ -339,6 +365,7 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_sql),
+		cmocka_unit_test(test_ring),
 	};
 	int r;
 
