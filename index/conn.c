@@ -10,6 +10,7 @@
 
 #define CONN_CACHE_KIB	512
 #define CONNECTIONS	4
+#define ROW_MAX		65536	/* SQLite's limit; a page holds less */
 
 static const char *const sql[STMT_COUNT] = {
 	[STMT_GET] = "SELECT " NODE_COLUMNS("") " FROM node WHERE ino=?1",
@@ -59,11 +60,15 @@ catalog_connect(struct catalog *c, sqlite3 **out, struct err *e)
 {
 	sqlite3 *db;
 
-	if (vfs_open(&db, c->pages, e) != 0)
+	if (schema_page(c->pages, e) != 0 || vfs_open(&db, c->pages, e) != 0)
 		return (-1);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (schema_guard(db, CONN_CACHE_KIB, e) != 0 ||
-	    sql_exec(db, "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; "
+	if (schema_guard(db, CONN_CACHE_KIB, e) != 0) {
+		(void)sqlite3_close(db);
+		return (-1);
+	}
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ROW_MAX);
+	if (sql_exec(db, "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; "
 	    "BEGIN", e) != 0 || schema_check(db, e) != 0) {
 		(void)sqlite3_close(db);
 		return (-1);

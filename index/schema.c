@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/btree.h"
+
+#define HEAD_VERSION		60	/* where in the file's header */
+#define HEAD_APPLICATION	68
+
 /* In the order of sqlite_schema's rows: tables first, which is the order that
  * VACUUM leaves. */
 static const struct object {
@@ -156,6 +161,32 @@ schema_check(sqlite3 *db, struct err *e)
 		(void)vfs_error(db, rc, e, "catalog");
 	(void)sqlite3_finalize(st);
 	return (r);
+}
+
+int
+schema_page(struct pages *pages, struct err *e)
+{
+	uint8_t page[BTREE_PAGE];
+	struct bpage b;
+	struct bcell c;
+
+	if (pages->ops->size(pages) < sizeof(page))
+		return (err_set(e, ERR_CORRUPT, "not a catalog"));
+	if (pages->ops->read(pages, page, sizeof(page), 0, e) != 0)
+		return (-1);
+	if (btree_be32(page + HEAD_APPLICATION) != SCHEMA_APPLICATION)
+		return (err_set(e, ERR_CORRUPT, "not a catalog"));
+	if (btree_be32(page + HEAD_VERSION) != SCHEMA_VERSION)
+		return (err_set(e, ERR_VERSION,
+		    "a catalog made by a newer vitrine"));
+	if (bpage_open(&b, page, true) != 0 || !b.leaf || !b.table ||
+	    b.ncells != NOBJECTS)
+		return (err_set(e, ERR_CORRUPT, "a catalog of another schema"));
+	for (unsigned i = 0; i < b.ncells; i++)
+		if (bpage_cell(&b, i, &c) != 0)
+			return (err_set(e, ERR_CORRUPT,
+			    "a catalog of another schema"));
+	return (0);
 }
 
 int

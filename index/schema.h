@@ -14,6 +14,9 @@
 
 int schema_create(sqlite3 *, struct err *);
 int schema_check(sqlite3 *, struct err *);
+/* Before SQLite opens a stored catalog, and reads all of the schema that there
+ * is: it is on the first page, as many rows as there must be. */
+int schema_page(struct pages *, struct err *);
 
 /* Run statements that give no rows. */
 int sql_exec(sqlite3 *, const char *sql, struct err *);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ANSWER_MAX	(64 << 20)	/* one value */
+
 #define TYPE(k) \
 	"CASE " k " WHEN 1 THEN 'file' WHEN 2 THEN 'directory' " \
 	"WHEN 3 THEN 'symlink' WHEN 4 THEN 'fifo' WHEN 5 THEN 'socket' " \
@@ -272,6 +274,8 @@ views_create(struct views *v, struct err *e)
 		    &extents_module, v);
 	if (rc != SQLITE_OK)
 		return (vfs_error(db, rc, e, "catalog"));
+	/* A path may be long, and what a person makes of many. */
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ANSWER_MAX);
 	if (sql_exec(db, "COMMIT; PRAGMA query_only=OFF; "
 	    "PRAGMA temp_store=FILE", e) != 0)
 		return (-1);

@@ -177,6 +177,8 @@ test_refused(void **state)
 		"UPDATE node SET target=x'' WHERE ino=4",
 		"UPDATE node SET target=x'6100' WHERE ino=4",
 		"UPDATE node SET target=zeroblob(4096) WHERE ino=4",
+		/* No row is longer than a page, whoever it is read for. */
+		"UPDATE node SET target=zeroblob(70000) WHERE ino=3",
 		"UPDATE node SET chunks=x'03' WHERE ino=3",
 		"UPDATE node SET chunks=x'0200' WHERE ino=3",
 		"UPDATE node SET chunks='020a00000000000000' WHERE ino=3",
@@ -208,6 +210,8 @@ test_refused(void **state)
 		"CREATE VIEW more AS SELECT 1",
 		"CREATE TRIGGER more AFTER INSERT ON node BEGIN SELECT 1; END",
 		"DROP INDEX node_orphan",
+		("PRAGMA writable_schema=ON; INSERT INTO sqlite_schema "
+		    "VALUES('index','node_source','node',12,NULL)"),
 		("DROP TABLE xpart; CREATE VIEW xpart AS SELECT 1 AS no, "
 		    "x'00' AS data"),
 		"DELETE FROM node WHERE ino=1",
