@@ -16,6 +16,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "engine/base/wide.h"
 #include "index/prove_impl.h"
 #include "index/values_int.h"
 
@@ -24,16 +25,17 @@
 
 enum tag { TAG_NAME = 1, TAG_DIR, TAG_PART, TAG_FRAME, TAG_KEY };
 
-__extension__ typedef unsigned __int128 wide;
-
 void
 sum_add(struct sum *s, const struct sum *h, int64_t times)
 {
-	wide v = ((wide)s->hi << 64 | s->lo) +
-	    ((wide)h->hi << 64 | h->lo) * (wide)times;
+	uint64_t n = (uint64_t)times, lo = h->lo * n;
+	uint64_t hi = h->hi * n + mul_high(h->lo, n);
 
-	s->lo = (uint64_t)v;
-	s->hi = (uint64_t)(v >> 64);
+	/* Below zero n is 2^64 too much. */
+	if (times < 0)
+		hi -= h->lo;
+	s->lo += lo;
+	s->hi += hi + (s->lo < lo ? 1 : 0);
 }
 
 /* A keyed hash of a tag, some numbers and some bytes. */

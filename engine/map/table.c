@@ -13,8 +13,6 @@
 
 #define INTERPOLATIONS	6		/* then bisect */
 
-__extension__ typedef unsigned __int128 u128;
-
 static char *
 table_name(char name[TABLE_NAME_MAX], const struct object_id *id)
 {
@@ -259,14 +257,17 @@ be64(const uint8_t *p)
 static uint32_t
 interpolate(uint64_t key, uint64_t lo, uint64_t hi, uint32_t n)
 {
-	uint64_t at;
+	uint64_t span = hi - lo;
 
 	if (key <= lo || hi <= lo)
 		return (0);
 	if (key > hi)
 		return (n - 1);
-	at = (uint64_t)((u128)(key - lo) * n / ((u128)(hi - lo) + 1));
-	return (at >= n ? n - 1 : (uint32_t)at);
+	key -= lo;
+	/* The upper 32 bits tell enough. */
+	for (; span > UINT32_MAX; span >>= 1)
+		key >>= 1;
+	return ((uint32_t)(key * n / (span + 1)));
 }
 
 /* First entry of a page that is not below the id. */

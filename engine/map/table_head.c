@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-__extension__ typedef unsigned __int128 u128;
+#include "engine/base/wide.h"
 
 uint32_t
 table_filter_pages(uint64_t entries)
@@ -108,7 +108,7 @@ filter_bucket(const uint8_t *id, uint32_t filter_pages)
 {
 	uint64_t buckets = (uint64_t)filter_pages * TABLE_PAGE_BUCKETS;
 
-	return ((uint64_t)(((u128)le64(id) * buckets) >> 64));
+	return (mul_high(le64(id), buckets));
 }
 
 void

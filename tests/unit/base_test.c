@@ -21,6 +21,7 @@
 #include "engine/base/id.h"
 #include "engine/base/log.h"
 #include "engine/base/rd.h"
+#include "engine/base/wide.h"
 
 static void
 err_grows_to_the_left(void **state)
@@ -305,6 +306,21 @@ log_reaches_its_sink(void **state)
 	assert_string_equal(said, "ctx13 packs");
 }
 
+static void
+wide_product(void **state)
+{
+	uint64_t two32 = 1ULL << 32;
+
+	assert_int_equal(mul_high(0, UINT64_MAX), 0);
+	assert_int_equal(mul_high(two32, two32 - 1), 0);
+	assert_int_equal(mul_high(two32, two32), 1);
+	assert_int_equal(mul_high(UINT64_MAX, 2), 1);
+	assert_int_equal(mul_high(UINT64_MAX, UINT64_MAX), UINT64_MAX - 1);
+	/* Both middle products carry. */
+	assert_int_equal(mul_high(0xfedcba9876543210, 0xffffffff00000001),
+	    0xfedcba9777777778);
+}
+
 int
 main(void)
 {
@@ -322,6 +338,7 @@ main(void)
 		cmocka_unit_test(hex_has_one_form),
 		cmocka_unit_test(clock_stands_still_for_a_test),
 		cmocka_unit_test(log_reaches_its_sink),
+		cmocka_unit_test(wide_product),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -7,6 +7,7 @@
 
 #include "index/catalog_impl.h"
 #include "index/codec.h"
+#include "index/prove_impl.h"
 #include "tools/job/news.h"
 
 #define NODES_MAX	4000
@@ -709,10 +710,32 @@ test_generations(void **state)
 	fixture_fini(&f);
 }
 
+/* A balance is a number modulo 2^128: what is taken away leaves nothing. */
+static void
+test_balance(void **state)
+{
+	const struct sum h = { .lo = UINT64_MAX, .hi = 5 }, one = { .lo = 1 };
+	struct sum s = { 0 };
+
+	sum_add(&s, &h, 3);
+	assert_int_equal(s.lo, UINT64_MAX - 2);
+	assert_int_equal(s.hi, 17);
+	sum_add(&s, &h, -4);
+	assert_int_equal(s.lo, 1);
+	assert_int_equal(s.hi, UINT64_MAX - 5);
+	sum_add(&s, &h, 1);
+	assert_int_equal(s.lo, 0);
+	assert_int_equal(s.hi, 0);
+	sum_add(&s, &one, INT64_MIN);
+	assert_int_equal(s.lo, 1ULL << 63);
+	assert_int_equal(s.hi, UINT64_MAX);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_balance),
 		cmocka_unit_test(test_generations),
 	};
 

@@ -132,15 +132,18 @@ unlinkat(int at, const char *path, int flags)
 	return ((int)syscall(SYS_unlinkat, at, path, flags));
 }
 
+/* What they are called where offsets of 64 bits had to be asked for, and
+ * elsewhere, too. */
+static struct dirent *(*libc_readdir)(DIR *);
+static int (*libc_fstatat)(int, const char *, struct stat *, int);
+
 int
 fstatat(int at, const char *path, struct stat *st, int flags)
 {
 	if (fails(C_STAT))
 		return (-1);
-	return ((int)syscall(SYS_newfstatat, at, path, st, flags));
+	return (libc_fstatat(at, path, st, flags));
 }
-
-static struct dirent *(*libc_readdir)(DIR *);
 
 struct dirent *
 readdir(DIR *dp)
@@ -263,6 +266,7 @@ static inline void
 interpose(void)
 {
 	*(void **)&libc_readdir = dlsym(RTLD_NEXT, "readdir64");
+	*(void **)&libc_fstatat = dlsym(RTLD_NEXT, "fstatat64");
 }
 
 #endif
