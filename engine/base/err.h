@@ -91,7 +91,8 @@ enum {
 
 /* A state that can't be reached unless this program is wrong.  Never for bad
  * input. */
-_Noreturn void bug_at(const char *file, int line, const char *what);
+void bug_at(const char *file, int line, const char *what)
+    __attribute__((noreturn));
 #define BUG(what)		bug_at(__FILE__, __LINE__, (what))
 #define BUG_ON(cond)		do { if (cond) BUG(#cond); } while (0)
 

@@ -30,7 +30,7 @@ id_equal(const uint8_t a[ID_BYTES], const uint8_t b[ID_BYTES])
 static inline bool
 id_is_zero(const uint8_t a[ID_BYTES])
 {
-	static const uint8_t zero[ID_BYTES];
+	static const uint8_t zero[ID_BYTES] = { 0 };
 
 	return (memcmp(a, zero, ID_BYTES) == 0);
 }

@@ -1,7 +1,6 @@
 #ifndef VITRINE_ENGINE_BASE_RD_H
 #define VITRINE_ENGINE_BASE_RD_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +22,7 @@ struct rd {
 static inline void
 rd_init(struct rd *r, const void *bytes, size_t len)
 {
-	r->p = bytes;
+	r->p = (const uint8_t *)bytes;
 	r->end = r->p + len;
 	r->bad = false;
 }
@@ -70,7 +69,9 @@ rd_int(struct rd *r, size_t len)
 	if (p == NULL)
 		return (0);
 	memcpy(&v, p, len);
-	return (le64toh(v));
+	/* Not <endian.h>, which isn't there for a program of plain C17. */
+	return (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(v) :
+	    v);
 }
 
 static inline uint8_t

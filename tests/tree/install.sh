@@ -1,6 +1,6 @@
 #!/bin/sh
-# make install puts everything where pkg-config says it is: a program outside
-# the tree compiles, links and runs against it; uninstall leaves nothing.
+# make install puts everything where pkg-config says it is: each header, and a
+# program outside the tree, compile, link and run; uninstall leaves nothing.
 set -eu
 t=$(mktemp -d "${TMPDIR:-/tmp}/vitrine-install.XXXXXX")
 trap 'rm -rf "$t"' EXIT
@@ -17,53 +17,57 @@ for m in $(find engine index fs tools -name '*.[158]'); do
 	[ -e "$r/share/man/man${m##*.}/${m##*/}" ] ||
 	    { echo "$m: not installed"; exit 1; }
 done
+# What a stranger does: he has what pkg-config says, and asks for plain C17.  The
+# root stands for a machine's: both sets of paths lead into it.
+PKG_CONFIG_PATH=$r/lib/pkgconfig
+export PKG_CONFIG_PATH
+pc="pkg-config --define-variable=prefix=$r"
+n=0
+for h in $(cd "$r/include/vitrine" && find . -name '*.h'); do
+	echo "#include <${h#./}>" >"$t/one.c"
+	cc -std=c17 -Wall -Wextra -Werror -fsyntax-only \
+	    $($pc --cflags vitrine) "$t/one.c" ||
+	    { echo "$h: installed, and of no use by itself"; exit 1; }
+	n=$((n + 1))
+done
+[ "$n" -gt 20 ] || { echo "only $n headers"; exit 1; }
 if find "$r" -name '*_impl.h' -o -name '*_int.h' | grep .; then
 	echo "a private header is installed"
 	exit 1
 fi
 
-cat >"$t/user.c" <<'END'
-#include <stdio.h>
-#include <engine/base/err.h>
-#include <engine/store/store.h>
-#include <index/catalog.h>
-
-int
-main(int argc, char **argv)
-{
-	struct err e = ERR_INIT;
-	struct store *s;
-
-	if (store_open(&s, argv[1], 1, &e) != 0 ||
-	    store_put(s, "keys/a", "x", 1, &e) != 0) {
-		fprintf(stderr, "%s\n", err_text(&e));
-		return (1);
-	}
-	store_close(s);
-	return (0);
+echo 'dear Ana' >"$t/letter"
+export VITRINE_REPOSITORY="$t/repository" VITRINE_PASSWORD=abc PASSPHRASE=abc
+export XDG_CACHE_HOME="$t/cache" XDG_STATE_HOME="$t/state"
+"$r/bin/vitrine" -q init
+"$r/bin/vitrine" -q backup "$t/letter"
+look() {
+	[ "$("$@" "$t/repository" "$t/letter" 2>"$t/list")" = 'dear Ana' ] &&
+	    grep -q " $t/letter\$" "$t/list" || { cat "$t/list"; exit 1; }
 }
-END
-# The root stands for a machine's: both sets of paths lead into it.
-PKG_CONFIG_PATH=$r/lib/pkgconfig
-export PKG_CONFIG_PATH
-pc="pkg-config --define-variable=prefix=$r"
-(cd "$r/include/vitrine" && find . -name '*.h') >"$t/headers"
-while read -r h; do
-	echo "#include \"$h\"" | cc -x c -std=c17 -Wall -Werror \
-	    -fsyntax-only $($pc --cflags vitrine) \
-	    $(pkg-config --cflags $($pc --print-requires-private vitrine)) - ||
-	    { echo "$h: doesn't compile where it is installed"; exit 1; }
-done <"$t/headers"
-cc -std=c17 -o "$t/shared" "$t/user.c" $($pc --cflags --libs vitrine)
-LD_LIBRARY_PATH=$r/lib "$t/shared" "$t/store1"
-[ -f "$t/store1/keys/a" ]
+cc -std=c17 -Wall -Wextra -Werror -o "$t/shared" contrib/look.c \
+    $($pc --cflags --libs vitrine)
+LD_LIBRARY_PATH=$r/lib look "$t/shared"
 LD_LIBRARY_PATH=$r/lib ldd "$t/shared" | grep -q "$r/lib/libvitrine.so.0" ||
     { echo "not linked to the shared library"; exit 1; }
-cc -std=c17 -o "$t/static" "$t/user.c" $($pc --cflags vitrine) \
+cc -std=c17 -o "$t/static" contrib/look.c $($pc --cflags vitrine) \
     "$r/lib/libvitrine.a" \
     $(pkg-config --libs $($pc --print-requires-private vitrine)) -lpthread
-"$t/static" "$t/store2"
-[ -f "$t/store2/keys/a" ]
+look "$t/static"
+
+# What reads can be used from C++, too.
+{
+	echo 'extern "C" {'
+	grep '^#include <[a-z]*/' contrib/look.c
+	echo '}'
+	echo 'int main(int, char **v) { struct err e; struct store *s;'
+	echo 'err_init(&e); return (store_open(&s, v[1], false, &e) < 0); }'
+} >"$t/look.cc"
+if command -v c++ >/dev/null; then
+	c++ -std=c++17 -Wall -Wextra -Werror -o "$t/plus" "$t/look.cc" \
+	    $($pc --cflags --libs vitrine)
+	LD_LIBRARY_PATH=$r/lib "$t/plus" "$t/repository"
+fi
 
 make -s uninstall DESTDIR="$t/root" PREFIX=/opt/v
 left=$(find "$t/root" ! -type d)
