@@ -22,6 +22,7 @@
 #include "index/blocks_impl.h"
 
 #define SLOTS_MIN	8
+#define PAGES_MAX	0xfffffffeU	/* SQLite's; a size_t counts them */
 #define AHEAD_BLOCKS	16	/* looked at behind one that was missed */
 #define AHEAD_FRAMES	3	/* asked for, of those that they lie in */
 
@@ -233,7 +234,7 @@ state_init(struct blocks_state *s, const struct catalog_root *root,
 {
 	if (root->size_bytes == 0 ||
 	    root->size_bytes % CATALOG_PAGE_BYTES != 0 ||
-	    root->size_bytes > (uint64_t)INT64_MAX)
+	    root->size_bytes / CATALOG_PAGE_BYTES > PAGES_MAX)
 		return (err_set(e, ERR_CORRUPT,
 		    "a catalog of an impossible size"));
 	s->size = root->size_bytes;

@@ -591,6 +591,29 @@ test_same_bytes(void **state)
 	fixture_fini(&f);
 }
 
+/* What no database can be is refused before memory is asked for it. */
+static void
+test_too_large(void **state)
+{
+	struct fixture f;
+	struct manifest m;
+	struct catalog *c;
+	struct err e = ERR_INIT;
+	struct run r;
+
+	fixture_init(&f, false);
+	run_begin(&r, &f, NULL);
+	(void)add_dir(&r, "a");
+	run_end(&r, &m);
+	m.catalog.size_bytes = (uint64_t)CATALOG_PAGE_BYTES << 32;
+	m.catalog.levels = 5;
+	assert_int_equal(catalog_open(&c, f.fetch, f.repo, &m, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	assert_non_null(strstr(err_text(&e), "an impossible size"));
+	manifest_fini(&m);
+	fixture_fini(&f);
+}
+
 /* Names that are said to be new are there, whoever asks next and however many
  * they are; to say so of one that was given before fails, at the latest when
  * the names are asked for. */
@@ -657,6 +680,7 @@ main(void)
 		cmocka_unit_test(test_caches),
 		cmocka_unit_test(test_anew),
 		cmocka_unit_test(test_same_bytes),
+		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_new_names),
 	};
 
