@@ -163,6 +163,9 @@ cmd_settings(struct cmd *c, struct err *e)
 			return (err_set(e, ERR_USAGE,
 			    "option --memory: %s is less than 64M", v->text));
 		c->env.memory_bytes = (size_t)v->number;
+		if (c->env.memory_bytes != v->number)
+			return (err_set(e, ERR_USAGE, "option --memory: no "
+			    "process has %s here", v->text));
 	}
 	v = opts_get(&c->global, "threads");
 	if (v->times > 0) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/rd.h"
 #include "engine/crypto/hash.h"
 #include "tools/job/bucket_place.h"
 #include "tools/job/source_bucket_int.h"
@@ -25,11 +26,12 @@ static uint64_t
 ino_of(struct hash *h)
 {
 	uint8_t sum[HASH_BYTES];
+	struct rd r;
 	uint64_t ino;
 
 	hash_final(h, sum);
-	memcpy(&ino, sum, sizeof(ino));
-	ino &= INT64_MAX;
+	rd_init(&r, sum, sizeof(sum));
+	ino = rd_u64(&r) & INT64_MAX;
 	return (ino > ROOT_INO ? ino : ROOT_INO + 1);
 }
 
