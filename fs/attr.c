@@ -103,7 +103,7 @@ fill_size(struct catalog *c, const struct entry *e, struct stat *st,
 static struct timespec
 when(const struct stamp *t)
 {
-	return ((struct timespec){ .tv_sec = (time_t)t->s,
+	return ((struct timespec){ .tv_sec = clock_nearest(t->s),
 	    .tv_nsec = t->ns < 1000000000 ? (long)t->ns : 0 });
 }
 

@@ -191,7 +191,7 @@ name_time(const struct roll *r, struct roll_item *it)
 	struct tm tm;
 	size_t n = 0;
 
-	if (localtime_r(&t, &tm) != NULL)
+	if (t == it->time.s && localtime_r(&t, &tm) != NULL)
 		n = strftime(it->time_name, sizeof(it->time_name) - 20,
 		    "%Y-%m-%dT%H-%M-%S", &tm);
 	if (n == 0)

@@ -2,6 +2,7 @@
 #define VITRINE_ENGINE_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/rd.h"
@@ -29,5 +30,15 @@ stamp_compare(const struct stamp *a, const struct stamp *b)
 struct stamp clock_wall(void);
 /* Milliseconds that never go back; for intervals only. */
 uint64_t clock_mono_ms(void);
+
+/* What comes nearest to it of what a library can be told whose time_t may have
+ * 32 bits.  Inline: it is the including file's time_t (see the GNUmakefile). */
+static inline time_t
+clock_nearest(int64_t s)
+{
+	time_t t = (time_t)s;
+
+	return (t == s ? t : s < 0 ? INT32_MIN : INT32_MAX);
+}
 
 #endif

@@ -22,6 +22,7 @@
 #define IO_STEP_BYTES	((size_t)1 << 30)
 #define SLURP_STEP_BYTES ((size_t)1 << 16)
 #define TMP_RANDOM_BYTES 8
+_Static_assert(sizeof(off_t) == sizeof(uint64_t), "offsets have 64 bits");
 
 static size_t
 step(size_t left)

@@ -3,6 +3,7 @@
  */
 #include <curl/curl.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/store/s3_client.h"
 

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 #include "engine/store/s3_url.h"
@@ -21,7 +21,7 @@ struct s3_keys {
 	char access[S3_ACCESS_MAX];
 	char secret[S3_SECRET_MAX];
 	char token[S3_TOKEN_MAX];	/* "" when there is none */
-	time_t expires;			/* 0: never */
+	int64_t expires;		/* 0: never */
 };
 struct s3_keys *s3_keys_new(struct err *);
 void s3_keys_free(struct s3_keys *);	/* wipes; NULL is fine */

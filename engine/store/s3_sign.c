@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/id.h"
 
@@ -142,8 +143,9 @@ s3_sign(struct buf *out, const struct s3_signing *s)
 }
 
 void
-s3_date(char dst[S3_DATE_BYTES], time_t t)
+s3_date(char dst[S3_DATE_BYTES], int64_t s)
 {
+	time_t t = (time_t)s;
 	struct tm tm;
 
 	if (gmtime_r(&t, &tm) == NULL ||

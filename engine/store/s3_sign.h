@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
@@ -35,7 +34,7 @@ struct s3_signing {
 };
 
 /* "YYYYMMDDTHHMMSSZ". */
-void s3_date(char dst[S3_DATE_BYTES], time_t);
+void s3_date(char dst[S3_DATE_BYTES], int64_t s);
 /* The value of the Authorization header, appended. */
 void s3_sign(struct buf *, const struct s3_signing *);
 

@@ -195,7 +195,7 @@ add_time(struct dump *d, const struct stamp *t)
 		s++;
 		ns = 1000000000 - ns;
 	}
-	d->la->archive_entry_set_mtime(d->entry, (time_t)s, ns);
+	d->la->archive_entry_set_mtime(d->entry, clock_nearest(s), ns);
 }
 
 static int
