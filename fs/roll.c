@@ -6,9 +6,12 @@
  * remount, on another machine, and for NFS, unless of two that clash the
  * older has been taken away.
  *
+ * Its name in by-id is made where it is wanted: whether another has the short
+ * one the numbers tell.  Names in by-time want calendar dates, and wait until
+ * somebody looks there: then all get theirs, in the order of the items.
+ *
  * 1. An item keeps its index, number and names until the roll is freed.
- * 2. `numbers' and `names' hold every item (names: twice), none twice
- * otherwise.
+ * 2. `numbers' holds every item once, `times' the first `named' ones.
  * 3. `changed' grows with every change of what is listed.
  */
 #include "fs/roll.h"
@@ -28,9 +31,9 @@ struct table {			/* open addressing; index + 1, 0 is free */
 
 struct roll {
 	pthread_mutex_t lock;	/* of all below */
-	struct roll_item *v;
-	uint32_t n, cap;
-	struct table numbers, names;
+	struct roll_item *v;	/* their `name' is not set */
+	uint32_t n, cap, named;
+	struct table numbers, times;
 	uint32_t latest;	/* index + 1, or 0 */
 	struct stamp changed;
 };
@@ -55,7 +58,7 @@ roll_free(struct roll *r)
 		return;
 	(void)pthread_mutex_destroy(&r->lock);
 	free(r->numbers.slot);
-	free(r->names.slot);
+	free(r->times.slot);
 	free(r->v);
 	free(r);
 }
@@ -104,9 +107,9 @@ find_number(const struct roll *r, uint32_t number)
 }
 
 static struct roll_item *
-find_name(const struct roll *r, const char *name, bool by_time)
+find_time(const struct roll *r, const char *name)
 {
-	const struct table *t = &r->names;
+	const struct table *t = &r->times;
 	struct roll_item *it;
 
 	if (t->cap == 0)
@@ -114,7 +117,7 @@ find_name(const struct roll *r, const char *name, bool by_time)
 	for (size_t i = name_hash(name) & (t->cap - 1); t->slot[i] != 0;
 	    i = (i + 1) & (t->cap - 1)) {
 		it = &r->v[t->slot[i] - 1];
-		if (strcmp(by_time ? it->time_name : it->name, name) == 0)
+		if (strcmp(it->time_name, name) == 0)
 			return (it);
 	}
 	return (NULL);
@@ -134,51 +137,60 @@ next_number(uint32_t number)
 	return ((number + 1) & LAYOUT_SNAPSHOTS_MAX);
 }
 
-/* No item goes, so none is missing between its first number and its own. */
+/* The oldest item whose id begins with these bytes, three or more.  No item
+ * goes, so none is missing between its first number and its own; and what came
+ * later has a later one. */
 static struct roll_item *
-find_id(const struct roll *r, const struct snapshot_id *id)
+find_bytes(const struct roll *r, const struct snapshot_id *id, size_t len)
 {
 	uint32_t number = first_number(id);
 	struct roll_item *it;
 
 	for (; number == 0 || (it = find_number(r, number)) != NULL;
 	    number = next_number(number))
-		if (number != 0 && id_equal(it->id.b, id->b))
+		if (number != 0 && memcmp(it->id.b, id->b, len) == 0)
 			return (it);
 	return (NULL);
 }
 
+static struct roll_item *
+find_id(const struct roll *r, const struct snapshot_id *id)
+{
+	return (find_bytes(r, id, ID_BYTES));
+}
+
+/* Room for one more; for as many as there will be, as a rule. */
 static int
-grow(struct roll *r, struct err *err)
+grow(struct roll *r, size_t expected, struct err *err)
 {
 	uint32_t cap = r->cap == 0 ? 16 : r->cap * 2;
 	struct roll_item *v;
-	struct table numbers, names;
+	struct table numbers, times;
 
 	if (r->n < r->cap)
 		return (0);
-	numbers.cap = (size_t)cap * 2;
-	names.cap = (size_t)cap * 4;
+	while (cap < expected && cap < LAYOUT_SNAPSHOTS_MAX / 2)
+		cap *= 2;
+	numbers.cap = times.cap = (size_t)cap * 2;
 	numbers.slot = calloc(numbers.cap, sizeof(uint32_t));
-	names.slot = calloc(names.cap, sizeof(uint32_t));
+	times.slot = calloc(times.cap, sizeof(uint32_t));
 	v = realloc(r->v, cap * sizeof(*v));
 	if (v != NULL)
 		r->v = v;
-	if (v == NULL || numbers.slot == NULL || names.slot == NULL) {
+	if (v == NULL || numbers.slot == NULL || times.slot == NULL) {
 		free(numbers.slot);
-		free(names.slot);
+		free(times.slot);
 		return (err_set(err, ERR_NOMEM, "no memory"));
 	}
 	r->cap = cap;
-	for (uint32_t i = 0; i < r->n; i++) {
+	for (uint32_t i = 0; i < r->n; i++)
 		table_put(&numbers, number_hash(v[i].number), i);
-		table_put(&names, name_hash(v[i].name), i);
-		table_put(&names, name_hash(v[i].time_name), i);
-	}
+	for (uint32_t i = 0; i < r->named; i++)
+		table_put(&times, name_hash(v[i].time_name), i);
 	free(r->numbers.slot);
-	free(r->names.slot);
+	free(r->times.slot);
 	r->numbers = numbers;
-	r->names = names;
+	r->times = times;
 	return (0);
 }
 
@@ -197,21 +209,33 @@ name_time(const struct roll *r, struct roll_item *it)
 	if (n == 0)
 		n = (size_t)snprintf(it->time_name, sizeof(it->time_name),
 		    "@%lld", (long long)it->time.s);
-	if (find_name(r, it->time_name, true) == NULL)
+	if (find_time(r, it->time_name) == NULL)
 		return;
 	(void)hex_emit(hex, it->id.b, ID_BYTES);
 	(void)snprintf(it->time_name + n, sizeof(it->time_name) - n, "-%.16s",
 	    hex);
 }
 
+static void
+name_times(struct roll *r)
+{
+	for (; r->named < r->n; r->named++) {
+		struct roll_item *it = &r->v[r->named];
+
+		name_time(r, it);
+		table_put(&r->times, name_hash(it->time_name), r->named);
+	}
+}
+
 static int
-add(struct roll *r, const struct snapshot *s, struct err *err)
+add(struct roll *r, const struct snapshot *s, size_t expected,
+    struct err *err)
 {
 	struct roll_item *it;
 
 	if (r->n >= LAYOUT_SNAPSHOTS_MAX / 2)
 		return (err_set(err, ERR_LIMIT, "too many snapshots"));
-	if (grow(r, err) < 0)
+	if (grow(r, expected, err) < 0)
 		return (-1);
 	it = &r->v[r->n];
 	memset(it, 0, sizeof(*it));
@@ -222,13 +246,7 @@ add(struct roll *r, const struct snapshot *s, struct err *err)
 	it->number = first_number(&s->id);
 	while (it->number == 0 || find_number(r, it->number) != NULL)
 		it->number = next_number(it->number);
-	(void)hex_emit(it->name, s->id.b, SHORT_DIGITS / 2);
-	if (find_name(r, it->name, false) != NULL)
-		(void)hex_emit(it->name, s->id.b, ID_BYTES);
-	name_time(r, it);
 	table_put(&r->numbers, number_hash(it->number), r->n);
-	table_put(&r->names, name_hash(it->name), r->n);
-	table_put(&r->names, name_hash(it->time_name), r->n);
 	r->n++;
 	return (0);
 }
@@ -263,7 +281,7 @@ roll_update(struct roll *r, const struct snapshots *s, struct err *err)
 	latest = r->latest;
 	for (i = 0; rc == 0 && i < s->n; i++)
 		if (find_id(r, &s->v[i].id) == NULL)
-			rc = add(r, &s->v[i], err);
+			rc = add(r, &s->v[i], s->n, err);
 	changed = r->n > before;
 	seen = calloc((size_t)r->n + 1, sizeof(*seen));
 	if (rc == 0 && seen == NULL)
@@ -291,8 +309,11 @@ out:
 static bool
 give(struct roll *r, const struct roll_item *it, struct roll_item *out)
 {
-	if (it != NULL)
+	if (it != NULL) {
 		*out = *it;
+		(void)hex_emit(out->name, it->id.b, find_bytes(r, &it->id,
+		    SHORT_DIGITS / 2) == it ? SHORT_DIGITS / 2 : ID_BYTES);
+	}
 	(void)pthread_mutex_unlock(&r->lock);
 	return (it != NULL);
 }
@@ -308,11 +329,15 @@ bool
 roll_by_name(struct roll *r, const char *name, struct roll_item *out)
 {
 	const struct roll_item *found = NULL;
+	struct snapshot_id id = { { 0 } };
 	char hex[ID_HEX];
 	size_t len = strlen(name);
 
 	(void)pthread_mutex_lock(&r->lock);
-	found = find_name(r, name, false);
+	if (hex_parse(id.b, SHORT_DIGITS / 2, name) == 0)
+		found = find_bytes(r, &id, SHORT_DIGITS / 2);
+	else if (hex_parse(id.b, ID_BYTES, name) == 0)
+		found = find_id(r, &id);
 	if (found != NULL && !found->gone)
 		return (give(r, found, out));
 	found = NULL;
@@ -338,7 +363,8 @@ roll_by_time(struct roll *r, const char *name, struct roll_item *out)
 	const struct roll_item *it;
 
 	(void)pthread_mutex_lock(&r->lock);
-	it = find_name(r, name, true);
+	name_times(r);
+	it = find_time(r, name);
 	return (give(r, it != NULL && it->gone ? NULL : it, out));
 }
 
@@ -355,6 +381,7 @@ roll_next(struct roll *r, uint64_t *pos, struct roll_item *out)
 	uint64_t i;
 
 	(void)pthread_mutex_lock(&r->lock);
+	name_times(r);
 	for (i = *pos; i < r->n && r->v[i].gone; i++)
 		continue;
 	*pos = i;

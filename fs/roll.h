@@ -18,7 +18,8 @@ struct roll_item {
 	uint64_t bytes, entries;
 	bool gone;			/* no longer listed */
 	char name[ID_HEX];		/* in by-id */
-	char time_name[ROLL_TIME_NAME];	/* in by-time */
+	char time_name[ROLL_TIME_NAME];	/* in by-time; made by roll_by_time()
+					 * and roll_next(), empty before */
 };
 
 int roll_new(struct roll **out, struct err *);

@@ -111,8 +111,10 @@ roll_keeps(void **state)
 	assert_false(roll_latest(r, &it));
 	assert_int_equal(roll_update(r, &s, &err), 0);
 	assert_true(roll_by_name(r, "a1b2c3d4", &one));
-	assert_string_equal(one.time_name, "1970-01-01T00-16-40");
 	assert_int_equal(one.id.b[31], 1);
+	assert_true(roll_by_time(r, "1970-01-01T00-16-40", &one));
+	assert_int_equal(one.id.b[31], 1);
+	assert_string_equal(one.name, "a1b2c3d4");
 	assert_int_equal(one.number, 0xa1b2c3 >> 1);
 	/* The same first digits and the same second. */
 	assert_true(roll_by_time(r, "1970-01-01T00-16-40-a1b2c3d400000000",
@@ -157,6 +159,36 @@ roll_keeps(void **state)
 	roll_free(r);
 }
 
+/* Names in by-time don't depend on when somebody first looks there. */
+static void
+roll_names_late(void **state)
+{
+	static const uint8_t a[4] = { 0xa1, 0xb2, 0xc3, 0xd4 };
+	struct snapshot v[2] = { made(a, 1, 1000), made(a, 2, 1000) };
+	struct snapshots s = list_of(v, 2);
+	struct err err = ERR_INIT;
+	struct roll_item it;
+	struct roll *r;
+	uint64_t pos = 0;
+
+	(void)state;
+	assert_int_equal(setenv("TZ", "UTC", 1), 0);
+	assert_int_equal(roll_new(&r, &err), 0);
+	assert_int_equal(roll_update(r, &s, &err), 0);
+	s = list_of(v + 1, 1);
+	assert_int_equal(roll_update(r, &s, &err), 0);
+	assert_false(roll_by_time(r, "1970-01-01T00-16-40", &it));
+	assert_true(roll_next(r, &pos, &it));
+	assert_string_equal(it.time_name,
+	    "1970-01-01T00-16-40-a1b2c3d400000000");
+	/* What was the first's short name is now one that leads to the other,
+	 * whose own is the long one. */
+	assert_true(roll_by_name(r, "a1b2c3d4", &it));
+	assert_int_equal(it.id.b[31], 2);
+	assert_int_equal(strlen(it.name), 64);
+	roll_free(r);
+}
+
 static void
 roll_grows(void **state)
 {
@@ -185,9 +217,14 @@ roll_grows(void **state)
 		assert_true(id_equal(it.id.b, v[i].id.b));
 		assert_true(roll_by_number(r, it.number, &it));
 		assert_true(id_equal(it.id.b, v[i].id.b));
-		assert_true(roll_by_time(r, it.time_name, &it));
-		assert_true(id_equal(it.id.b, v[i].id.b));
 		assert_in_range(it.number, 1, LAYOUT_SNAPSHOTS_MAX);
+		assert_int_equal(strlen(it.name), i < 5 ? 8 : 64);
+		assert_true(roll_by_name(r, it.name, &it));
+		assert_true(id_equal(it.id.b, v[i].id.b));
+	}
+	for (uint64_t pos = 0; roll_next(r, &pos, &it); pos++) {
+		assert_true(roll_by_time(r, it.time_name, &it));
+		assert_true(id_equal(it.id.b, v[pos].id.b));
 	}
 	roll_free(r);
 	free(v);
@@ -200,6 +237,7 @@ main(void)
 		cmocka_unit_test(repository_numbers),
 		cmocka_unit_test(single_numbers),
 		cmocka_unit_test(roll_keeps),
+		cmocka_unit_test(roll_names_late),
 		cmocka_unit_test(roll_grows),
 	};
 
