@@ -1,6 +1,6 @@
 /*
  * The cache of decoded blocks: a hash table whose entries form a list by age.
- * All is under one lock, which is held for a copy of at most a page.
+ * All is under one lock, which is held for a copy of at most a block.
  */
 #include "index/block_cache.h"
 

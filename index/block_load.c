@@ -32,14 +32,21 @@ decoder_put(struct blocks_state *s, ZSTD_DCtx *d)
 	(void)ZSTD_freeDCtx(d);
 }
 
+void
+blocks_hash(const struct blocks_state *s, struct chunk_id *out,
+    const void *bytes, size_t len)
+{
+	hash_keyed(out->b, s->key, bytes, len);
+}
+
 bool
 blocks_hash_holds(const struct blocks_state *s, const struct chunk_id *want,
     const void *bytes, size_t len)
 {
-	uint8_t have[HASH_BYTES];
+	struct chunk_id have;
 
-	hash_keyed(have, s->key, bytes, len);
-	return (id_equal(have, want->b));
+	blocks_hash(s, &have, bytes, len);
+	return (id_equal(have.b, want->b));
 }
 
 /* Decode a delta over its prefix; the length, or 0. */

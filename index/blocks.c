@@ -1,7 +1,8 @@
 /*
  * Reading the blocks of a stored catalog.  A block is looked for in the cache
- * of decoded blocks, then in the local plain file, then made from its chain
- * (block_map.c) out of the store (block_load.c).  Nothing is believed before
+ * of decoded blocks, then among those that catalogs share (images.c), then in
+ * the local plain file, then made from its chain (block_map.c) out of the store
+ * (block_load.c).  Nothing is believed before
  * its hash under the domain's id key was compared with the map's, and the map's
  * pages with what names them, up to the manifest: so the local files may be
  * torn, stale or somebody else's.
@@ -11,6 +12,8 @@
  *  2. No lock is held while the store is read.
  */
 #include "index/blocks.h"
+
+#include <sys/stat.h>
 
 #include <fcntl.h>
 #include <sodium.h>
@@ -28,16 +31,21 @@
 
 /* A block or image out of a local file, if it is there and right. */
 static bool
-local(struct blocks_state *s, int fd, uint64_t i, const struct chunk_id *want,
-    uint8_t *dst, size_t len)
+local(struct blocks_state *s, unsigned which, uint64_t i,
+    const struct chunk_id *want, uint8_t *dst, size_t len)
 {
 	struct err e = ERR_INIT;
+	struct chunk_id have;
 	size_t got;
 
-	if (fd < 0 || io_pread(fd, dst, len, i * CATALOG_BLOCK_BYTES, &got,
+	if (s->local[which] < 0 ||
+	    images_differs(s->images, s->file[which], i, want) ||
+	    io_pread(s->local[which], dst, len, i * CATALOG_BLOCK_BYTES, &got,
 	    &e) != 0 || got != len)
 		return (false);
-	return (blocks_hash_holds(s, want, dst, len));
+	blocks_hash(s, &have, dst, len);
+	images_saw(s->images, s->file[which], i, &have);
+	return (id_equal(have.b, want->b));
 }
 
 int
@@ -45,27 +53,32 @@ blocks_image(struct blocks *b, uint64_t i, const struct chain *c,
     unsigned steps, uint8_t dst[CATALOG_BLOCK_BYTES], size_t *len,
     struct err *e)
 {
+	const struct mref *last = &c->ref[steps - 1];
 	struct blocks_state *s = b->s;
 	uint8_t *prefix = NULL;
 	size_t n = 0;
 	int r = -1;
 
-	if (steps <= 2 && local(s, s->image[steps - 1], i,
-	    &c->ref[steps - 1].hash, dst, CATALOG_BLOCK_BYTES)) {
+	if (images_find(s->images, &last->hash, dst, len))
+		return (0);
+	if (steps <= 2 && local(s, steps == 1 ? LOCAL_KEY : LOCAL_L1, i,
+	    &last->hash, dst, CATALOG_BLOCK_BYTES)) {
 		*len = CATALOG_BLOCK_BYTES;
+		images_keep(s->images, &last->hash, dst, *len);
 		return (0);
 	}
 	prefix = malloc(CATALOG_BLOCK_BYTES);
 	if (prefix == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if (steps == 1) {
-		if (blocks_load(s, &c->ref[0], NULL, 0, dst,
+		if (blocks_load(s, last, NULL, 0, dst,
 		    CATALOG_BLOCK_BYTES, len, e) != 0)
 			goto out;
 	} else if (blocks_image(b, i, c, steps - 1, prefix, &n, e) != 0 ||
-	    blocks_load(s, &c->ref[steps - 1], prefix, n, dst,
-	    CATALOG_BLOCK_BYTES, len, e) != 0)
+	    blocks_load(s, last, prefix, n, dst, CATALOG_BLOCK_BYTES, len,
+	    e) != 0)
 		goto out;
+	images_keep(s->images, &last->hash, dst, *len);
 	r = 0;
 out:
 	free(prefix);
@@ -112,21 +125,28 @@ int
 blocks_read(struct blocks *b, uint64_t i, uint8_t *dst, struct err *e)
 {
 	struct blocks_state *s = b->s;
+	const struct chunk_id *hash;
 	struct chain c;
 	uint8_t *image;
 	size_t len;
+	bool known;
 	int r = -1;
 
 	if (blocks_chain(b, i, &c, e) != 0)
 		return (-1);
-	if (local(s, s->plain, i, &c.ref[c.depth - 1].hash, dst,
-	    blocks_len(b, i)))
-		return (0);
-	look_ahead(s, i);
 	image = malloc(CATALOG_BLOCK_BYTES);
 	if (image == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if (blocks_image(b, i, &c, c.depth, image, &len, e) != 0)
+	hash = &c.ref[c.depth - 1].hash;
+	known = images_find(s->images, hash, image, &len);
+	if (!known && local(s, LOCAL_PLAIN, i, hash, dst, blocks_len(b, i))) {
+		images_keep(s->images, hash, dst, blocks_len(b, i));
+		free(image);
+		return (0);
+	}
+	if (!known)
+		look_ahead(s, i);
+	if (!known && blocks_image(b, i, &c, c.depth, image, &len, e) != 0)
 		(void)err_wrap(e, "block %llu of a catalog",
 		    (unsigned long long)i);
 	else if (len != blocks_len(b, i))
@@ -214,17 +234,21 @@ blocks_len(const struct blocks *b, uint64_t i)
 static void
 open_local(struct blocks_state *s, const char *cache)
 {
-	static const char *const names[] = { "plain", "key", "l1" };
-	int *fds[] = { &s->plain, &s->image[0], &s->image[1] };
+	static const char *const names[LOCALS] = { "plain", "key", "l1" };
+	struct stat st;
 	int dir;
 
 	dir = cache == NULL ? -1 :
 	    open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
-	for (size_t i = 0; i < 3; i++)
-		*fds[i] = openat(dir, names[i],
+	for (size_t i = 0; i < LOCALS; i++) {
+		s->local[i] = openat(dir, names[i],
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (s->images != NULL && s->local[i] >= 0 &&
+		    fstat(s->local[i], &st) == 0)
+			s->file[i] = st.st_ino;
+	}
 	(void)close(dir);
 }
 
@@ -254,7 +278,7 @@ state_init(struct blocks_state *s, const struct catalog_root *root,
 int
 blocks_new(struct blocks **out, struct fetch *fetch, const struct keyring *ring,
     uint32_t domain, const struct catalog_root *root, size_t cache_bytes,
-    const char *cache, struct err *e)
+    const char *cache, struct images *images, struct err *e)
 {
 	struct blocks *b = calloc(1, sizeof(*b));
 	struct blocks_state *s = calloc(1, sizeof(*s));
@@ -267,7 +291,9 @@ blocks_new(struct blocks **out, struct fetch *fetch, const struct keyring *ring,
 	b->pages.ops = &blocks_ops;
 	b->s = s;
 	s->fetch = fetch;
-	s->plain = s->image[0] = s->image[1] = -1;
+	s->images = images;
+	for (size_t i = 0; i < LOCALS; i++)
+		s->local[i] = -1;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	s->key = sodium_malloc(KEY_BYTES);
 	if (s->key == NULL) {
@@ -304,11 +330,9 @@ blocks_free(struct blocks *b)
 		free(s->map[i].entries);
 	while (s->ndecoders > 0)
 		(void)ZSTD_freeDCtx(s->decoders[--s->ndecoders]);
-	if (s->plain >= 0)
-		(void)close(s->plain);
-	for (size_t i = 0; i < 2; i++)
-		if (s->image[i] >= 0)
-			(void)close(s->image[i]);
+	for (size_t i = 0; i < LOCALS; i++)
+		if (s->local[i] >= 0)
+			(void)close(s->local[i]);
 	(void)pthread_mutex_destroy(&s->lock);
 	sodium_free(s->key);
 	block_cache_free(s->cache);

@@ -20,16 +20,18 @@ struct chain {
 	struct mref ref[CHAIN_MAX];
 };
 
+struct images;
 struct blocks {
 	struct pages pages;		/* read-only; first member */
 	struct blocks_state *s;		/* private */
 };
 
 /* cache: the directory of the lineage's local cache (borrowed during the
- * call), or NULL.  Reads nothing from the store yet. */
+ * call), or NULL.  The images (NULL: none) are borrowed.  Reads nothing from
+ * the store yet. */
 int blocks_new(struct blocks **out, struct fetch *, const struct keyring *,
     uint32_t domain, const struct catalog_root *, size_t cache_bytes,
-    const char *cache, struct err *);
+    const char *cache, struct images *, struct err *);
 void blocks_free(struct blocks *);
 /* Let go what is cached, and cache no more than a walk in order needs. */
 void blocks_shrink(struct blocks *);

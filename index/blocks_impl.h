@@ -6,6 +6,7 @@
 
 #include "index/block_cache.h"
 #include "index/blocks.h"
+#include "index/images.h"
 
 /* Shared by the files that read a stored catalog's blocks; not for callers. */
 
@@ -19,6 +20,10 @@ struct page_slot {			/* a parsed map page */
 	void *entries;			/* struct chain or struct mref; owned */
 };
 
+/* The files of the local cache: the plain one, and the images after the first
+ * and the second step. */
+enum { LOCAL_PLAIN, LOCAL_KEY, LOCAL_L1, LOCALS };
+
 struct blocks_state {
 	struct fetch *fetch;
 	uint8_t *key;			/* the domain's id key; sodium_malloc */
@@ -31,7 +36,9 @@ struct blocks_state {
 	uint32_t npages;		/* so many of them are in pages ... */
 	struct mref *pages;		/* ... which these name; owned */
 	uint32_t domain;
-	int plain, image[2];		/* the local files, or -1 */
+	struct images *images;		/* borrowed; or NULL */
+	int local[LOCALS];		/* the local files, or -1 */
+	uint64_t file[LOCALS];		/* which they are, for the images */
 
 	struct block_cache *cache;
 	pthread_mutex_t lock;		/* of all below */
@@ -42,7 +49,9 @@ struct blocks_state {
 	unsigned ndecoders;
 };
 
-/* Does it have this hash under the domain's id key? */
+/* What it hashes to under the domain's id key; does it have this hash? */
+void blocks_hash(const struct blocks_state *, struct chunk_id *out,
+    const void *bytes, size_t len);
 bool blocks_hash_holds(const struct blocks_state *, const struct chunk_id *want,
     const void *bytes, size_t len);
 /*

@@ -28,7 +28,7 @@ catalog_open(struct catalog **out, struct fetch *fetch, struct repo *repo,
 	if (env != NULL && env->use_cache)
 		cache = cache_path(repo, &m->lineage);
 	r = blocks_new(&blocks, fetch, repo_keyring(repo), m->domain,
-	    &m->catalog, bytes, cache, e);
+	    &m->catalog, bytes, cache, env == NULL ? NULL : env->images, e);
 	free(cache);
 	if (r != 0)
 		return (err_wrap(e, "opening the catalog"));

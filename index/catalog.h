@@ -62,11 +62,15 @@ struct small_file {
 };
 
 struct catalog;
+struct images;
 struct catalog_env {
 	size_t cache_bytes;		/* for decoded blocks */
 	unsigned connections;		/* at most; 0 = 4 */
 	/* The plain file in the local cache may serve blocks, each verified. */
 	bool use_cache;
+	/* Borrowed: what catalogs share that are read one after the other
+	 * (images.h), or NULL. */
+	struct images *images;
 };
 
 /* Borrows the fetch (for metadata and its store); copies what it needs of the

@@ -178,7 +178,7 @@ read_back(const struct manifest *m)
 	say("walk", (double)n, "entries", t);
 	catalog_close(c);
 	MUST(blocks_new(&blocks, fetch, repo_keyring(repo), 0, &m->catalog,
-	    4U << 20, NULL, &err));
+	    4U << 20, NULL, NULL, &err));
 	t = seconds();
 	for (uint64_t i = 0; i < blocks_count(blocks); i++)
 		MUST(blocks_read(blocks, i, block, &err));

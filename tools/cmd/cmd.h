@@ -171,12 +171,18 @@ int reader_open(struct reader *, struct cmd *, const char *arg, struct err *);
 int reader_begin(struct reader *, struct cmd *, struct repo *,
     const struct chosen *, unsigned parts, struct err *);
 /* For one snapshot after another, of which `parts' at most are open: what is
- * fetched for one is often what the next one needs.  The fetch, with the share
- * of all parts, is the caller's to free, after them. */
-int reader_fetch(struct fetch **out, struct cmd *, struct repo *,
+ * fetched and decoded for one is often what the next one needs.  What they
+ * share, with the frames' share of all parts, ends after them. */
+struct readers {
+	struct fetch *fetch;
+	struct images *images;
+};
+int readers_begin(struct readers *, struct cmd *, struct repo *,
     struct err *);
+void readers_end(struct readers *);
 int reader_begin_many(struct reader *, struct cmd *, struct repo *,
-    struct fetch *, const struct chosen *, unsigned parts, struct err *);
+    const struct readers *, const struct chosen *, unsigned parts,
+    struct err *);
 void reader_close(struct reader *);	/* one of zeros is fine */
 /* Have both the same catalog?  Then nothing in it differs. */
 bool reader_same(const struct reader *, const struct reader *);

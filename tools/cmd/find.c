@@ -56,7 +56,7 @@ struct search {
 	struct buf path;
 	size_t digits;
 
-	struct fetch *fetch;		/* owned; the readers' */
+	struct readers with;		/* what they share */
 	struct reader readers[2];
 	struct reader *now, *was;	/* was: NULL, or the one before */
 	struct news *news;		/* owned; NULL: all are walked */
@@ -340,7 +340,7 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 	unsigned at = 0;
 	int got = 0;
 
-	if (reader_fetch(&s->fetch, s->c, repo, e) < 0)
+	if (readers_begin(&s->with, s->c, repo, e) < 0)
 		return (-1);
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		bool follows = s->was != NULL && id_equal(
@@ -352,7 +352,7 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 		memset(&chosen, 0, sizeof(chosen));
 		chosen.id = some->v[i].id;
 		(void)short_id(chosen.name, chosen.id.b, s->digits);
-		got = reader_begin_many(&r[at], s->c, repo, s->fetch, &chosen,
+		got = reader_begin_many(&r[at], s->c, repo, &s->with, &chosen,
 		    2, e);
 		if (got > 0)
 			continue;
@@ -376,7 +376,7 @@ search_all(struct search *s, struct repo *repo, const struct snapshots *some,
 	reader_close(&r[1]);
 	news_free(s->news);
 	s->news = NULL;
-	fetch_free(s->fetch);
+	readers_end(&s->with);
 	return (got < 0 ? -1 : 0);
 }
 

@@ -126,7 +126,7 @@ compare(const void *va, const void *vb)
 /* 1: it is gone. */
 static int
 look_in(struct look *l, struct cmd *c, struct repo *repo,
-    struct fetch *fetch, const struct snapshot *s, const char *path,
+    const struct readers *with, const struct snapshot *s, const char *path,
     struct err *e)
 {
 	struct chosen chosen;
@@ -136,7 +136,7 @@ look_in(struct look *l, struct cmd *c, struct repo *repo,
 	memset(&chosen, 0, sizeof(chosen));
 	chosen.id = s->id;
 	(void)short_id(chosen.name, s->id.b, SHORT_ID);
-	if ((got = reader_begin_many(&l->reader, c, repo, fetch, &chosen, 2,
+	if ((got = reader_begin_many(&l->reader, c, repo, with, &chosen, 2,
 	    e)) != 0)
 		return (got);
 	got = catalog_resolve(l->reader.catalog, path, strlen(path),
@@ -151,10 +151,10 @@ look(struct cmd *c, struct repo *repo, const struct snapshots *some,
     const char *path, struct versions *all, struct err *e)
 {
 	struct look was = { .of = NULL }, is;
-	struct fetch *fetch;
+	struct readers with;
 	int got = 0;
 
-	if (reader_fetch(&fetch, c, repo, e) < 0)
+	if (readers_begin(&with, c, repo, e) < 0)
 		return (-1);
 	for (size_t i = 0; i < some->n && got >= 0; i++) {
 		if (!snapshot_holds(&some->v[i], path))
@@ -163,7 +163,7 @@ look(struct cmd *c, struct repo *repo, const struct snapshots *some,
 			got = err_set(e, ERR_CANCELED, "interrupted");
 			break;
 		}
-		got = look_in(&is, c, repo, fetch, &some->v[i], path, e);
+		got = look_in(&is, c, repo, &with, &some->v[i], path, e);
 		if (got == 0)
 			got = add(all, &was, &is, e);
 		if (got != 0) {
@@ -174,7 +174,7 @@ look(struct cmd *c, struct repo *repo, const struct snapshots *some,
 		was = is;
 	}
 	reader_close(&was.reader);
-	fetch_free(fetch);
+	readers_end(&with);
 	return (got < 0 ? -1 : 0);
 }
 

@@ -3,11 +3,13 @@
  */
 #include <string.h>
 
+#include "index/images.h"
 #include "tools/cmd/cmd.h"
 #include "tools/job/lookup.h"
 
 /* Of --memory, what the frames and the catalog's blocks may take. */
 #define CACHE_SHARE	4
+#define IMAGES_SHARE	4	/* of the blocks' */
 
 void
 reader_close(struct reader *r)
@@ -33,9 +35,11 @@ reader_same(const struct reader *a, const struct reader *b)
 
 /* repo and chosen are set, and the fetch if it is shared. */
 static int
-begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
+begin(struct reader *r, struct cmd *c, struct images *images, unsigned parts,
+    struct err *e)
 {
-	struct catalog_env env = { .connections = 1, .use_cache = true };
+	struct catalog_env env = { .connections = 1, .use_cache = true,
+	    .images = images };
 	size_t share = c->env.memory_bytes / CACHE_SHARE / parts;
 	int got;
 
@@ -45,7 +49,8 @@ begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
 	/* What goes out is verified as what it claims to be. */
 	if (!r->shared && fetch_new(&r->fetch, r->repo, share, true, e) < 0)
 		return (-1);
-	env.cache_bytes = share;
+	env.cache_bytes = images == NULL ? share :
+	    share - share / IMAGES_SHARE;
 	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
 	    e) < 0)
 		return (err_wrap(e, "snapshot %s", r->chosen.name));
@@ -53,16 +58,31 @@ begin(struct reader *r, struct cmd *c, unsigned parts, struct err *e)
 }
 
 int
-reader_fetch(struct fetch **out, struct cmd *c, struct repo *repo,
+readers_begin(struct readers *rs, struct cmd *c, struct repo *repo,
     struct err *e)
 {
-	return (fetch_new(out, repo, c->env.memory_bytes / CACHE_SHARE, true,
-	    e));
+	size_t share = c->env.memory_bytes / CACHE_SHARE;
+
+	memset(rs, 0, sizeof(*rs));
+	if (fetch_new(&rs->fetch, repo, share, true, e) < 0 ||
+	    images_new(&rs->images, share / IMAGES_SHARE, e) < 0) {
+		readers_end(rs);
+		return (-1);
+	}
+	return (0);
+}
+
+void
+readers_end(struct readers *rs)
+{
+	fetch_free(rs->fetch);
+	images_free(rs->images);
+	memset(rs, 0, sizeof(*rs));
 }
 
 int
 reader_begin_many(struct reader *r, struct cmd *c, struct repo *repo,
-    struct fetch *fetch, const struct chosen *chosen, unsigned parts,
+    const struct readers *with, const struct chosen *chosen, unsigned parts,
     struct err *e)
 {
 	int got;
@@ -70,10 +90,12 @@ reader_begin_many(struct reader *r, struct cmd *c, struct repo *repo,
 	memset(r, 0, sizeof(*r));
 	r->repo = repo;
 	r->borrowed = true;
-	r->fetch = fetch;
-	r->shared = fetch != NULL;
+	r->shared = with != NULL;
+	if (with != NULL)
+		r->fetch = with->fetch;
 	r->chosen = *chosen;
-	if ((got = begin(r, c, parts, e)) != 0)
+	if ((got = begin(r, c, with != NULL ? with->images : NULL, parts,
+	    e)) != 0)
 		reader_close(r);
 	return (got);
 }
@@ -95,7 +117,7 @@ reader_open(struct reader *r, struct cmd *c, const char *arg, struct err *e)
 		return (-1);
 	if (cmd_choose(c, r->repo, arg, &r->chosen, e) < 0)
 		goto fail;
-	got = begin(r, c, 1, e);
+	got = begin(r, c, NULL, 1, e);
 	if (got == 0)
 		return (0);
 	if (got > 0)

@@ -140,16 +140,16 @@ add_all(struct cmd *c, struct repo *repo, struct stats *st,
 {
 	struct reader was = { .repo = NULL }, now;
 	struct chosen chosen;
-	struct fetch *fetch;
+	struct readers with;
 	int got = 0;
 
-	if (reader_fetch(&fetch, c, repo, e) < 0)
+	if (readers_begin(&with, c, repo, e) < 0)
 		return (-1);
 	for (size_t i = 0; i < n && got >= 0; i++) {
 		memset(&chosen, 0, sizeof(chosen));
 		chosen.id = order[i]->id;
 		(void)short_id(chosen.name, chosen.id.b, SHORT_ID);
-		if ((got = reader_begin_many(&now, c, repo, fetch, &chosen, 2,
+		if ((got = reader_begin_many(&now, c, repo, &with, &chosen, 2,
 		    e)) != 0)
 			continue;
 		if (i > 0 && !id_equal(order[i]->lineage.b,
@@ -166,7 +166,7 @@ add_all(struct cmd *c, struct repo *repo, struct stats *st,
 		was = now;
 	}
 	reader_close(&was);
-	fetch_free(fetch);
+	readers_end(&with);
 	return (got < 0 ? -1 : 0);
 }
 
