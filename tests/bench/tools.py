@@ -239,7 +239,7 @@ class Rustic(Tool):
 
     def mount(self):
         point = self.dir + "/mnt"
-        return Mount([self.program, "mount", "latest:" + self.source, point], point, self.env,
+        return Mount([self.program, "mount", point, "latest:" + self.source], point, self.env,
                      self.under(point))
 
 
