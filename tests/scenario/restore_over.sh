@@ -112,6 +112,18 @@ is "$(cat "$T/outside/file")" safe
 rm "$D/a/spared.keep" && touch -r "$S/a" "$D/a"
 alike
 
+step "--delete spares what the backup excluded"
+ok vitrine backup --exclude '*.cache' --exclude "$S/c/kept" "$S"
+echo x >"$D/a/x.cache" && mkdir -p "$D/c/kept" && echo x >"$D/c/kept/x"
+echo x >"$D/c/gone"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed --delete
+says '; 1 deleted'
+[ -e "$D/a/x.cache" ] && [ -e "$D/c/kept/x" ] || die "deleted too much"
+ok vitrine backup "$S"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed --delete
+says '; 3 deleted'
+alike
+
 step "a whole snapshot: above its roots nothing is deleted"
 mkdir -p "$T/root$T/other"
 ok vitrine restore latest --target "$T/root" --delete

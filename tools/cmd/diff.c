@@ -184,21 +184,14 @@ against_live(struct cmd *c, struct diff_env *env, struct reader *old,
     struct err *e)
 {
 	struct patterns *p = NULL;
-	const struct strings *ex = &old->manifest.excludes;
-	const char **v = calloc((size_t)ex->n + 1, sizeof(*v));
-	int r;
+	int r = patterns_of_backup(&p, &old->manifest.excludes, e);
 
-	if (v == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	for (uint32_t i = 0; i < ex->n; i++)
-		v[i] = ex->v[i].p;
-	if ((r = patterns_new(&p, v, ex->n, e)) == 0) {
+	if (r == 0) {
 		env->excludes = p;
 		env->ring = repo_keyring(old->repo);
 		r = compare(c, env, old, NULL, e);
 	}
 	patterns_free(p);
-	free(v);
 	return (r);
 }
 

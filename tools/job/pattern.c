@@ -90,6 +90,22 @@ patterns_new(struct patterns **out, const char *const *v, size_t n,
 	return (0);
 }
 
+int
+patterns_of_backup(struct patterns **out, const struct strings *given,
+    struct err *e)
+{
+	const char **v = calloc((size_t)given->n + 1, sizeof(*v));
+	int r;
+
+	if (v == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for patterns"));
+	for (uint32_t i = 0; i < given->n; i++)
+		v[i] = given->v[i].p;
+	r = patterns_new(out, v, given->n, e);
+	free(v);
+	return (r);
+}
+
 void
 patterns_free(struct patterns *ps)
 {

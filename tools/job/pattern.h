@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "engine/base/err.h"
+#include "engine/repo/manifest.h"
 
 /*
  * Lists of patterns (vitrine-backup(1), --exclude), of the form that glob.h
@@ -21,6 +22,9 @@ struct patterns;
 
 /* An empty pattern, one of only '/', or an unfinished set is ERR_USAGE. */
 int patterns_new(struct patterns **out, const char *const *, size_t n,
+    struct err *);
+/* Those that a backup went by, out of its manifest. */
+int patterns_of_backup(struct patterns **out, const struct strings *,
     struct err *);
 void patterns_free(struct patterns *);	/* NULL is fine */
 bool patterns_is_empty(const struct patterns *);

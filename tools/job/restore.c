@@ -151,7 +151,8 @@ restore_tree(struct restore *rs, const struct entry *top, struct err *e)
 {
 	int r = 0;
 
-	if (filter_new(&rs->filter, rs->env, rs->env->path, e) < 0)
+	if (filter_new(&rs->filter, rs->env, &rs->manifest, rs->env->path,
+	    e) < 0)
 		return (-1);
 	if (rs->target_made && rs->target >= 0)
 		acl_none(rs, &(struct meta_at){ rs->target, -1, NULL },
@@ -193,7 +194,8 @@ restore_single(struct restore *rs, const struct entry *en, struct err *e)
 	buf_u8(&prefix, '\0');
 	r = buf_ok(&prefix, e);
 	if (r == 0)
-		r = filter_new(&rs->filter, rs->env, (char *)prefix.data, e);
+		r = filter_new(&rs->filter, rs->env, &rs->manifest,
+		    (char *)prefix.data, e);
 	buf_fini(&prefix);
 	if (r < 0)
 		return (-1);

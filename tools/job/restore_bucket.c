@@ -517,7 +517,8 @@ restore_bucket(struct restore *rs, const struct entry *top, const char *name,
 		b.part = PART_MIN;
 	if (b.budget < b.part)
 		b.budget = (size_t)b.part;
-	rc = filter_new(&rs->filter, rs->env, rs->env->path, e);
+	rc = filter_new(&rs->filter, rs->env, &rs->manifest, rs->env->path,
+	    e);
 	if (rc == 0 && top->kind != ENTRY_DIR) {
 		rc = walk_put(&b, name, strlen(name), top, e);
 	} else if (rc == 0) {

@@ -15,6 +15,7 @@
 
 struct filter {
 	struct patterns *include, *exclude;	/* owned */
+	struct patterns *left_out;	/* owned: what the backup excluded */
 	struct buf abs;			/* a path in the snapshot, with a NUL */
 	size_t prefix;			/* of it: what all have in front */
 	struct buf within;		/* the included directory we are in */
@@ -28,6 +29,7 @@ filter_free(struct filter *f)
 		return;
 	patterns_free(f->include);
 	patterns_free(f->exclude);
+	patterns_free(f->left_out);
 	buf_fini(&f->abs);
 	buf_fini(&f->within);
 	free(f);
@@ -35,8 +37,9 @@ filter_free(struct filter *f)
 
 int
 filter_new(struct filter **out, const struct restore_env *env,
-    const char *prefix, struct err *e)
+    const struct manifest *m, const char *prefix, struct err *e)
 {
+	static const struct strings none;
 	struct filter *f = calloc(1, sizeof(*f));
 	size_t len = strlen(prefix);
 
@@ -50,7 +53,9 @@ filter_new(struct filter **out, const struct restore_env *env,
 	f->prefix = f->abs.len;
 	if (buf_ok(&f->abs, e) < 0 ||
 	    patterns_new(&f->include, env->include, env->ninclude, e) < 0 ||
-	    patterns_new(&f->exclude, env->exclude, env->nexclude, e) < 0) {
+	    patterns_new(&f->exclude, env->exclude, env->nexclude, e) < 0 ||
+	    patterns_of_backup(&f->left_out, env->delete_extra ?
+	    &m->excludes : &none, e) < 0) {
 		filter_free(f);
 		return (-1);
 	}
@@ -110,22 +115,28 @@ filter_wants_all(const struct filter *f)
 	return (patterns_is_empty(f->include));
 }
 
+/* Whether it is a directory doesn't matter: spare it either way. */
+static bool
+spares(struct filter *f, const struct patterns *p, const struct buf *path)
+{
+	const char *text = (const char *)path->data;
+
+	return (matches(f, p, text, path->len, true) ||
+	    matches(f, p, text, path->len, false));
+}
+
 bool
 filter_spares(struct filter *f, const char *dir, size_t len, const char *name)
 {
 	struct buf path = BUF_INIT;
 	bool spared;
 
-	if (patterns_is_empty(f->exclude))
-		return (false);
 	buf_bytes(&path, dir, len);
 	if (len > 0)
 		buf_u8(&path, '/');
 	buf_bytes(&path, name, strlen(name));
-	/* Whether it is a directory doesn't matter: spare it either way. */
-	spared = path.failed ||
-	    matches(f, f->exclude, (char *)path.data, path.len, true) ||
-	    matches(f, f->exclude, (char *)path.data, path.len, false);
+	spared = path.failed || spares(f, f->exclude, &path) ||
+	    spares(f, f->left_out, &path);
 	buf_fini(&path);
 	return (spared);
 }

@@ -230,12 +230,12 @@ void restore_would(struct restore *, const char *what, const char *path);
 struct filter;
 enum wanted { WANTED, WANTED_NOT, WANTED_BELOW };
 int filter_new(struct filter **out, const struct restore_env *,
-    const char *prefix, struct err *);
+    const struct manifest *, const char *prefix, struct err *);
 void filter_free(struct filter *);
 enum wanted filter_ask(struct filter *, const char *path, size_t len,
     bool is_dir);
 bool filter_wants_all(const struct filter *);
-/* Excluded, so not to be deleted either. */
+/* Excluded, here or by the backup: so not to be deleted either. */
 bool filter_spares(struct filter *, const char *dir, size_t len,
     const char *name);
 
