@@ -184,6 +184,18 @@ s3_url_parse(struct s3_url *u, const char *location, const char *endpoint,
 	return (address(u, location, style, e));
 }
 
+const char *
+s3_url_within(const struct s3_url *u, const struct s3_url *top)
+{
+	size_t len = strlen(top->prefix);
+
+	if (strcmp(u->host, top->host) != 0 ||
+	    strcmp(u->bucket, top->bucket) != 0 ||
+	    strncmp(u->prefix, top->prefix, len) != 0)
+		return (NULL);
+	return (u->prefix + len);
+}
+
 bool
 s3_host_region(const char *host, char region[S3_REGION_MAX])
 {

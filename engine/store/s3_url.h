@@ -43,6 +43,9 @@ bool s3_needs_endpoint(const char *);
  */
 int s3_url_parse(struct s3_url *, const char *location, const char *endpoint,
     enum s3_style, struct err *);
+/* What the prefix of one has behind the other's: "" if they are the same; NULL
+ * if it doesn't lie in it. */
+const char *s3_url_within(const struct s3_url *, const struct s3_url *top);
 /* The region that the name of a well-known endpoint has in it; false: none. */
 bool s3_host_region(const char *host, char region[S3_REGION_MAX]);
 

@@ -197,5 +197,12 @@ for target in "own", "own/more":
     need("told", "is the repository or lies in it" in r.text, True)
 need("the repository", sorted(k for k, *_ in client.list("back")), was)
 repo.run(*own, "restore", f"latest:{tree}/d", "--target", f"s3:{proxy.url}/back/owner", env=env)
+# Nor does what has its name come to lie in it.
+write(f"{tree}/d/own/keys/more", b"no key")
+repo.run(*own, "backup", f"{tree}/d", env=env)
+r = repo.run(*own, "restore", f"latest:{tree}/d", "--target", f"s3:{proxy.url}/back", env=env,
+             expect=3)
+need("told", "own: not restored: it belongs to vitrine itself" in r.text, True)
+need("a key", [k for k, *_ in client.list("back") if k == "own/keys/more"], [])
 repo.run(*own, "check", "--read-data", env=env)
 passed("not into the repository")

@@ -155,12 +155,13 @@ skip_repository(struct backup *b, struct err *e)
 	struct buf path = BUF_INIT;
 	int rc;
 
-	if (own == NULL || strcmp(own->host, u->host) != 0 ||
-	    strcmp(own->bucket, u->bucket) != 0)
+	if (own == NULL)
 		return (0);
-	if (strncmp(u->prefix, own->prefix, strlen(own->prefix)) == 0)
+	if (s3_url_within(u, own) != NULL)
 		return (err_set(e, ERR_USAGE, "%s/%s lies within the "
 		    "repository itself", u->bucket, u->prefix));
+	if (s3_url_within(own, u) == NULL)
+		return (0);
 	rc = bucket_root(&path, own, e);
 	if (rc == 0) {
 		b->skip[b->nskip][0] = 0;

@@ -74,19 +74,29 @@ add(struct restore *rs, const struct own *it, const char *where, bool is_cache,
 	return (r);
 }
 
-/* A repository in the bucket that is restored to. */
+/* A repository in the bucket that is restored to, in the target or around it.
+ */
 static int
 check_bucket(struct restore *rs, struct err *e)
 {
 	const struct s3_url *own = store_s3_url(repo_store(rs->repo));
 	const struct s3_url *u = s3_url(rs->env->bucket);
+	struct own *o = &rs->own[rs->nown];
+	const char *below;
 
-	if (own == NULL || strcmp(own->host, u->host) != 0 ||
-	    strcmp(own->bucket, u->bucket) != 0 ||
-	    strncmp(u->prefix, own->prefix, strlen(own->prefix)) != 0)
+	if (own == NULL)
 		return (0);
-	return (err_set(e, ERR_EXISTS, "%s is the repository or lies in it",
-	    rs->env->target));
+	if (s3_url_within(u, own) != NULL)
+		return (err_set(e, ERR_EXISTS, "%s is the repository or lies "
+		    "in it", rs->env->target));
+	if ((below = s3_url_within(own, u)) == NULL)
+		return (0);
+	/* But for its final '/'. */
+	o->path = strndup(below, strlen(below) - 1);
+	if (o->path == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	rs->nown++;
+	return (0);
 }
 
 int
