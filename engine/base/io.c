@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 /* One call never asks for more: Linux moves at most 2 GiB at a time. */
 #define IO_STEP_BYTES	((size_t)1 << 30)
 #define SLURP_STEP_BYTES ((size_t)1 << 16)
+#define ZEROS_STEP_BYTES ((size_t)1 << 14)
 #define TMP_RANDOM_BYTES 8
 _Static_assert(sizeof(off_t) == sizeof(uint64_t), "offsets have 64 bits");
 
@@ -74,6 +74,53 @@ io_pread_all(int fd, void *dst, size_t len, uint64_t off, struct err *e)
 	if (got != len)
 		return (err_set(e, ERR_CORRUPT,
 		    "read: ends after %zu of %zu bytes", got, len));
+	return (0);
+}
+
+/* How far the next data is from there; len when it isn't before that. */
+static uint64_t
+hole_bytes(int fd, uint64_t off, uint64_t len)
+{
+	off_t data = lseek(fd, (off_t)off, SEEK_DATA);
+	struct stat st;
+
+	if (data >= (off_t)off)
+		return ((uint64_t)data - off < len ? (uint64_t)data - off :
+		    len);
+	/* No data from here on; a file that ends before is read, and so found
+	 * too short, as is one whose holes can't be told. */
+	if (data < 0 && errno == ENXIO && fstat(fd, &st) == 0 &&
+	    st.st_size >= (off_t)(off + len))
+		return (len);
+	return (0);
+}
+
+int
+io_is_zeros(int fd, uint64_t off, uint64_t len, bool *zeros, struct err *e)
+{
+	uint8_t piece[ZEROS_STEP_BYTES];
+	uint64_t hole;
+	size_t n, got;
+
+	*zeros = false;
+	if (!range_fits(off, len))
+		return (err_set(e, ERR_LIMIT, "read: offset out of range"));
+	for (;;) {
+		hole = hole_bytes(fd, off, len);
+		off += hole;
+		len -= hole;
+		if (len == 0)
+			break;
+		n = len < sizeof(piece) ? (size_t)len : sizeof(piece);
+		if (io_pread(fd, piece, n, off, &got, e) != 0)
+			return (-1);
+		if (got != n || piece[0] != 0 ||
+		    memcmp(piece, piece + 1, n - 1) != 0)
+			return (0);
+		off += n;
+		len -= n;
+	}
+	*zeros = true;
 	return (0);
 }
 

@@ -1,6 +1,7 @@
 #ifndef VITRINE_ENGINE_BASE_IO_H
 #define VITRINE_ENGINE_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,6 +18,8 @@ int io_pread(int fd, void *dst, size_t len, uint64_t off, size_t *got,
     struct err *);
 /* Exactly len bytes; a file that ends early is ERR_CORRUPT. */
 int io_pread_all(int fd, void *dst, size_t len, uint64_t off, struct err *);
+/* Are the len bytes at off there, and zeros?  Holes are not read. */
+int io_is_zeros(int fd, uint64_t off, uint64_t len, bool *zeros, struct err *);
 int io_write_all(int fd, const void *src, size_t len, struct err *);
 int io_pwrite_all(int fd, const void *src, size_t len, uint64_t off,
     struct err *);

@@ -183,3 +183,16 @@ says_not '^unique'
 ok vitrine stats "$a" "$b"
 says ' in 2 snapshots$'
 fails 1 vitrine stats 00000000
+
+step "diff: what is a hole on both sides is not read: that would take days"
+mkdir "$T/vast"
+if truncate -s 15T "$T/vast/disk" 2>/dev/null; then
+	echo end >>"$T/vast/disk"
+	ok vitrine backup --name vast "$T/vast"
+	touch "$T/vast/disk"
+	ok vitrine diff --name vast --live latest "$T/vast"
+	says ' 0 changed,.* 1 in metadata only'
+	printf x | dd of="$T/vast/disk" bs=1 seek=7T conv=notrunc 2>/dev/null
+	ok vitrine diff --name vast --live latest "$T/vast"
+	says "^C .*vast/disk"
+fi

@@ -105,6 +105,36 @@ reads_and_writes_whole(void **state)
 }
 
 static void
+zeros_are_told(void **state)
+{
+	static const uint8_t none[3] = { 0 };
+	struct err e = ERR_INIT;
+	const uint64_t end = (uint64_t)1 << 42;
+	bool zeros;
+	int fd = openat(dirfd_, "sparse", O_CREAT | O_RDWR, 0600);
+
+	/* More than could be read in the time that a test has. */
+	assert_int_equal(ftruncate(fd, (off_t)end), 0);
+	assert_int_equal(io_is_zeros(fd, 0, end, &zeros, &e), 0);
+	assert_true(zeros);
+	assert_int_equal(io_is_zeros(fd, end, 0, &zeros, &e), 0);
+	assert_true(zeros);
+	assert_int_equal(io_is_zeros(fd, end - 1, 2, &zeros, &e), 0);
+	assert_false(zeros);
+	assert_int_equal(io_pwrite_all(fd, none, 3, end / 2, &e), 0);
+	assert_int_equal(io_is_zeros(fd, 5, end - 5, &zeros, &e), 0);
+	assert_true(zeros);
+	assert_int_equal(io_pwrite_all(fd, "x", 1, end / 2 + 3, &e), 0);
+	assert_int_equal(io_is_zeros(fd, 5, end - 5, &zeros, &e), 0);
+	assert_false(zeros);
+	assert_int_equal(io_is_zeros(fd, 0, end / 2 + 3, &zeros, &e), 0);
+	assert_true(zeros);
+	(void)close(fd);
+	assert_int_equal(io_is_zeros(fd, 0, 1, &zeros, &e), -1);
+	assert_int_equal(e.sys, EBADF);
+}
+
+static void
 slurp_is_bounded(void **state)
 {
 	struct err e = ERR_INIT;
@@ -215,6 +245,7 @@ main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(reads_and_writes_whole),
+		T(zeros_are_told),
 		T(slurp_is_bounded),
 		T(replace_is_all_or_nothing),
 		T(replace_on_a_bad_directory),

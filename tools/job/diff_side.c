@@ -229,25 +229,22 @@ same_piece(struct diff *d, int fd, const struct extent *x,
     const uint8_t key[KEY_BYTES], bool *same)
 {
 	uint8_t id[HASH_BYTES];
-	uint64_t off = x->off, left = x->len;
 	struct err e = ERR_INIT;
-	size_t step, got;
+	size_t got;
+	int r;
 
-	*same = true;
-	while (left > 0 && *same) {
-		step = left < CHUNK_MAX ? (size_t)left : CHUNK_MAX;
-		if (io_pread(fd, d->piece, step, off, &got, &e) != 0)
-			return (e.sys != 0 ? e.sys : EIO);
-		*same = got == step;
-		if (*same && !x->hole) {
-			hash_keyed(id, key, d->piece, step);
+	if (x->hole) {
+		r = io_is_zeros(fd, x->off, x->len, same, &e);
+	} else {
+		r = io_pread(fd, d->piece, (size_t)x->len, x->off, &got, &e);
+		*same = r == 0 && got == x->len;
+		if (*same) {
+			hash_keyed(id, key, d->piece, got);
 			*same = id_equal(id, x->id.b);
 		}
-		for (size_t i = 0; x->hole && i < got && *same; i++)
-			*same = d->piece[i] == 0;
-		off += step;
-		left -= step;
 	}
+	if (r != 0)
+		return (e.sys != 0 ? e.sys : EIO);
 	return (0);
 }
 

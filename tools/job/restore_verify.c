@@ -13,8 +13,7 @@
 #include "engine/base/io.h"
 #include "tools/job/restore_impl.h"
 
-#define BATCH		64
-#define READ_BYTES	(1U << 16)
+#define BATCH	64
 
 /* Which inodes' content this run wrote: one bit each. */
 int
@@ -58,34 +57,6 @@ struct verify_job {
 	char path[];
 };
 
-/* 0 equal, 1 not. */
-static int
-check_hole(int fd, uint8_t *tmp, uint64_t off, uint64_t len, struct err *e)
-{
-	while (len > 0) {
-		off_t data = lseek(fd, (off_t)off, SEEK_DATA);
-		uint64_t skip;
-		size_t n, got;
-
-		/* ENXIO: nothing but holes from here on. */
-		if (data < 0 && errno == ENXIO)
-			return (0);
-		skip = data > (off_t)off ? (uint64_t)data - off : 0;
-		if (skip >= len)
-			return (0);
-		off += skip;
-		len -= skip;
-		n = len < READ_BYTES ? (size_t)len : READ_BYTES;
-		if (io_pread(fd, tmp, n, off, &got, e) < 0)
-			return (-1);
-		if (got != n || tmp[0] != 0 || memcmp(tmp, tmp + 1, n - 1) != 0)
-			return (1);
-		off += n;
-		len -= n;
-	}
-	return (0);
-}
-
 static int
 check_file(struct verify_job *j, uint8_t *tmp, struct err *e)
 {
@@ -94,7 +65,7 @@ check_file(struct verify_job *j, uint8_t *tmp, struct err *e)
 	uint64_t off = 0;
 	struct stat st;
 	size_t n, got;
-	int r;
+	bool zeros;
 
 	if (fstat(j->fd, &st) < 0)
 		return (err_sys(e, errno, "stat"));
@@ -112,9 +83,11 @@ check_file(struct verify_job *j, uint8_t *tmp, struct err *e)
 			uint64_t end = x[i].off + x[i].len;
 
 			if (x[i].hole) {
-				r = check_hole(j->fd, tmp, off, end - off, e);
-				if (r != 0)
-					return (r);
+				if (io_is_zeros(j->fd, off, end - off, &zeros,
+				    e) < 0)
+					return (-1);
+				if (!zeros)
+					return (1);
 			} else {
 				if (x[i].len > CHUNK_MAX)
 					return (1);
