@@ -45,6 +45,16 @@ ok vitrine restore "latest:$S" --target "$D" --overwrite never
 says '; 8 kept'
 is "$(cat "$D/a/b/two")" changed
 
+step "a directory that isn't empty is in the way, which --dry-run knows"
+rm "$D/empty" "$D/hole"
+mkdir -p "$D/empty/full" "$D/hole"
+for n in "" -n; do
+	# shellcheck disable=SC2086 # words
+	fails 3 vitrine restore "latest:$S" --target "$D" $n --overwrite always
+	says "^vitrine: empty: not restored: a directory that isn't empty is there$"
+	says 'restored.* 1 thing could not be restored'
+done
+
 step "--overwrite newer takes what the snapshot has newer"
 fresh
 echo old >"$D/a/b/two"

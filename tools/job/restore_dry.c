@@ -2,6 +2,8 @@
  * Restore with nothing done: the same walk and the same decisions, each told to
  * who asked.
  */
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,22 +19,47 @@ restore_would(struct restore *rs, const char *what, const char *path)
 	(void)pthread_mutex_unlock(&rs->lock);
 }
 
+/* A directory that rmdir would not take away. */
+static bool
+is_full(int dir, const char *name)
+{
+	struct dirent *de;
+	DIR *dp;
+	int fd, n = 0;
+
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dp = fd < 0 ? NULL : fdopendir(fd);
+	if (dp == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return (false);
+	}
+	while (n < 3 && (de = readdir(dp)) != NULL)
+		n++;
+	(void)closedir(dp);
+	return (n == 3);
+}
+
 /* Decide by what is there now. */
 static int
 decide(struct restore *rs, const char *path, size_t len,
-    const struct entry *en, enum over *how, struct err *e)
+    const struct entry *en, enum over *how, bool *full, struct err *e)
 {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = memrchr(path, '/', len), *name;
 	size_t dir_len = slash != NULL ? (size_t)(slash - path) : 0;
 	int dir, r;
 
 	*how = OVER_MAKE;
+	*full = false;
 	if (rs->target < 0)
 		return (0);
 	r = beneath_open(rs->target, path, dir_len, &dir, e);
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
-	*how = over_look(rs, dir, slash != NULL ? slash + 1 : path, en);
+	name = slash != NULL ? slash + 1 : path;
+	*how = over_look(rs, dir, name, en);
+	*full = *how == OVER_REPLACE_DIR && !rs->env->delete_extra &&
+	    is_full(dir, name);
 	(void)close(dir);
 	return (0);
 }
@@ -59,7 +86,7 @@ int
 dry_entry(struct restore *rs, const char *path, size_t len,
     const struct entry *en, struct err *e)
 {
-	bool is_dir = en->kind == ENTRY_DIR;
+	bool is_dir = en->kind == ENTRY_DIR, full;
 	enum over how;
 
 	if ((en->flags & ENTRY_UNREAD) != 0)
@@ -68,7 +95,7 @@ dry_entry(struct restore *rs, const char *path, size_t len,
 		    "");
 	if ((en->flags & ENTRY_UNREAD) != 0 && !is_dir)
 		return (0);
-	if (decide(rs, path, len, en, &how, e) < 0)
+	if (decide(rs, path, len, en, &how, &full, e) < 0)
 		return (-1);
 	switch (how) {
 	case OVER_REFUSE:
@@ -91,6 +118,10 @@ dry_entry(struct restore *rs, const char *path, size_t len,
 		break;
 	case OVER_REPLACE:
 	case OVER_REPLACE_DIR:
+		if (full) {
+			restore_failed(rs, path, "%s", OVER_FULL_TEXT);
+			return (0);
+		}
 		restore_would(rs, "replace", path);
 		break;
 	default:

@@ -248,7 +248,7 @@ over_remove(struct restore *rs, int dir, const char *name, const char *path,
 	    == 0)
 		return (0);
 	restore_failed(rs, path, how == OVER_REPLACE_DIR && (errno == ENOTEMPTY
-	    || errno == EEXIST) ? "a directory that isn't empty is there" :
+	    || errno == EEXIST) ? OVER_FULL_TEXT :
 	    "what is there can't be replaced: %s", strerror(errno));
 	return (-1);
 }
