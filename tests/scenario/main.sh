@@ -8,7 +8,7 @@ step "a repository"
 fails 10 vitrine snapshots
 ok vitrine init
 fails 1 vitrine init
-says 'not empty|already'
+says ': there is a repository already$'
 VITRINE_PASSWORD=wrong fails 12 vitrine snapshots
 
 step "two snapshots"

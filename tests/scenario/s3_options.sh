@@ -31,7 +31,9 @@ fails 2 vitrine --limit-upload 10 snapshots
 VITRINE_CONNECTIONS=0 fails 2 vitrine snapshots
 says "VITRINE_CONNECTIONS|--connections"
 fails 1 vitrine init
-says "not empty"
+says "there is a repository already"
+fails 1 vitrine -r "s3:$base" init
+says "is not empty"
 
 step "a limit holds back"
 head -c 3000000 /dev/urandom >"$T/tree/three"

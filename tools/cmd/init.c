@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "engine/repo/header.h"
 #include "tools/cmd/cmd.h"
 
 #define CHUNK_AVG_MIN	(4U << 10)
@@ -31,6 +32,21 @@ chunk_size(const struct cmd *c, uint32_t *out, struct err *e)
 	return (0);
 }
 
+/* A place is not empty: if a repository is there, that is what to say. */
+static void
+tell_there(struct cmd *c, struct err *e)
+{
+	struct store *store = NULL;
+	struct err ignored = ERR_INIT;
+	struct store_stat st;
+
+	if (cmd_store(c, false, &store, &ignored) == 0 &&
+	    store_stat(store, HEADER_NAME, &st, &ignored) == 0)
+		(void)err_set(e, ERR_EXISTS, "%s: there is a repository "
+		    "already", c->location);
+	store_close(store);
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -53,8 +69,11 @@ run(struct cmd *c, struct err *e)
 	if (secret_obtain(&from, "Passphrase for the new repository", true,
 	    &secret, &kind, e) < 0)
 		return (-1);
-	if (cmd_store(c, true, &store, e) < 0)
+	if (cmd_store(c, true, &store, e) < 0) {
+		if (e->code == ERR_EXISTS)
+			tell_there(c, e);
 		goto out;
+	}
 	slot = slot_params_default(kind);
 	r = repo_init(store, &params, &slot, &secret,
 	    label->times > 0 ? label->text : "", e);
