@@ -161,3 +161,10 @@ ok vitrine backup "$M"
 ok sh -c 'ulimit -n 140; exec vitrine restore "latest:$1" --target "$2"' - "$M" \
     "$T/many-back"
 same "$M" "$T/many-back"
+
+step "what is larger than ulimit -f allows is listed, and all else restored"
+fails 3 sh -c 'ulimit -f 2000; exec vitrine restore "latest:$1" --target "$2"' - "$M" \
+    "$T/limited"
+says '^vitrine: 0/0: not restored: .*File too large$'
+says '; 10 things could not be restored'
+cmp "$M/1/1" "$T/limited/1/1" || die "1/1 differs"

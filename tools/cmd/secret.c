@@ -162,6 +162,7 @@ read_command(const char *command, struct secret *out, struct err *e)
 	}
 	if (pid == 0) {
 		(void)signal(SIGPIPE, SIG_DFL);
+		(void)signal(SIGXFSZ, SIG_DFL);
 		if (dup2(p[1], STDOUT_FILENO) >= 0)
 			(void)execl("/bin/sh", "sh", "-c", command,
 			    (char *)NULL);

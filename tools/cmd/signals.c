@@ -60,6 +60,8 @@ signals_init(void)
 		(void)sigaction(ending[i], &sa, NULL);
 	}
 	/* A pipe that nobody reads is an error of a write, not the end of a
-	 * backup; main looks at it when the work is done. */
+	 * backup; main looks at it when the work is done.  So is a file that
+	 * would be larger than ulimit -f allows. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
