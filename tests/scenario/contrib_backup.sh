@@ -45,6 +45,27 @@ ok vitrine cat "latest:$S/theirs/letter"
 is "$(out)" mine
 ok vitrine check
 
+step "what the service may write to is enough"
+mkdir -p "$T/var/lib/vitrine" "$T/var/cache/vitrine" "$R"
+env=$(sed -n 's/^Environment=//p' "$C/systemd/vitrine-backup.service" |
+    sed "s,=/var,=$T/var,g")
+# As ProtectSystem=strict has it.
+cat >"$T/strict" <<-END
+	for d in / /tmp /var/tmp "$(dirname "$T")"; do
+	    ! mountpoint -q "\$d" || mount -o remount,bind,ro "\$d"
+	done
+	for d in "$T/var" "$R"; do
+	    mount --bind "\$d" "\$d"
+	    mount -o remount,bind,rw "\$d"
+	done
+	! [ -w /var/tmp ] || exit 9
+	exec vitrine -q backup --force "$S"
+END
+# shellcheck disable=SC2086 # words
+ok env $env unshare -m sh -e "$T/strict"
+is "$(out)" ""
+ok vitrine check
+
 step "the units"
 command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 mkdir "$T/units" "$T/man"
