@@ -58,7 +58,7 @@ cmd_unlock(struct cmd *c, struct store *store, struct repo **out,
 
 	if (c->cache_dir == NULL)
 		ui_note(&c->ui, "no cache: neither XDG_CACHE_HOME nor HOME is "
-		    "set; give --cache-dir");
+		    "set to an absolute path; give --cache-dir");
 	(void)snprintf(prompt, sizeof(prompt), "Passphrase for %s",
 	    c->location);
 	if (secret_source(&from, &c->global, e) < 0) {
