@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -266,6 +267,28 @@ fail_open:
 fail_closed:
 	(void)unlinkat(dirfd, tmp, 0);
 	return (-1);
+}
+
+void
+io_keep(int dirfd, const char *path, const void *src, size_t len)
+{
+	struct err ignored = ERR_INIT;
+	char *tmp;
+	int fd, ret;
+
+	/* One that died leaves no more of these than there are numbers. */
+	if (asprintf(&tmp, "%s.%d", path, (int)getpid()) < 0)
+		return;
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		ret = io_write_all(fd, src, len, &ignored);
+		if (close(fd) != 0)
+			ret = -1;
+		if (ret != 0 || renameat(dirfd, tmp, dirfd, path) != 0)
+			(void)unlinkat(dirfd, tmp, 0);
+	}
+	free(tmp);
 }
 
 /* fsync the directory that holds path's last component. */

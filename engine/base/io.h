@@ -36,6 +36,13 @@ int io_slurp(int fd, struct buf *dst, size_t max, struct err *);
 int io_replace(int dirfd, const char *name, const void *src, size_t len,
     mode_t mode, struct err *);
 
+/*
+ * The same for what can be had again: not synced, since its reader notices a
+ * torn file, and what fails is nobody's concern.  Whoever looks finds what was
+ * there before or all of the new one.  The path is below dirfd, or AT_FDCWD.
+ */
+void io_keep(int dirfd, const char *path, const void *src, size_t len);
+
 /* fsync a directory by descriptor. */
 int io_sync_dir(int dirfd, struct err *);
 /* mkdir -p with the mode for each directory it makes; syncs parents. */

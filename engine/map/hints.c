@@ -4,10 +4,7 @@
  * doesn't bring sizes, each would have to be looked at to find the few that
  * count.
  */
-#include <sys/stat.h>
-
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,30 +35,15 @@ hints_load(const char *path, struct object_id **v, size_t *n)
 	buf_fini(&b);
 }
 
-/* Without fsync: a torn file says less, and nothing wrong. */
+/* A torn file says less, and nothing wrong. */
 void
 hints_store(const char *path, const struct object_id *v, size_t n)
 {
-	struct err ignored = ERR_INIT;
 	struct buf b = BUF_INIT;
-	char *tmp;
-	int fd, ret;
 
 	for (size_t i = 0; i < n && i < HINTS_MAX; i++)
 		buf_bytes(&b, v[i].b, ID_BYTES);
-	if (b.failed || asprintf(&tmp, "%s.%d", path, (int)getpid()) < 0) {
-		buf_fini(&b);
-		return;
-	}
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
-	if (fd >= 0) {
-		ret = io_write_all(fd, b.data, b.len, &ignored);
-		if (close(fd) != 0)
-			ret = -1;
-		if (ret != 0 || rename(tmp, path) != 0)
-			(void)unlink(tmp);
-	}
-	free(tmp);
+	if (!b.failed)
+		io_keep(AT_FDCWD, path, b.data, b.len);
 	buf_fini(&b);
 }

@@ -503,28 +503,16 @@ drop_gone(const struct listed *l, int dir, const struct ids *present)
 			(void)unlinkat(dir, hex_emit(hex, x.p, ID_BYTES), 0);
 }
 
-/* Without fsync: a torn file fails its seal. */
+/* A torn file fails its seal. */
 void
 listed_store(struct listed *l, const struct repo *repo, int dir,
     const struct ids *present)
 {
-	struct err ignored = ERR_INIT;
 	struct buf next = BUF_INIT;
-	char tmp[64];
-	int fd, ret;
 
 	if (dir < 0 || next_emit(&next, l, repo, present) != 0)
 		goto out;
-	(void)snprintf(tmp, sizeof(tmp), NAME ".%d", (int)getpid());
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	if (fd < 0)
-		goto out;
-	ret = io_write_all(fd, next.data, next.len, &ignored);
-	if (close(fd) != 0)
-		ret = -1;
-	if (ret != 0 || renameat(dir, tmp, dir, NAME) != 0)
-		(void)unlinkat(dir, tmp, 0);
+	io_keep(dir, NAME, next.data, next.len);
 	drop_gone(l, dir, present);
 out:
 	buf_fini(&next);

@@ -54,40 +54,19 @@ get(int dir, const uint8_t id[ID_BYTES], struct buf *b)
 	return (id_equal(digest, id));
 }
 
-/* Without fsync: a torn file is noticed by its name. */
-static void
-put(int dir, const uint8_t id[ID_BYTES], const struct buf *b)
-{
-	struct err ignored = ERR_INIT;
-	char hex[ID_HEX], tmp[ID_HEX + 16];
-	int fd, ret;
-
-	if (dir < 0)
-		return;
-	(void)hex_emit(hex, id, ID_BYTES);
-	(void)snprintf(tmp, sizeof(tmp), "%s.%d", hex, (int)getpid());
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
-	ret = io_write_all(fd, b->data, b->len, &ignored);
-	if (close(fd) != 0)
-		ret = -1;
-	if (ret != 0 || renameat(dir, tmp, dir, hex) != 0)
-		(void)unlinkat(dir, tmp, 0);
-}
-
 int
 objcache_load(int dir, struct store *store, const char *prefix,
     const uint8_t id[ID_BYTES], struct buf *b, struct err *e)
 {
+	char hex[ID_HEX];
 	int ret;
 
 	if (get(dir, id, b))
 		return (0);
 	ret = object_load(store, prefix, id, SEALED_MAX, b, e);
-	if (ret == 0)
-		put(dir, id, b);
+	/* A torn file is noticed by its name. */
+	if (ret == 0 && dir >= 0)
+		io_keep(dir, hex_emit(hex, id, ID_BYTES), b->data, b->len);
 	return (ret);
 }
 
