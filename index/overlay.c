@@ -8,12 +8,8 @@
  */
 #include "index/overlay.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/io.h"
@@ -148,30 +144,6 @@ static const struct pages_ops overlay_ops = {
 	.truncate = overlay_truncate,
 };
 
-/* A file without a name. */
-static int
-open_temporary(const char *dir, struct err *e)
-{
-	char path[4096];
-	int fd;
-
-	if (dir == NULL)
-		dir = getenv("TMPDIR");
-	if (dir == NULL || dir[0] == '\0')
-		dir = "/var/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return (fd);
-	if ((size_t)snprintf(path, sizeof(path), "%s/vitrine-XXXXXX", dir) >=
-	    sizeof(path))
-		return (err_set(e, ERR_LIMIT, "%s: too long", dir));
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return (err_sys(e, errno, "%s", path));
-	(void)unlink(path);
-	return (fd);
-}
-
 int
 overlay_new(struct overlay **out, struct pages *base, const char *dir,
     struct err *e)
@@ -183,7 +155,7 @@ overlay_new(struct overlay **out, struct pages *base, const char *dir,
 	o->pages.ops = &overlay_ops;
 	o->base = base;
 	o->size = o->base_size = base == NULL ? 0 : base->ops->size(base);
-	o->fd = open_temporary(dir, e);
+	o->fd = io_temp_file(dir != NULL ? dir : io_temp_dir(), e);
 	if (o->fd < 0) {
 		free(o);
 		return (-1);

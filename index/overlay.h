@@ -14,7 +14,7 @@
 struct overlay;
 
 /* base: borrowed; NULL for an empty file.  dir: where the temporary file goes;
- * NULL: $TMPDIR or /var/tmp. */
+ * NULL: io_temp_dir(). */
 int overlay_new(struct overlay **out, struct pages *base, const char *dir,
     struct err *);
 void overlay_free(struct overlay *);

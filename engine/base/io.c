@@ -291,6 +291,34 @@ io_keep(int dirfd, const char *path, const void *src, size_t len)
 	free(tmp);
 }
 
+const char *
+io_temp_dir(void)
+{
+	const char *t = getenv("TMPDIR");
+
+	return (t != NULL && *t == '/' ? t : "/var/tmp");
+}
+
+int
+io_temp_file(const char *dir, struct err *e)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return (fd);
+	/* Not every file system has such files. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/vitrine-XXXXXX", dir) >=
+	    sizeof(path))
+		return (err_set(e, ERR_LIMIT, "%s: too long", dir));
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return (err_sys(e, errno, "%s: a temporary file", dir));
+	(void)unlink(path);
+	return (fd);
+}
+
 /* fsync the directory that holds path's last component. */
 static int
 sync_parent(char *path, struct err *e)

@@ -43,6 +43,13 @@ int io_replace(int dirfd, const char *name, const void *src, size_t len,
  */
 void io_keep(int dirfd, const char *path, const void *src, size_t len);
 
+/* TMPDIR where it is a path from the root on, else /var/tmp: in /tmp a large
+ * file might be memory. */
+const char *io_temp_dir(void);
+/* A new file without a name in that directory, so that nothing of it outlives
+ * us.  The descriptor, or < 0. */
+int io_temp_file(const char *dir, struct err *);
+
 /* fsync a directory by descriptor. */
 int io_sync_dir(int dirfd, struct err *);
 /* mkdir -p with the mode for each directory it makes; syncs parents. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/io.h"
 #include "engine/store/s3_impl.h"
 
 static const struct store_ops s3_ops;
@@ -328,17 +329,6 @@ copy_text(char **dst, const char *src, struct err *e)
 	return (0);
 }
 
-static const char *
-spool_dir(const struct s3_options *o)
-{
-	const char *t = getenv("TMPDIR");
-
-	if (o != NULL && o->spool_dir != NULL)
-		return (o->spool_dir);
-	/* Not /tmp: there it may be memory. */
-	return (t != NULL && *t == '/' ? t : "/var/tmp");
-}
-
 int
 store_s3_open(struct store **out, const char *location, bool create,
     const struct s3_options *o, struct err *e)
@@ -356,7 +346,8 @@ store_s3_open(struct store **out, const char *location, bool create,
 		rc = copy_text(&s->storage_class, o == NULL ? NULL :
 		    o->storage_class, e);
 	if (rc == 0)
-		rc = copy_text(&s->spool_dir, spool_dir(o), e);
+		rc = copy_text(&s->spool_dir, o == NULL ||
+		    o->spool_dir == NULL ? io_temp_dir() : o->spool_dir, e);
 	if (rc == 0)
 		rc = copy_text(&s->memory_dir, o == NULL ? NULL :
 		    o->memory_dir, e);

@@ -19,7 +19,7 @@ struct s3_options {
 	const char *region;		/* NULL: as elsewhere said */
 	const char *storage_class;	/* of data packs; NULL: the bucket's */
 	const char *ca_file;
-	const char *spool_dir;		/* NULL: TMPDIR, else /var/tmp */
+	const char *spool_dir;		/* NULL: io_temp_dir() */
 	const char *memory_dir;		/* for what servers can do; NULL: ask
 					 * them each time */
 	bool no_verify;

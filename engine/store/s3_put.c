@@ -21,8 +21,6 @@
  * second does.  Some answer 501, and some replace it (with the same bytes).  It
  * is remembered (s3_learn.c).
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -244,28 +242,6 @@ s3_put(struct store *base, const char *name, const void *src, size_t len,
 	return (give(&g, e));
 }
 
-/* A file without a name, so that nothing of it outlives us. */
-static int
-spool_open(const char *dir, struct err *e)
-{
-	char path[4096];
-	int fd;
-
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return (fd);
-	if (errno != EOPNOTSUPP && errno != EISDIR)
-		return (err_sys(e, errno, "%s: a file for what is to be "
-		    "stored", dir));
-	(void)snprintf(path, sizeof(path), "%s/vitrine.XXXXXX", dir);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return (err_sys(e, errno, "%s: a file for what is to be "
-		    "stored", dir));
-	(void)unlink(path);
-	return (fd);
-}
-
 /*
  * Files go on to the next object, with the pages that the kernel has for them:
  * to write over those costs less than to take new ones and give them back.  But
@@ -316,7 +292,7 @@ s3_put_begin(struct store *base, struct store_put **out, struct err *e)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	w->base.store = base;
 	if (!spool_take(s, &w->spool)) {
-		w->spool.fd = spool_open(s->spool_dir, e);
+		w->spool.fd = io_temp_file(s->spool_dir, e);
 		w->spool.since_ms = clock_mono_ms();
 	}
 	if (w->spool.fd < 0) {
