@@ -146,12 +146,15 @@ int catalog_packs(struct catalog *, catalog_pack_fn *, void *ctx, struct err *);
 /*
  * For vitrine sql: run one read-only statement against the views files, chunks,
  * packs (vitrine-catalog(5)); row by row as text; NULL for null.  What is not
- * a single reading statement is ERR_USAGE with sqlite's words.
+ * a single reading statement is ERR_USAGE with sqlite's words.  stop (may be
+ * NULL) is asked now and then, however long a row is in coming; true:
+ * ERR_CANCELED.
  */
 typedef int catalog_sql_fn(void *ctx, int columns, const char *const *names,
     const char *const *values, const size_t *lens, struct err *);
-int catalog_sql(struct catalog *, const char *sql, catalog_sql_fn *, void *ctx,
-    struct err *);
+typedef bool catalog_stop_fn(void *ctx);
+int catalog_sql(struct catalog *, const char *sql, catalog_sql_fn *,
+    catalog_stop_fn *stop, void *ctx, struct err *);
 
 /*
  * Check a catalog's own structure: SQLite's integrity, that each name has a

@@ -9,6 +9,22 @@
 
 #include "index/views_int.h"
 
+/* Between two questions whether to go on: a millisecond or so. */
+#define STEPS	20000
+
+struct asked {
+	catalog_stop_fn *stop;
+	void *ctx;
+};
+
+static int
+progress(void *ctx)
+{
+	const struct asked *a = ctx;
+
+	return (a->stop(a->ctx));
+}
+
 static int
 authorize(void *ctx, int action, const char *a, const char *b, const char *c,
     const char *d)
@@ -36,6 +52,7 @@ statement_error(sqlite3 *db, int rc, struct err *e)
 	case SQLITE_NOTADB:
 	case SQLITE_NOMEM:
 	case SQLITE_FULL:
+	case SQLITE_INTERRUPT:
 		return (vfs_error(db, rc, e, "catalog"));
 	default:
 		return (err_set(e, ERR_USAGE, "%s", sqlite3_errmsg(db)));
@@ -104,10 +121,11 @@ out:
 }
 
 int
-catalog_sql(struct catalog *c, const char *text, catalog_sql_fn *fn, void *ctx,
-    struct err *e)
+catalog_sql(struct catalog *c, const char *text, catalog_sql_fn *fn,
+    catalog_stop_fn *stop, void *ctx, struct err *e)
 {
 	struct views *v = calloc(1, sizeof(*v));
+	struct asked asked = { stop, ctx };
 	sqlite3_stmt *st = NULL;
 	int r = -1;
 
@@ -116,6 +134,8 @@ catalog_sql(struct catalog *c, const char *text, catalog_sql_fn *fn, void *ctx,
 	if (catalog_connect(c, &v->conn.db, e) != 0 || views_create(v, e) != 0)
 		goto out;
 	(void)sqlite3_set_authorizer(v->conn.db, authorize, NULL);
+	if (stop != NULL)
+		sqlite3_progress_handler(v->conn.db, STEPS, progress, &asked);
 	if (prepare(v->conn.db, text, &st, e) == 0)
 		r = rows(v->conn.db, st, fn, ctx, e);
 	(void)sqlite3_finalize(st);

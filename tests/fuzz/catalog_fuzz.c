@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	(void)catalog_walk(c, CATALOG_ROOT_INO, look, c, &e);
 	(void)catalog_verify(c, quiet, NULL, &faults, &e);
 	(void)catalog_sql(c, "select * from files left join chunks using (ino)",
-	    no_row, NULL, &e);
+	    no_row, NULL, NULL, &e);
 	catalog_close(c);
 	return (0);
 }

@@ -321,13 +321,13 @@ test_sql(void **state)
 	assert_int_equal(catalog_over(&c, &memory.pages, 0, 1, &e), 0);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		out[0] = '\0';
-		if (catalog_sql(c, refused[i], one_row, out, &e) != -1 ||
+		if (catalog_sql(c, refused[i], one_row, NULL, out, &e) != -1 ||
 		    e.code != ERR_USAGE)
 			fail_msg("%s: %s %s", refused[i], out, err_text(&e));
 	}
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		out[0] = '\0';
-		if (catalog_sql(c, asked[i][0], one_row, out, &e) != 0)
+		if (catalog_sql(c, asked[i][0], one_row, NULL, out, &e) != 0)
 			fail_msg("%s: %s", asked[i][0], err_text(&e));
 		assert_string_equal(out, asked[i][1]);
 	}
@@ -353,7 +353,7 @@ test_ring(void **state)
 		assert_int_equal(catalog_over(&c, &memory.pages, 0, 1, &e), 0);
 		out[0] = '\0';
 		assert_int_equal(catalog_sql(c, "select path from files",
-		    one_row, out, &e), -1);
+		    one_row, NULL, out, &e), -1);
 		assert_int_equal(e.code, ERR_CORRUPT);
 		catalog_close(c);
 		err_init(&e);

@@ -140,6 +140,12 @@ each(void *ctx, int columns, const char *const *names,
 	return (a->rows % ROWS_ALIGNED == 0 ? flush(a, e) : 0);
 }
 
+static bool
+stop(void *ctx)
+{
+	return (atomic_load(signals_flag()));
+}
+
 static int
 run(struct cmd *c, struct err *e)
 {
@@ -155,7 +161,8 @@ run(struct cmd *c, struct err *e)
 		r = err_set(e, ERR_USAGE, "sql takes a snapshot without a "
 		    "path");
 	else
-		r = catalog_sql(reader.catalog, c->args[1], each, &a, e);
+		r = catalog_sql(reader.catalog, c->args[1], each, stop, &a,
+		    e);
 	if (flush(&a, r < 0 ? &ignored : e) < 0 && r >= 0)
 		r = -1;
 	json_u64(&c->ui.result, "rows", a.rows);

@@ -214,7 +214,8 @@ stats_add(struct stats *s, struct catalog *catalog, struct catalog *before,
 	if (r != PROVE_UNPROVEN)
 		return (r);
 	return (catalog_sql(catalog, "SELECT id, length, frame FROM chunks "
-	    "WHERE id IS NOT NULL", add_row, s, e) < 0 ? -1 : STATS_ALONE);
+	    "WHERE id IS NOT NULL", add_row, NULL, s, e) < 0 ? -1 :
+	    STATS_ALONE);
 }
 
 void
