@@ -58,6 +58,23 @@ says "there is no $T/src/e; $T/src has "
 ok vitrine sql latest "select size from files where name = 'file'"
 is "$(out | tail -1)" 6
 fails 2 vitrine sql latest 'delete from files'
+
+step "what takes for ever can be ended: a statement, a password command"
+# Once it has its handlers.
+end_it() {
+	"$@" >"$T/out" 2>&1 &
+	it=$!
+	in_time grep -q '^SigCgt:.*[4-7c-f][0-9a-f]\{3\}$' "/proc/$it/status"
+	kill -TERM $it
+	wait $it
+	is $? 130
+	says 'interrupted'
+}
+end_it vitrine sql latest "with recursive c(x) as
+    (select 1 union all select x + 1 from c) select count(*) from c"
+end_it vitrine --password-command "sleep 1000" snapshots
+
+step "what is not there, and an output that takes nothing"
 fails 1 vitrine ls --host nobody latest
 says 'no snapshot of host nobody'
 fails 1 sh -c 'vitrine ls -R latest >/dev/full'

@@ -18,6 +18,7 @@
 
 #define SECRET_MAX	65536
 #define KEY_FILE_MIN	16
+#define NAP_MS		100
 
 static const struct {
 	const char *option, *variable;
@@ -99,6 +100,18 @@ secret_source(struct secret_source *s, const struct opts *g, struct err *e)
 	return (0);
 }
 
+/* Whoever is to write it may never do so, and we be told to end meanwhile. */
+static int
+wait_for(int fd, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	while (!atomic_load(signals_flag()))
+		if (poll(&p, 1, NAP_MS) > 0)
+			return (0);
+	return (err_set(e, ERR_CANCELED, "interrupted"));
+}
+
 /* All of fd, into locked memory. */
 static int
 read_fd(int fd, const char *what, struct secret *out, struct err *e)
@@ -111,6 +124,8 @@ read_fd(int fd, const char *what, struct secret *out, struct err *e)
 	if ((p = sodium_malloc(SECRET_MAX + 1)) == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory that can be locked"));
 	while (n <= SECRET_MAX) {
+		if (wait_for(fd, e) < 0)
+			goto out;
 		got = read(fd, p + n, SECRET_MAX + 1 - n);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -171,6 +186,8 @@ read_command(const char *command, struct secret *out, struct err *e)
 	(void)close(p[1]);
 	r = read_fd(p[0], "the password command's output", out, e);
 	(void)close(p[0]);
+	if (r < 0 && e->code == ERR_CANCELED)
+		(void)kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return (err_sys(e, errno, "waitpid"));
