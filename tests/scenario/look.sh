@@ -184,6 +184,10 @@ ok vitrine stats "$a" "$b"
 says ' in 2 snapshots$'
 fails 1 vitrine stats 00000000
 
+step "find: what is wrong with its patterns"
+fails 2 vitrine find '[a'
+says '^vitrine: pattern "\[a": a set'
+
 step "diff: what is a hole on both sides is not read: that would take days"
 mkdir "$T/vast"
 if truncate -s 15T "$T/vast/disk" 2>/dev/null; then

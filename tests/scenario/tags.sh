@@ -140,3 +140,9 @@ says "tags/$f is left out"
 n 0 --tag b --cache-dir "$T/other"
 fails 4 vitrine check
 says "tags/$f: its bytes are not"
+
+step "an empty tag or host, as an unset variable gives, is none"
+fails 2 vitrine backup --tag "" "$T/a"
+says 'a tag has 1 to 65535 bytes'
+fails 2 vitrine backup --host "" "$T/a"
+says "a host's name has 1 to 255 bytes"

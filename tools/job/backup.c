@@ -29,6 +29,7 @@
 #define MEMORY_BYTES	(256ULL << 20)
 #define THREAD_BYTES	(16ULL << 20)	/* what a worker more costs */
 #define NAME_BYTES	255
+#define TAG_BYTES	65535
 #define SHOW_MS		100
 #define TICKS		16		/* entries between looks at the clock */
 #define BUCKET_READERS	16
@@ -254,9 +255,9 @@ choose_host(struct backup *b, char *dst, size_t size, struct err *e)
 	if (asked == NULL && bound[0] != '\0')
 		asked = bound;
 	if (asked != NULL) {
-		if (strlen(asked) >= size)
+		if (*asked == '\0' || strlen(asked) >= size)
 			return (err_set(e, ERR_USAGE,
-			    "a host name of more than %zu bytes", size - 1));
+			    "a host's name has 1 to %zu bytes", size - 1));
 		memcpy(dst, asked, strlen(asked) + 1);
 	} else if (b->env->bucket != NULL) {
 		bucket_host(dst, s3_url(b->env->bucket));
@@ -323,10 +324,15 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 	/* By bytes; the walk has them by components. */
 	if (roots->n > 1)
 		qsort(roots->v, roots->n, sizeof(*roots->v), compare_bytes);
-	for (size_t i = 0; i < env->ntags; i++)
+	for (size_t i = 0; i < env->ntags; i++) {
+		if (env->tags[i][0] == '\0' ||
+		    strlen(env->tags[i]) > TAG_BYTES)
+			return (err_set(e, ERR_USAGE, "a tag has 1 to %d bytes",
+			    TAG_BYTES));
 		if (strings_add(&m->tags, env->tags[i], strlen(env->tags[i]),
 		    e) != 0)
 			return (-1);
+	}
 	for (size_t i = 0; i < env->nexcludes; i++)
 		if (strings_add(&m->excludes, env->excludes[i],
 		    strlen(env->excludes[i]), e) != 0)

@@ -41,7 +41,7 @@ pattern_init(struct pattern *pt, const char *text, struct err *e)
 	}
 	if (len == 0)
 		return (err_set(e, ERR_USAGE,
-		    "exclude pattern \"%s\" matches nothing", given));
+		    "pattern \"%s\" matches nothing", given));
 	for (const char *p = text; *p != '\0'; p++) {
 		if (*p == '\\' && p[1] != '\0') {
 			p++;
@@ -49,9 +49,9 @@ pattern_init(struct pattern *pt, const char *text, struct err *e)
 			const char *end = glob_set_end(p);
 
 			if (end == NULL)
-				return (err_set(e, ERR_USAGE, "exclude pattern "
-				    "\"%s\": a set ([) that doesn't end, or "
-				    "has a class that is none", given));
+				return (err_set(e, ERR_USAGE, "pattern \"%s\": "
+				    "a set ([) that doesn't end, or has a "
+				    "class that is none", given));
 			p = end - 1;
 		}
 	}
