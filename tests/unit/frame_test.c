@@ -117,6 +117,11 @@ test_frame_limits(void **state)
 	assert_false(frame_has_room(f, 11));
 	assert_int_equal(frame_add(f, &id, p, CHUNK_MAX, &slot, &e), 0);
 	assert_int_equal(frame_add(f, &id, p, 11, &slot, &e), -1);
+	frame_reset(f);
+	for (uint32_t i = 0; i < FRAME_SLOTS_MAX; i++)
+		assert_int_equal(frame_add(f, &id, p, 1, &slot, &e), 0);
+	assert_false(frame_has_room(f, 1));
+	assert_int_equal(frame_add(f, &id, p, 1, &slot, &e), -1);
 	assert_int_equal(squeezer_new(&s, 23, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_int_equal(squeezer_new(&s, -8, &e), -1);
