@@ -4,8 +4,11 @@
 /*
  * Sessions and collections.
  */
+#define VERSION_AT	5	/* in an object: behind magic and kind */
+
 static void
-put_condemned(struct repo *r, uint8_t state, const struct pack_id *id)
+put_condemned_by(struct repo *r, const struct keyring *ring, uint8_t newer,
+    uint8_t state, const struct pack_id *id)
 {
 	struct err e = ERR_INIT;
 	struct condemned c = { .state = state, .npacks = 1 };
@@ -16,12 +19,19 @@ put_condemned(struct repo *r, uint8_t state, const struct pack_id *id)
 
 	c.packs = &pack;
 	assert_int_equal(condemned_emit(&content, &c, &e), 0);
-	assert_int_equal(plain_emit(&object, repo_keyring(r), OBJECT_CONDEMNED,
-	    &run, &content, &e), 0);
+	assert_int_equal(plain_emit(&object, ring, OBJECT_CONDEMNED, &run,
+	    &content, &e), 0);
+	object.data[VERSION_AT] += newer;
 	assert_int_equal(object_put(repo_store(r), "condemned", &object, name,
 	    &e), 0);
 	buf_fini(&content);
 	buf_fini(&object);
+}
+
+static void
+put_condemned(struct repo *r, uint8_t state, const struct pack_id *id)
+{
+	put_condemned_by(r, repo_keyring(r), 0, state, id);
 }
 
 static void
@@ -75,7 +85,7 @@ static void
 test_banned(void **state)
 {
 	struct err e = ERR_INIT;
-	struct pack_id p[5];
+	struct pack_id p[6];
 	struct keyring *liar;
 	struct session *s;
 	struct repo *r;
@@ -91,11 +101,14 @@ test_banned(void **state)
 	/* It can't check, so it doesn't know: all would be stored again. */
 	liar = put_only_ring(repo_keyring(r), 7);
 	put_damaged(r, liar, &p[4], true);
+	/* Nor does it collect. */
+	put_condemned_by(r, liar, 0, CONDEMNED_DELETING, &p[5]);
 	keyring_free(liar);
 	assert_int_equal(session_begin(&s, r, &e), 0);
 	for (int i = 0; i < 4; i++)
 		assert_true(session_is_banned(s, &p[i]));
 	assert_false(session_is_banned(s, &p[4]));
+	assert_false(session_is_banned(s, &p[5]));
 	assert_int_equal(session_each_banned(s, count_banned, &n, &e), 0);
 	assert_int_equal(n, 4);
 	assert_int_equal(session_counter(s), 0);
@@ -150,6 +163,24 @@ test_condemned_unreadable(void **state)
 	assert_int_equal(try_commit(r, "host", "/a", &id, &e), -1);
 	assert_int_equal(e.code, ERR_CORRUPT);
 	assert_non_null(strstr(err_text(&e), "condemned/"));
+	repo_close(r);
+}
+
+/* Nor where a newer vitrine collects, in a way that this one can't read. */
+static void
+test_condemned_newer(void **state)
+{
+	struct err e = ERR_INIT;
+	struct session *s;
+	struct pack_id p;
+	struct repo *r;
+
+	make_repo();
+	r = open_repo();
+	rnd_bytes(&p, sizeof(p));
+	put_condemned_by(r, repo_keyring(r), 1, CONDEMNED, &p);
+	assert_int_equal(session_begin(&s, r, &e), -1);
+	assert_int_equal(e.code, ERR_VERSION);
 	repo_close(r);
 }
 
@@ -550,7 +581,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_banned), T(test_deleting),
-		T(test_condemned_unreadable), T(test_pending_vanishes),
+		T(test_condemned_unreadable), T(test_condemned_newer),
+		T(test_pending_vanishes),
 		T(test_collection_ends), T(test_lapsed), T(test_renewal),
 		T(test_commit_faults),
 		T(test_one_number_each), T(test_many_far_away),
