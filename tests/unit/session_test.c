@@ -184,6 +184,39 @@ test_condemned_newer(void **state)
 	repo_close(r);
 }
 
+/* What is damaged is known, or there is no session: a store that is out of reach
+ * for a moment is not taken for a note that is lost. */
+static void
+test_damaged_unread(void **state)
+{
+	struct pack_id p;
+	struct repo *r;
+	unsigned begun = 0;
+
+	make_repo();
+	rnd_bytes(&p, sizeof(p));
+	r = open_repo();
+	put_damaged(r, repo_keyring(r), &p, true);
+	repo_close(r);
+	for (unsigned n = 1; n < 8; n++) {
+		struct err e = ERR_INIT;
+		struct session *s;
+		char plan[32];
+
+		(void)snprintf(plan, sizeof(plan), "read@%u=estale", n);
+		if (try_open(&r, plan, &pass, &e) != 0)
+			continue;
+		if (session_begin(&s, r, &e) == 0) {
+			assert_true(session_is_banned(s, &p));
+			session_end(s);
+			begun++;
+		}
+		repo_close(r);
+	}
+	/* The last of them met no fault. */
+	assert_in_range(begun, 1, 6);
+}
+
 /* A store in which pending vanishes before we look, or that is far away. */
 struct eater {
 	struct store base;
@@ -582,6 +615,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_banned), T(test_deleting),
 		T(test_condemned_unreadable), T(test_condemned_newer),
+		T(test_damaged_unread),
 		T(test_pending_vanishes),
 		T(test_collection_ends), T(test_lapsed), T(test_renewal),
 		T(test_commit_faults),
