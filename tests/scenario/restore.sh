@@ -115,6 +115,31 @@ for m in 000 022 077; do
 	    "$(cd "$T/modes" && stat -c '%n %a %s' *)"
 done
 
+if [ "$(id -u)" = 0 ] && command -v setcap >/dev/null && mkdir "$T/rights" &&
+    echo x >"$T/rights/cap" && chown 1234:5678 "$T/rights/cap" &&
+    setcap cap_net_raw+ep "$T/rights/cap"; then
+	step "what a change of owner takes away: capabilities, set-id bits"
+	echo x >"$T/rights/set-id"
+	chown 1234:5678 "$T/rights/set-id"
+	chmod 6755 "$T/rights/set-id"
+	ok vitrine backup "$T/rights"
+	ok vitrine restore "latest:$T/rights" --target "$T/rights-back"
+	same "$T/rights" "$T/rights-back"
+	ok vitrine restore "latest:$T/rights" --target "$T/rights-back" \
+	    --overwrite always
+	touch -r "$T/rights" "$T/rights-back"
+	same "$T/rights" "$T/rights-back"
+	# Others' rights are not the user's who can't give the file away.
+	if command -v setpriv >/dev/null && [ -z "$SAN" ]; then
+		[ "$STORE" = s3 ] || chmod -R a+rX "$R"
+		run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \
+		    XDG_STATE_HOME="$T/uhome/s" setpriv --reuid 65534 \
+		    --regid 65534 --clear-groups vitrine restore \
+		    "latest:$T/rights" --target "$T/user/rights"
+		is "$(stat -c '%U %a' "$T/user/rights/set-id")" "nobody 755"
+	fi
+fi
+
 if command -v setfacl >/dev/null && mkdir "$T/acls" &&
     setfacl -d -m u:65534:rwx "$T/acls"; then
 	step "a target that hands an ACL down: not to what is restored"

@@ -92,6 +92,35 @@ test_history(void **state)
 	repo_close(r);
 }
 
+/* All of a lineage was forgotten: it goes on from there, whoever writes, and
+ * not from the oldest of those. */
+static void
+test_all_forgotten(void **state)
+{
+	struct snapshot_id a[3], next;
+	struct err e = ERR_INIT;
+	struct manifest m;
+	struct repo *r;
+
+	make_repo();
+	r = open_repo();
+	for (int i = 0; i < 3; i++)
+		a[i] = commit(r, "host", "/a");
+	forget(r, &a[2]);
+	forget(r, &a[0]);
+	forget(r, &a[1]);
+	repo_close(r);
+	run_command("rm -rf", states, "");
+	r = open_repo();
+	next = commit(r, "host", "/a");
+	assert_int_equal(repo_manifest(r, &next, &m, &e), 0);
+	assert_int_equal(m.sequence, 4);
+	assert_memory_equal(m.previous.b, a[2].b, ID_BYTES);
+	manifest_fini(&m);
+	assert_int_equal(check_lies(r), 0);
+	repo_close(r);
+}
+
 /* The store shows an older state, and somebody writes on there: a fork. */
 static void
 test_fork(void **state)
@@ -214,7 +243,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_history), T(test_fork), T(test_header_rollback),
+		T(test_history), T(test_all_forgotten), T(test_fork),
+		T(test_header_rollback),
 		T(test_state_file)
 	};
 

@@ -443,7 +443,11 @@ test_commit_faults(void **state)
 		{ "put@3+=enospc", false, 0 },
 		{ "remove@1+=eio", true, 1 },
 		{ "stat@1=eio", true, 1 },
-		{ "stat@2=eio", true, 1 }
+		{ "stat@2=eio", true, 1 },
+		/* Whether pending stands can't be told: it is taken back,
+		 * or that this can't be done is told as well. */
+		{ "stat@1+=eio", false, 0 },
+		{ "stat@1+=eio,remove@1+=eio", false, 1 }
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -458,6 +462,9 @@ test_commit_faults(void **state)
 		ret = try_commit(r, "host", "/a", &id, &e);
 		if ((ret == 0) != cases[i].works)
 			fail_msg("%s: %s", cases[i].plan, err_text(&e));
+		if (ret != 0 && cases[i].snapshots > 0)
+			assert_non_null(strstr(err_text(&e),
+			    "could not be withdrawn"));
 		repo_close(r);
 		r = open_repo();
 		assert_int_equal(list(r, &refused), cases[i].snapshots);
