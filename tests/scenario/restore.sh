@@ -96,6 +96,11 @@ like "$T/up3/kept" "$T/above/kept"
 chmod 755 "$T/up3/kept"
 ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always
 is "$(stat -c %a "$T/up3/kept")" 755
+# What has nothing that is wanted is left alone.
+chmod 700 "$T/up3/other"
+ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always \
+    --include file
+is "$(stat -c %a "$T/up3/other")" 700
 
 step "modes, whatever the umask"
 mkdir "$T/modes"
