@@ -184,8 +184,8 @@ test_condemned_newer(void **state)
 	repo_close(r);
 }
 
-/* What is damaged is known, or there is no session: a store that is out of reach
- * for a moment is not taken for a note that is lost. */
+/* What is damaged is known, or there is no session: a store that is out of
+ * reach for a moment is not taken for a note that is lost. */
 static void
 test_damaged_unread(void **state)
 {
