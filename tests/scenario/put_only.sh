@@ -12,7 +12,7 @@ owner() {
 client() {
 	HOME=$T/client XDG_CACHE_HOME=$T/client/cache \
 	    XDG_STATE_HOME=$T/client/state VITRINE_PASSWORD=laptop \
-	    vitrine "$@"
+	    "${CLIENT:-vitrine}" "$@"
 }
 packs() {
 	objects packs/ | wc -l
@@ -69,6 +69,14 @@ ok owner restore --host laptop "latest:$S" --target "$T/back"
 same "$S" "$T/back"
 ok owner check --read-data
 
+step "killed behind its commit, before it took note of that: it counts on"
+echo killed >>"$S/more"
+[ -x "$VITRINE_TEST" ] || die "make V=test first"
+CLIENT=vitrine-test VITRINE_TEST_FAULTS=remove@1=kill fails 137 client backup "$S"
+ok client backup "$S"
+ok owner check
+says '^No damage in 6 snapshots'
+says_not 'warning'
 
 step "without its state: it counts anew, which the owner is told"
 pull
@@ -113,7 +121,7 @@ for lie in "host server" "writer 2" "writer 99"; do
 	m=$(out)
 	fails 4 owner snapshots
 	says "snapshot $m is refused"
-	says "^4 snapshots; one was refused"
+	says "^6 snapshots; one was refused"
 	fails 4 owner check
 	says "snapshot $m is refused"
 	says '^Damage: 1 finding '
@@ -150,7 +158,7 @@ ok owner key remove "$id"
 says 'refused'
 fails 12 client backup "$S"
 ok owner snapshots --host laptop
-says '^3 snapshots'
+says '^5 snapshots'
 pull
 before=$(ls "$R/snapshots")
 # It kept a copy of its slot, and does not see the revocation.
@@ -169,4 +177,4 @@ says "snapshot $new is refused: .*(revoked|removed|no key slot)"
 fails 4 owner check
 says "snapshot $new is refused"
 fails 4 owner snapshots --host laptop
-says '^3 snapshots; one was refused'
+says '^5 snapshots; one was refused'
