@@ -198,3 +198,13 @@ fails 3 sh -c 'ulimit -f 2000; exec vitrine restore "latest:$1" --target "$2"' -
 says '^vitrine: 0/0: not restored: .*File too large$'
 says '; 10 things could not be restored'
 cmp "$M/1/1" "$T/limited/1/1" || die "1/1 differs"
+
+if mkdir "$T/few" && mount -t tmpfs -o nr_inodes=50 none "$T/few" 2>/dev/null; then
+	step "a target in which nothing more can be made: the restore fails"
+	mkdir "$T/flat"
+	(cd "$T/flat" && seq 1 100 | split -l 1 -a 3)
+	ok vitrine backup "$T/flat"
+	fails 1 vitrine restore "latest:$T/flat" --target "$T/few"
+	says 'No space left on device'
+	says_not 'restored to'
+fi
