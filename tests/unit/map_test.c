@@ -378,6 +378,24 @@ test_merge(void **state)
 	assert_int_equal(said, 0);
 }
 
+static void
+flip(const struct object_id *id, off_t at)
+{
+	char path[256], hex[ID_HEX];
+	uint8_t b;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/index/%s", dir,
+	    hex_emit(hex, id->b, ID_BYTES));
+	(void)chmod(path, 0600);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &b, 1, at), 1);
+	b ^= 4;
+	assert_int_equal(pwrite(fd, &b, 1, at), 1);
+	(void)close(fd);
+}
+
 /* Eight tables, merged after the fourth and the last: of ten one counts. */
 static void
 write_merged(struct sample s[8])
@@ -418,6 +436,31 @@ test_merge_again(void **state)
 	}
 	map_close(m);
 	assert_int_equal(said, 0);
+}
+
+/* One whose information is damaged hides nothing: the tables that it stands for
+ * are asked. */
+static void
+test_merged_damaged(void **state)
+{
+	const struct table_head *h;
+	struct sample s[8];
+	struct map *m;
+
+	write_merged(s);
+	m = open_map(CACHE);
+	h = &m->tables[0]->head;
+	flip(&m->tables[0]->id, TABLE_HEAD_BYTES +
+	    (off_t)(h->filter_pages + h->entry_pages) * TABLE_PAGE_BYTES + 50);
+	map_close(m);
+	m = open_map(CACHE);
+	assert_int_equal(said, 1);
+	for (size_t i = 0; i < 8; i++) {
+		for (size_t k = 0; k < s[i].n; k++)
+			check_hit(m, &s[i], k);
+		sample_fini(&s[i]);
+	}
+	map_close(m);
 }
 
 /* With a file that may say anything: how many were looked at? */
@@ -511,24 +554,6 @@ test_merge_tiny(void **state)
 	}
 	map_close(m);
 	assert_int_equal(said, 0);
-}
-
-static void
-flip(const struct object_id *id, off_t at)
-{
-	char path[256], hex[ID_HEX];
-	uint8_t b;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%s/index/%s", dir,
-	    hex_emit(hex, id->b, ID_BYTES));
-	(void)chmod(path, 0600);
-	fd = open(path, O_RDWR);
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &b, 1, at), 1);
-	b ^= 4;
-	assert_int_equal(pwrite(fd, &b, 1, at), 1);
-	(void)close(fd);
 }
 
 /* A flip in any page: said once, nothing wrong is answered, the rest is. */
@@ -726,6 +751,44 @@ test_store_fails(void **state)
 	sample_fini(&s);
 }
 
+static int
+no_read(struct store *s, const char *name, uint64_t off, void *dst, size_t len,
+    size_t *got, struct err *e)
+{
+	return (err_set(e, ERR_NET, "out of reach"));
+}
+
+/* Out of reach is not unknown, nor damaged: that is said, and afterwards all is
+ * found. */
+static void
+test_out_of_reach(void **state)
+{
+	const struct store_ops *ops = store->ops;
+	struct store_ops lost = *ops;
+	struct map_hit hit;
+	struct sample s;
+	struct map *m;
+
+	lost.read = no_read;
+	lost.read_near = NULL;
+	sample_make(&s, 3000, 4, 5);
+	sample_write(&s);
+	m = open_map(CACHE);
+	store->ops = &lost;
+	for (size_t i = 0; i < s.n; i += 500) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(map_find(m, &s.given[i].id, &hit, &e), -1);
+		assert_int_equal(e.code, ERR_NET);
+	}
+	store->ops = ops;
+	for (size_t i = 0; i < s.n; i++)
+		check_hit(m, &s, i);
+	assert_int_equal(said, 0);
+	map_close(m);
+	sample_fini(&s);
+}
+
 struct worker {
 	pthread_t thread;
 	struct map *m;
@@ -842,9 +905,11 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_sizes), T(test_skewed), T(test_equal_ids),
 		T(test_exclude_and_add), T(test_merge), T(test_damage),
-		T(test_merge_again), T(test_hints), T(test_merge_tiny),
+		T(test_merge_again), T(test_merged_damaged), T(test_hints),
+		T(test_merge_tiny),
 		T(test_merge_damaged), T(test_forged), T(test_put_only),
-		T(test_store_fails), T(test_threads), T(test_info_scan)
+		T(test_store_fails), T(test_out_of_reach), T(test_threads),
+		T(test_info_scan)
 	};
 
 	if (sodium_init() < 0)
