@@ -444,6 +444,10 @@ test_commit_faults(void **state)
 		{ "remove@1+=eio", true, 1 },
 		{ "stat@1=eio", true, 1 },
 		{ "stat@2=eio", true, 1 },
+		/* 1 keys, 2 condemned, 3 damaged, 4 packs */
+		{ "list@2=eio", false, 0 },
+		{ "list@3=eio", false, 0 },
+		{ "list@4=eio", false, 0 },
 		/* Whether pending stands can't be told: it is taken back,
 		 * or that this can't be done is told as well. */
 		{ "stat@1+=eio", false, 0 },
