@@ -59,6 +59,24 @@ verify_mac(const struct keyring *ring, const struct table_head *h,
 }
 
 static int
+open_head(struct table_head *h, const struct keyring *ring,
+    const uint8_t bytes[TABLE_HEAD_BYTES], size_t len, uint32_t domain,
+    uint64_t size_bytes, struct err *e)
+{
+	if (len != TABLE_HEAD_BYTES)
+		return (err_set(e, ERR_CORRUPT, "it is too short"));
+	if (table_head_parse(h, bytes, len, keyring_repo(ring), e) != 0)
+		return (-1);
+	if (h->domain != domain)
+		return (TABLE_NOT_OURS);
+	if (size_bytes != TABLE_HEAD_BYTES +
+	    (uint64_t)table_pages(h) * TABLE_PAGE_BYTES)
+		return (err_set(e, ERR_CORRUPT, "it has another size than its "
+		    "head says"));
+	return (verify_mac(ring, h, bytes, e));
+}
+
+static int
 read_head(struct table_head *h, struct store *store, const struct keyring *ring,
     const char *name, uint32_t domain, uint64_t size_bytes, struct err *e)
 {
@@ -68,20 +86,16 @@ read_head(struct table_head *h, struct store *store, const struct keyring *ring,
 
 	ret = store_read_near(store, name, 0, bytes, sizeof(bytes), &got,
 	    false, e);
-	if (ret != 0)
+	if (ret == 0)
+		ret = open_head(h, ring, bytes, got, domain, size_bytes, e);
+	if (ret >= 0 || e->code != ERR_CORRUPT)
 		return (ret);
-	if (got != sizeof(bytes))
-		return (err_set(e, ERR_CORRUPT, "it is too short"));
-	if (table_head_parse(h, bytes, sizeof(bytes), keyring_repo(ring),
-	    e) != 0)
-		return (-1);
-	if (h->domain != domain)
-		return (TABLE_NOT_OURS);
-	if (size_bytes != TABLE_HEAD_BYTES +
-	    (uint64_t)table_pages(h) * TABLE_PAGE_BYTES)
-		return (err_set(e, ERR_CORRUPT, "it has another size than its "
-		    "head says"));
-	return (verify_mac(ring, h, bytes, e));
+	err_init(e);
+	store_forget(store, name, 0, sizeof(bytes));
+	ret = store_read(store, name, 0, bytes, sizeof(bytes), &got, e);
+	if (ret == 0)
+		ret = open_head(h, ring, bytes, got, domain, size_bytes, e);
+	return (ret);
 }
 
 int
@@ -145,22 +159,18 @@ table_free(struct table *t)
 	free(t);
 }
 
-int
-table_page_open(struct table *t, uint32_t number,
+bool
+table_page_open(const struct table *t, uint32_t number,
     const uint8_t sealed[TABLE_PAGE_BYTES], uint8_t plain[TABLE_PLAIN_BYTES])
 {
 	struct page_seal seal = t->seal;
-	int ret;
+	bool good;
 
 	page_seal_number(&seal, number);
-	ret = aead_open(plain, seal.key, number, seal.ad, sizeof(seal.ad),
-	    sealed, TABLE_PAGE_BYTES);
+	good = aead_open(plain, seal.key, number, seal.ad, sizeof(seal.ad),
+	    sealed, TABLE_PAGE_BYTES) == 0;
 	sodium_memzero(&seal, sizeof(seal));
-	if (ret != 0) {
-		table_say_damaged(t, "a page is damaged or forged");
-		return (TABLE_DAMAGED);
-	}
-	return (0);
+	return (good);
 }
 
 uint32_t
@@ -177,29 +187,58 @@ table_read_pages(struct table *t, uint32_t number, uint32_t n, uint8_t *sealed)
 	return ((uint32_t)(got / TABLE_PAGE_BYTES));
 }
 
-int
-table_read(struct table *t, uint32_t number, uint8_t plain[TABLE_PLAIN_BYTES],
-    struct err *e)
+/* 0, STORE_ABSENT, or < 0: it can't be read, or doesn't open. */
+static int
+read_page(struct table *t, uint32_t number, bool again,
+    uint8_t plain[TABLE_PLAIN_BYTES], struct err *e)
 {
+	const uint64_t off = TABLE_HEAD_BYTES +
+	    (uint64_t)number * TABLE_PAGE_BYTES;
 	uint8_t sealed[TABLE_PAGE_BYTES];
-	struct err why = ERR_INIT;
 	char name[TABLE_NAME_MAX];
 	size_t got = 0;
 	int ret;
 
-	ret = store_read_near(t->store, table_name(name, &t->id),
-	    TABLE_HEAD_BYTES + (uint64_t)number * TABLE_PAGE_BYTES, sealed,
-	    sizeof(sealed), &got, false, &why);
+	(void)table_name(name, &t->id);
+	if (again) {
+		store_forget(t->store, name, off, sizeof(sealed));
+		ret = store_read(t->store, name, off, sealed, sizeof(sealed),
+		    &got, e);
+	} else {
+		ret = store_read_near(t->store, name, off, sealed,
+		    sizeof(sealed), &got, false, e);
+	}
+	if (ret != 0)
+		return (ret);
+	if (got != sizeof(sealed))
+		return (err_set(e, ERR_CORRUPT, "it is cut off"));
+	if (!table_page_open(t, number, sealed, plain))
+		return (err_set(e, ERR_CORRUPT, "a page is damaged or "
+		    "forged"));
+	return (0);
+}
+
+int
+table_read(struct table *t, uint32_t number, uint8_t plain[TABLE_PLAIN_BYTES],
+    struct err *e)
+{
+	struct err why = ERR_INIT;
+	char name[TABLE_NAME_MAX];
+	int ret;
+
+	ret = read_page(t, number, false, plain, &why);
+	if (ret < 0 && why.code == ERR_CORRUPT) {
+		err_init(&why);
+		ret = read_page(t, number, true, plain, &why);
+	}
+	if (ret == 0)
+		return (0);
 	if (ret < 0 && !is_damage(&why)) {
 		*e = why;
-		return (err_wrap(e, "%s", name));
+		return (err_wrap(e, "%s", table_name(name, &t->id)));
 	}
-	if (ret != 0 || got != sizeof(sealed)) {
-		table_say_damaged(t, ret < 0 ? err_text(&why) :
-		    ret == STORE_ABSENT ? "it has vanished" : "it is cut off");
-		return (TABLE_DAMAGED);
-	}
-	return (table_page_open(t, number, sealed, plain));
+	table_say_damaged(t, ret < 0 ? err_text(&why) : "it has vanished");
+	return (TABLE_DAMAGED);
 }
 
 int

@@ -128,8 +128,8 @@ int table_read(struct table *, uint32_t number,
 /* n sealed pages in one read; how many there are, 0 when it fails. */
 uint32_t table_read_pages(struct table *, uint32_t number, uint32_t n,
     uint8_t *sealed);
-/* Opens one of them.  TABLE_DAMAGED. */
-int table_page_open(struct table *, uint32_t number,
+/* Opens one of them; false: that is not what was stored. */
+bool table_page_open(const struct table *, uint32_t number,
     const uint8_t sealed[TABLE_PAGE_BYTES], uint8_t plain[TABLE_PLAIN_BYTES]);
 /* A page, referenced.  TABLE_DAMAGED. */
 int table_page(struct table *, uint32_t number, struct page **, struct err *);

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* As many pages as one read brings: none, if it fails, so that each is then
- * read by itself and says what is wrong with it. */
+/* As many pages as one read brings: none, if it fails.  One that is not there,
+ * or doesn't open, is read by itself and says what is wrong with it. */
 static int
 fill_window(struct cursor *c, struct err *e)
 {
@@ -33,10 +33,10 @@ cursor_page(struct cursor *c, struct err *e)
 	c->count = table_page_count(c->table, c->page);
 	if (c->page - c->first >= c->pages && fill_window(c, e) < 0)
 		return (-1);
-	if (c->pages == 0)
-		return (table_read(c->table, number, c->plain, e));
-	return (table_page_open(c->table, number, c->window +
-	    (size_t)(c->page - c->first) * TABLE_PAGE_BYTES, c->plain));
+	if (c->pages > 0 && table_page_open(c->table, number, c->window +
+	    (size_t)(c->page - c->first) * TABLE_PAGE_BYTES, c->plain))
+		return (0);
+	return (table_read(c->table, number, c->plain, e));
 }
 
 int

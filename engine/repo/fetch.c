@@ -70,11 +70,13 @@ scratch_put(struct fetch *f, struct buf *b)
 	buf_fini(b);
 }
 
-/* The stored bytes of a frame.  FETCH_NO_PACK. */
+/* The stored bytes of a frame; the store's own, no cache's, where they are read
+ * again.  FETCH_NO_PACK. */
 static int
 read_frame(struct fetch *f, const struct pack_info *pack,
-    const struct frame_info *frame, struct buf *dst, struct err *e)
+    const struct frame_info *frame, bool again, struct buf *dst, struct err *e)
 {
+	struct store *store = repo_store(f->repo);
 	char name[PACK_NAME_BYTES];
 	uint8_t *p;
 	size_t got = 0;
@@ -87,16 +89,50 @@ read_frame(struct fetch *f, const struct pack_info *pack,
 	p = buf_grow(dst, frame->stored);
 	if (p == NULL)
 		return (buf_ok(dst, e));
-	if (pack->kind == OBJECT_PACK_META)
+	(void)pack_name(name, &pack->id);
+	if (again)
+		rc = store_read(store, name, frame->off, p, frame->stored,
+		    &got, e);
+	else if (pack->kind == OBJECT_PACK_META)
 		return (windows_read(f->windows, pack, frame->off, p,
 		    frame->stored, e));
-	rc = store_read_near(repo_store(f->repo), pack_name(name, &pack->id),
-	    frame->off, p, frame->stored, &got, true, e);
+	else
+		rc = store_read_near(store, name, frame->off, p,
+		    frame->stored, &got, true, e);
 	if (rc != 0)
 		return (rc == STORE_ABSENT ? FETCH_NO_PACK : rc);
 	if (got != frame->stored)
 		return (err_set(e, ERR_CORRUPT, "the pack is cut short"));
 	return (0);
+}
+
+/* What was read didn't open: is it what is stored? */
+static void
+forget_frame(struct fetch *f, const struct pack_info *pack,
+    const struct frame_info *frame)
+{
+	char name[PACK_NAME_BYTES];
+
+	if (pack->kind == OBJECT_PACK_META)
+		windows_forget(f->windows, pack, frame->off, frame->stored);
+	store_forget(repo_store(f->repo), pack_name(name, &pack->id),
+	    frame->off, frame->stored);
+}
+
+static int
+read_and_open(struct fetch *f, const struct pack_info *pack,
+    const struct pack_seal *seal, const struct frame_info *frame,
+    uint32_t slot, bool again, struct opened_frame *out, struct err *e)
+{
+	struct buf stored = scratch_get(f);
+	int rc;
+
+	rc = read_frame(f, pack, frame, again, &stored, e);
+	if (rc == 0)
+		rc = frame_reopen_slot(out, seal, frame->no, stored.data,
+		    stored.len, slot, e);
+	scratch_put(f, &stored);
+	return (rc);
 }
 
 /* A frame_load_fn. */
@@ -107,20 +143,20 @@ load_frame(void *ctx, const struct pack_info *pack,
 {
 	struct fetch *f = ctx;
 	struct pack_seal seal;
-	struct buf stored;
 	char hex[ID_HEX];
 	int rc;
 
-	stored = scratch_get(f);
 	rc = pack_keys_get(f->keys, pack, &seal, e);
 	if (rc == 0) {
-		rc = read_frame(f, pack, frame, &stored, e);
-		if (rc == 0)
-			rc = frame_reopen_slot(out, &seal, frame->no,
-			    stored.data, stored.len, slot, e);
+		rc = read_and_open(f, pack, &seal, frame, slot, false, out, e);
+		if (rc < 0 && e->code == ERR_CORRUPT) {
+			err_init(e);
+			forget_frame(f, pack, frame);
+			rc = read_and_open(f, pack, &seal, frame, slot, true,
+			    out, e);
+		}
 		sodium_memzero(&seal, sizeof(seal));
 	}
-	scratch_put(f, &stored);
 	if (rc < 0)
 		return (err_wrap(e, "pack %s: frame %u",
 		    hex_emit(hex, pack->id.b, ID_BYTES), frame->no));

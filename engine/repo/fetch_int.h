@@ -84,6 +84,10 @@ void windows_free(struct windows *);
  * those who ask next.  Thread-safe.  FETCH_NO_PACK. */
 int windows_read(struct windows *, const struct pack_info *, uint64_t off,
     void *dst, size_t len, struct err *);
+/* Bytes that windows_read gave are not what was stored: no window has them any
+ * more, nor a cache what those windows were read for. */
+void windows_forget(struct windows *, const struct pack_info *, uint64_t off,
+    size_t len);
 
 /* fetch_pack.c */
 struct pack_keys;

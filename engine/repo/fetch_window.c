@@ -265,6 +265,47 @@ hold(struct windows *w, const struct pack_info *pack, uint64_t off, size_t len,
 	return (v);
 }
 
+/* Does what the window was read for have a byte of these? */
+static bool
+overlaps(const struct window *v, const struct pack_id *pack, uint64_t off,
+    size_t len)
+{
+	return ((v->state == WINDOW_FULL || v->state == WINDOW_EMPTY) &&
+	    id_equal(v->pack.b, pack->b) && v->off < off + len &&
+	    off < v->off + v->len);
+}
+
+void
+windows_forget(struct windows *w, const struct pack_info *pack, uint64_t off,
+    size_t len)
+{
+	struct { uint64_t off; size_t len; } range[WINDOWS];
+	char name[PACK_NAME_BYTES];
+	size_t n = 0;
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < WINDOWS; i++) {
+		struct window *v = &w->v[i];
+
+		if (!overlaps(v, &pack->id, off, len))
+			continue;
+		range[n].off = v->off;
+		range[n++].len = v->len;
+		/* Whoever copies from it still lets go of it. */
+		v->taken = v->len;
+		if (v->refs > 0 || v->state == WINDOW_EMPTY)
+			continue;
+		free(v->bytes);
+		v->bytes = NULL;
+		v->state = WINDOW_EMPTY;
+	}
+	pthread_mutex_unlock(&w->lock);
+	(void)pack_name(name, &pack->id);
+	while (n-- > 0)
+		store_forget(repo_store(w->repo), name, range[n].off,
+		    range[n].len);
+}
+
 int
 windows_read(struct windows *w, const struct pack_info *pack, uint64_t off,
     void *dst, size_t len, struct err *e)

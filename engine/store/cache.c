@@ -8,9 +8,10 @@
  *	checksum, 32 bytes: BLAKE2b-256 of the name and the bytes
  *	the bytes
  *
- * Objects never change, so a range is right for ever.  The checksum is there
- * for damage; against malice there is what opens the bytes, as for those that
- * come from the store.
+ * Objects never change, so a range is right for ever, unless the store was
+ * wrong when it gave it: whoever finds that out has it forgotten.  The checksum
+ * is there for damage; against malice there is what opens the bytes, as for
+ * those that come from the store.
  *
  *  1. A file has its name only when it is whole, by a rename; none is synced:
  *     what a power failure tears doesn't fit its checksum.
@@ -340,6 +341,21 @@ cache_read_near(struct store *base, const char *name, uint64_t off, void *dst,
 }
 
 static void
+cache_forget(struct store *base, const char *name, uint64_t off, size_t len)
+{
+	struct cache_store *c = (struct cache_store *)base;
+	struct key k;
+	int dirfd;
+
+	make_key(&k, name, off, len);
+	dirfd = shard_open(c, shard_of(&k), false);
+	if (dirfd < 0)
+		return;
+	(void)unlinkat(dirfd, k.hex, 0);
+	(void)close(dirfd);
+}
+
+static void
 cache_close(struct store *base)
 {
 	struct cache_store *c = (struct cache_store *)base;
@@ -402,6 +418,7 @@ static const struct store_ops cache_ops = {
 	.close = cache_close,
 	.read = cache_read,
 	.read_near = cache_read_near,
+	.forget = cache_forget,
 	.stat = cache_stat,
 	.put = cache_put,
 	.put_begin = cache_put_begin,

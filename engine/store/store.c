@@ -77,6 +77,13 @@ store_read_near(struct store *s, const char *name, uint64_t off, void *dst,
 	return (s->ops->read_near(s, name, off, dst, len, got, bulk, e));
 }
 
+void
+store_forget(struct store *s, const char *name, uint64_t off, size_t len)
+{
+	if (store_name_ok(name) && s->ops->forget != NULL)
+		s->ops->forget(s, name, off, len);
+}
+
 int
 store_load(struct store *s, const char *name, struct buf *dst, size_t max,
     struct err *e)

@@ -44,6 +44,9 @@ struct store_ops {
 	/* NULL: as read. */
 	int (*read_near)(struct store *, const char *name, uint64_t off,
 	    void *dst, size_t len, size_t *got, bool bulk, struct err *);
+	/* NULL: nothing is kept. */
+	void (*forget)(struct store *, const char *name, uint64_t off,
+	    size_t len);
 	int (*stat)(struct store *, const char *name, struct store_stat *,
 	    struct err *);
 	/* Make an object of these bytes.  STORE_EXISTS (nothing changed) where
@@ -103,6 +106,12 @@ int store_read(struct store *, const char *name, uint64_t off, void *dst,
  */
 int store_read_near(struct store *, const char *name, uint64_t off, void *dst,
     size_t len, size_t *got, bool bulk, struct err *);
+/*
+ * That range turned out not to be what was stored: it is kept no longer.  A
+ * store may have been wrong once, and a cache would repeat it for ever; so what
+ * doesn't open is read again, by store_read, before it counts as damaged.
+ */
+void store_forget(struct store *, const char *name, uint64_t off, size_t len);
 /* The whole object, appended to dst; more than max bytes is ERR_LIMIT.  dst is
  * as before when it fails. */
 int store_load(struct store *, const char *name, struct buf *dst, size_t max,

@@ -155,6 +155,26 @@ test_keeps(void **state)
 	store_close(c);
 }
 
+/* A store that was wrong once is not for ever: what is forgotten is asked for
+ * again, and nothing else is. */
+static void
+test_forgets(void **state)
+{
+	struct store *c = cached(64 << 20, false);
+	uint64_t calls;
+
+	get(c, 7, 0, 500, false);
+	get(c, 7, 0, 600, false);
+	calls = store_fault_calls(inner);
+	store_forget(c, "packs/07/7", 0, 500);
+	store_forget(c, "packs/07/7", 0, 700);
+	store_forget(c, "../x", 0, 700);
+	get(c, 7, 0, 500, false);
+	get(c, 7, 0, 600, false);
+	assert_int_equal(store_fault_calls(inner) - calls, 1);
+	store_close(c);
+}
+
 /* What is absent stays so, and is not kept. */
 static void
 test_absent(void **state)
@@ -237,6 +257,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keeps),
+		cmocka_unit_test(test_forgets),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_unwritable),
