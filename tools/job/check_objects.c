@@ -15,6 +15,7 @@ struct hashing {
 	struct job job;
 	struct check *c;
 	char name[STORE_NAME_MAX + 1];
+	uint64_t listed_bytes;
 	size_t piece_bytes;
 	int result;
 	struct err err;
@@ -38,7 +39,8 @@ is_refused(const struct check *c, const char *name, const uint8_t *id)
 	return (false);
 }
 
-/* All of the object, hashed.  STORE_ABSENT. */
+/* All of the object, hashed; of one that has more than was listed, and maybe no
+ * end, no more than shows that.  STORE_ABSENT. */
 static int
 hash_object(struct hashing *x, uint8_t out[HASH_BYTES], struct err *e)
 {
@@ -59,7 +61,7 @@ hash_object(struct hashing *x, uint8_t out[HASH_BYTES], struct err *e)
 			break;
 		hash_update(&h, piece, n);
 		off += n;
-	} while (n == x->piece_bytes);
+	} while (n == x->piece_bytes && off <= x->listed_bytes);
 	free(piece);
 	hash_final(&h, out);
 	return (r);
@@ -128,6 +130,7 @@ each(void *ctx, const char *name, const struct store_stat *st, struct err *e)
 	x->job.run = run_job;
 	x->c = l->c;
 	(void)snprintf(x->name, sizeof(x->name), "%s", name);
+	x->listed_bytes = st->size_bytes;
 	/* One byte more, so that the first read sees the end. */
 	x->piece_bytes = st->size_bytes < l->piece_max ?
 	    (size_t)st->size_bytes + 1 : l->piece_max;
