@@ -12,6 +12,7 @@
 
 #include "engine/crypto/aead.h"
 #include "engine/repo/fetch_int.h"
+#include "engine/repo/impl.h"
 #include "engine/repo/pack_name.h"
 
 #define AHEAD_THREADS_MAX	4
@@ -250,7 +251,7 @@ from_place(struct fetch *f, const struct pack_info *pack,
 static bool
 may_lie_elsewhere(int rc, const struct err *e)
 {
-	return (rc > 0 || (rc < 0 && e->code == ERR_CORRUPT));
+	return (rc > 0 || (rc < 0 && is_object_bad(e)));
 }
 
 /* Follow forwards from a place until one holds. */
@@ -341,7 +342,7 @@ fetch_slot(struct fetch *f, const struct pack_info *pack,
 		    &other);
 	if (again == 0)
 		return (0);
-	if (again < 0 && other.code != ERR_CORRUPT) {
+	if (again < 0 && !may_lie_elsewhere(again, &other)) {
 		/* Not proven lost: the store didn't answer. */
 		*e = other;
 		return (-1);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "engine/repo/fetch_int.h"
+#include "engine/repo/impl.h"
 #include "engine/repo/records.h"
 
 #define OBJECTS_KEPT	4	/* parsed */
@@ -148,7 +149,7 @@ forward_index_load(struct forward_index **out, struct repo *repo, struct err *e)
 		if (rc == 0)
 			rc = note_mentions(fw, i, &moves, e);
 		forwards_fini(&moves);
-		if (rc < 0 && e->code != ERR_CORRUPT)
+		if (rc < 0 && !is_object_bad(e))
 			goto fail;
 		if (rc < 0) {
 			log_say(repo_log(repo), LOG_WARNING, "left out: %s",

@@ -101,7 +101,7 @@ int manifest_load(struct repo *, struct registry *,
 /* The parsing and the rules of manifest_load for bytes at hand. */
 int manifest_open(struct repo *, struct registry *, const struct snapshot_id *,
     const struct buf *object, struct manifest *, struct err *);
-/* Is what a failing manifest_load says about that object (not about this
+/* Is what reading an object failed with about that object (not about this
  * machine or the store)? */
 bool is_object_bad(const struct err *);
 /* As repo_snapshots, but what `out' holds already isn't loaded again.  After a

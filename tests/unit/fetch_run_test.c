@@ -57,6 +57,39 @@ test_copies(void **state)
 		stored_fini(&s[i]);
 }
 
+/* A frame that the disk can't read is taken from the other copy. */
+static void
+test_unreadable(void **state)
+{
+	struct stored s[2];
+	unsigned met = 0;
+	char plan[32];
+
+	(void)state;
+	store_chunks(&s[0], N, CHUNK);
+	shell(s, "mkdir -p kept && mv repo/index/* kept/");
+	store_more(&s[1], &s[0]);
+	shell(s, "mv kept/* repo/index/");
+	/* The first two reads are the header's and the slot's. */
+	for (unsigned n = 3; n < 8; n++) {
+		struct err e = ERR_INIT;
+		struct repo *repo;
+		struct fetch *f;
+
+		(void)snprintf(plan, sizeof(plan), "read@%u=eio", n);
+		repo = open_repo(s[0].dir, plan);
+		OK(fetch_new(&f, repo, 8U << 20, true, E));
+		for (uint32_t i = 0; i < N; i++)
+			OK(fetch_kept(f, &s[0].log, &s[0].kept[i], CHUNK, &e));
+		met += n - 2 <= s[0].log.nframes;
+		fetch_free(f);
+		repo_close(repo);
+	}
+	assert_true(met > 0);
+	for (unsigned i = 0; i < 2; i++)
+		stored_fini(&s[i]);
+}
+
 struct seen {
 	struct fetch *f;
 	const struct stored *s;
@@ -185,6 +218,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_run),
 	};
 
