@@ -176,7 +176,8 @@ note_listed(void *ctx, const char *name, const struct store_stat *st,
 	return (0);
 }
 
-/* A listing of names alone brings no sizes.  0; STORE_ABSENT. */
+/* A listing of names alone brings no sizes.  0; STORE_ABSENT, also for what is
+ * no object. */
 static int
 learn_size(struct map *m, struct found_table *f, struct err *e)
 {
@@ -192,6 +193,11 @@ learn_size(struct map *m, struct found_table *f, struct err *e)
 	if (ret == 0) {
 		f->size_bytes = st.size_bytes;
 		f->sized = true;
+	} else if (ret < 0 && e->code == ERR_CORRUPT) {
+		log_say(m->log, LOG_WARNING, "%s is left out: %s", name,
+		    err_text(e));
+		err_init(e);
+		ret = STORE_ABSENT;
 	}
 	return (ret);
 }

@@ -42,7 +42,7 @@ note_pack(void *ctx, const char *name, const struct store_stat *st,
 
 	if (atomic_load(&p->cancel))
 		return (STORE_STOP);
-	if (strlen(name) != PACK_NAME_AT + 2 * ID_BYTES ||
+	if (st->odd || strlen(name) != PACK_NAME_AT + 2 * ID_BYTES ||
 	    hex_parse(id.b, ID_BYTES, name + PACK_NAME_AT) != 0)
 		return (0);
 	if (p->n == p->cap) {

@@ -10,7 +10,8 @@
  *  1. ENOENT for an object is the only proof of absence; every other error is
  *     handed up as what it is.
  *  2. A listing that returns 0 has seen every object that was there all the
- *     time.
+ *     time.  What else has a name like one is told as odd, so that it hides no
+ *     object.
  *  3. A removal that returned 0 is durable: else a snapshot could come back
  *     after its packs have gone.
  */
@@ -146,7 +147,7 @@ list_below(struct listing *l, int dirfd, const char *entry, size_t len,
 	int fd;
 
 	if (depth == LIST_DEPTH_MAX)
-		return (err_set(e, ERR_CORRUPT, "directories too deep"));
+		return (0);	/* no object lies there */
 	fd = openat(dirfd, entry,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
@@ -175,14 +176,12 @@ list_entry(struct listing *l, int dirfd, const struct dirent *de, size_t len,
 			return (0);	/* removed since */
 		return (err_sys(e, errno, "stat"));
 	}
-	if (S_ISREG(st.st_mode)) {
-		out.size_bytes = (uint64_t)st.st_size;
-		out.mtime_s = st.st_mtim.tv_sec;
-		return (l->fn(l->ctx, l->name, &out, e));
-	}
-	if (!S_ISDIR(st.st_mode))
-		return (err_set(e, ERR_CORRUPT, "not a regular file"));
-	return (list_below(l, dirfd, entry, len, depth, e));
+	if (S_ISDIR(st.st_mode))
+		return (list_below(l, dirfd, entry, len, depth, e));
+	out.odd = !S_ISREG(st.st_mode);
+	out.size_bytes = out.odd ? 0 : (uint64_t)st.st_size;
+	out.mtime_s = st.st_mtim.tv_sec;
+	return (l->fn(l->ctx, l->name, &out, e));
 }
 
 /* Takes fd; the first len bytes of l->name name the directory. */

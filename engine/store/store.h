@@ -30,6 +30,8 @@ struct store_put;
 struct store_stat {
 	uint64_t size_bytes;
 	int64_t mtime_s;	/* the store's clock: for people only */
+	bool odd;		/* listed, and no object: whoever reads it is
+				 * told what it is */
 };
 
 typedef int store_list_fn(void *ctx, const char *name,
@@ -68,7 +70,8 @@ struct store_ops {
 	 * error. */
 	int (*list)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
-	/* The same with a stat of zeros, where that is cheaper; or NULL. */
+	/* The same with a stat of zeros but for `odd', where that is cheaper;
+	 * or NULL. */
 	int (*list_names)(struct store *, const char *prefix, store_list_fn *,
 	    void *ctx, struct err *);
 	/* NULL: it saves nothing. */
@@ -131,7 +134,8 @@ void store_put_abort(struct store_put *);	/* NULL is fine */
 /* 0 also when fn asked to stop. */
 int store_list(struct store *, const char *prefix, store_list_fn *, void *ctx,
     struct err *);
-/* For callers that don't look at the stat, which may be zeros. */
+/* For callers that look at nothing of the stat but `odd': the rest may be
+ * zeros. */
 int store_list_names(struct store *, const char *prefix, store_list_fn *,
     void *ctx, struct err *);
 /*

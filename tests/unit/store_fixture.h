@@ -255,6 +255,7 @@ touch(const char *name)
 struct seen {
 	int n;
 	int stop_at;
+	int odd;
 	uint64_t bytes;
 };
 
@@ -265,6 +266,7 @@ see(void *ctx, const char *name, const struct store_stat *st, struct err *e)
 
 	assert_true(store_name_ok(name));
 	seen->bytes += st->size_bytes;
+	seen->odd += st->odd;
 	return (++seen->n == seen->stop_at ? STORE_STOP : 0);
 }
 

@@ -268,7 +268,14 @@ what_is_no_file_is_refused(void **state)
 	assert_int_equal(store_read(s, "keys/link", 0, &c, 1, &got, &e), -1);
 	assert_int_equal(e.code, ERR_CORRUPT);
 	assert_int_equal(store_stat(s, "keys/link", &st, &e), -1);
-	assert_int_equal(store_list(s, "keys", see, &seen, &e), -1);
+	/* It hides no object beside it. */
+	assert_int_equal(store_list(s, "keys", see, &seen, &e), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.odd, 1);
+	assert_int_equal(store_list_names(s, "keys", see, &seen, &e), 0);
+	assert_int_equal(seen.n, 4);
+	assert_int_equal(seen.odd, 2);
+	assert_int_equal(seen.bytes, 1);
 	assert_int_equal(store_put(s, "keys/link", "x", 1, &e), -1);
 	(void)unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);

@@ -206,6 +206,10 @@ add(void *ctx, const char *name, const struct store_stat *st, struct err *e)
 		check_warning(l->c, "%s is no name of a pack", name);
 		return (0);
 	}
+	if (st->odd) {
+		check_damage(l->c, NULL, "%s: not a regular file", name);
+		return (0);
+	}
 	row.size_bytes = st->size_bytes;
 	row.present = true;
 	row.verified = verified_when(&l->c->verified, &row.id);
