@@ -48,10 +48,16 @@ load_header(struct store *store, struct buf *b, struct repo_header *h,
 	return (header_features(h->need_read, "read", e));
 }
 
+/* Slots that no secret opens. */
+struct unusable {
+	size_t n;
+	struct err last;
+};
+
 /* Try one slot.  0 when it opened, SLOT_NO_MATCH to go on, < 0 to give up. */
 static int
 try_slot(struct repo *repo, const struct object_id *id, enum slot_kind kind,
-    const struct secret *secret, struct err *e)
+    const struct secret *secret, struct unusable *bad, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	struct slot_params params;
@@ -77,12 +83,13 @@ try_slot(struct repo *repo, const struct object_id *id, enum slot_kind kind,
 	if (ret == 0)
 		ret = is != kind ? SLOT_NO_MATCH : slot_unlock(&repo->ring,
 		    b.data, b.len, &repo->header.id, kind, secret, &why);
-	if (ret < 0 && why.code != ERR_CORRUPT && why.code != ERR_VERSION &&
-	    why.code != ERR_LIMIT) {
+	if (ret < 0 && !is_object_bad(&why)) {
 		*e = why;
 		goto out;
 	}
 	if (ret < 0) {
+		bad->n++;
+		bad->last = why;
 		log_say(repo->env.log, LOG_NOTICE, "key slot %s is passed "
 		    "over: %s", short_hex(hex, id->b), err_text(&why));
 		ret = SLOT_NO_MATCH;
@@ -92,10 +99,33 @@ out:
 	return (ret);
 }
 
+/* No slot opened: is it the secret, or are they what is wrong? */
+static int
+no_match(const struct repo *repo, enum slot_kind kind, size_t slots,
+    const struct unusable *bad, struct err *e)
+{
+	char some[64] = "";
+
+	if (slots == 0)
+		return (err_set(e, ERR_CORRUPT, "%s: there are no key slots: "
+		    "keys/ is empty", repo->store->where));
+	if (bad->n == slots) {
+		*e = bad->last;
+		return (err_wrap(e, "%s: no key slot can be used",
+		    repo->store->where));
+	}
+	if (bad->n > 0)
+		(void)snprintf(some, sizeof(some), " (%zu of %zu can't be "
+		    "used)", bad->n, slots);
+	return (err_set(e, ERR_AUTH, "wrong %s: no key slot opens with it%s",
+	    kind == SLOT_PASSPHRASE ? "passphrase" : "key file", some));
+}
+
 static int
 unlock(struct repo *repo, enum slot_kind kind, const struct secret *secret,
     struct err *e)
 {
+	struct unusable bad = { .last = ERR_INIT };
 	struct ids ids;
 	int ret = SLOT_NO_MATCH;
 
@@ -103,15 +133,10 @@ unlock(struct repo *repo, enum slot_kind kind, const struct secret *secret,
 		return (-1);
 	for (size_t i = 0; i < ids.n && ret == SLOT_NO_MATCH; i++) {
 		memcpy(repo->slot.b, ids.v[i], ID_BYTES);
-		ret = try_slot(repo, &repo->slot, kind, secret, e);
+		ret = try_slot(repo, &repo->slot, kind, secret, &bad, e);
 	}
-	if (ret == SLOT_NO_MATCH && ids.n == 0)
-		ret = err_set(e, ERR_CORRUPT, "%s: there are no key slots: "
-		    "keys/ is empty", repo->store->where);
-	else if (ret == SLOT_NO_MATCH)
-		ret = err_set(e, ERR_AUTH, "%s", kind == SLOT_PASSPHRASE ?
-		    "wrong passphrase: no key slot opens with it" :
-		    "wrong key file: no key slot opens with it");
+	if (ret == SLOT_NO_MATCH)
+		ret = no_match(repo, kind, ids.n, &bad, e);
 	ids_fini(&ids);
 	return (ret);
 }
