@@ -122,6 +122,41 @@ newest_forgotten(struct repo *repo, const struct lineage_id *lineage,
 	return (0);
 }
 
+static bool
+is_forgotten(const struct forgotten *f, const struct snapshot_id *id)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		if (id_equal(f->v[i].id.b, id->b))
+			return (true);
+	return (false);
+}
+
+/* This user saw a snapshot that is newer than what the store shows.  That one
+ * is refused has been said. */
+static int
+tell_gone(struct session *s, const struct state_lineage *l, struct err *e)
+{
+	char hex[SHORT_HEX];
+	struct forgotten f;
+
+	if (s->gone_said)
+		return (0);
+	for (size_t i = 0; i < s->snaps.refused; i++)
+		if (id_equal(s->snaps.refused_ids[i].b, l->id.b))
+			return (0);
+	if (forgotten_load(s->repo, &f, e) != 0)
+		return (-1);
+	if (!is_forgotten(&f, &l->id))
+		log_say(s->repo->env.log, LOG_WARNING, "the last snapshot of "
+		    "this that this user saw, %s (number %llu), is gone, and "
+		    "nothing says that it was forgotten: the repository may "
+		    "be an older state of itself; run \"vitrine check\"",
+		    short_hex(hex, l->id.b), (unsigned long long)l->sequence);
+	s->gone_said = true;
+	forgotten_fini(&f);
+	return (0);
+}
+
 static int
 fill_sequence(struct session *s, struct manifest *m, struct err *e)
 {
@@ -148,10 +183,12 @@ fill_sequence(struct session *s, struct manifest *m, struct err *e)
 	}
 	l = state_find(&state, &m->lineage);
 	if (l != NULL && l->sequence > sequence) {
+		if (full)
+			ret = tell_gone(s, l, e);
 		sequence = l->sequence;
 		last = l->id;
 	}
-	if (l != NULL && l->try_sequence > sequence) {
+	if (ret == 0 && l != NULL && l->try_sequence > sequence) {
 		/* A run that died: did it commit? */
 		ret = is_there(s->repo, "snapshots", l->try_id.b, e);
 		if (ret == 0) {

@@ -38,6 +38,7 @@ struct session {
 	struct present present;		/* has its own lock */
 	struct snapshots snaps;		/* full keys: as of the last refresh */
 	bool listed;			/* snaps is filled */
+	bool gone_said;			/* fill_sequence() has spoken */
 
 	/* The lease; `lock' guards what follows. */
 	pthread_t thread;
