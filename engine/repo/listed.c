@@ -96,7 +96,7 @@ listed_load(struct listed *l, struct snapshots *list, const struct repo *repo,
 	rd_init(&l->at, NULL, 0);
 	l->all = l->at;
 	fd = dir < 0 ? -1 : openat(dir, NAME, O_RDONLY | O_CLOEXEC |
-	    O_NOFOLLOW);
+	    O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	ret = io_slurp(fd, &l->file, LISTED_MAX, &ignored);

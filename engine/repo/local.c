@@ -108,7 +108,7 @@ slurp(const struct repo *repo, const struct lineage_id *lineage,
 	if (dir < 0)
 		return (-1);
 	fd = openat(dir, hex_emit(hex, lineage->b, ID_BYTES),
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0) {
 		ret = io_slurp(fd, b, SEALED_MAX, &ignored);
 		(void)close(fd);

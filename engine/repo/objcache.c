@@ -43,7 +43,7 @@ get(int dir, const uint8_t id[ID_BYTES], struct buf *b)
 	if (dir < 0)
 		return (false);
 	fd = openat(dir, hex_emit(hex, id, ID_BYTES),
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return (false);
 	ret = io_slurp(fd, b, SEALED_MAX, &ignored);

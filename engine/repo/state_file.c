@@ -99,7 +99,7 @@ open_file(const struct repo *repo, const char *name)
 
 	if (dir < 0)
 		return (-1);
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	error = errno;
 	(void)close(dir);
 	errno = error;

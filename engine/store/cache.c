@@ -140,7 +140,8 @@ load(int dirfd, const struct key *k, void *dst, size_t len, size_t *got)
 	bool good;
 	int fd;
 
-	fd = openat(dirfd, k->hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dirfd, k->hex,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return (false);
 	have = preadv(fd, v, 2, 0);

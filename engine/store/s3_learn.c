@@ -64,7 +64,7 @@ s3_recall(struct s3_store *s)
 	if (s->memory_dir == NULL || (dir = open_dir(s)) < 0)
 		return;
 	file_name(s, hex);
-	fd = openat(dir, hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	(void)close(dir);
 	if (fd < 0)
 		return;
