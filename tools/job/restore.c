@@ -41,7 +41,10 @@
 #define FRAME_BYTES	((size_t)2 << 20)	/* a thread's, stored and not */
 #define JOBS_MAX	4096
 #define CONNECTIONS_MAX	16
-#define PLAN_SHARE	6		/* of the memory, of each of two */
+#define PLAN_BYTES	((size_t)5 << 20)	/* each of two, and more by
+					 * a share of the memory */
+#define PLAN_SHARE	12
+#define CATALOG_BYTES	((size_t)4 << 20)
 #define TICK_MS		100
 #define DESCRIPTORS	8192	/* as many as are of use */
 #define PARENTS_MAX	256
@@ -252,7 +255,7 @@ choose_threads(struct restore *rs)
 	if (threads > RESTORE_THREADS_MAX)
 		threads = RESTORE_THREADS_MAX;
 	rs->threads = threads > 0 ? threads : 1;
-	rs->plan_bytes = env->memory_bytes / PLAN_SHARE;
+	rs->plan_bytes = PLAN_BYTES + env->memory_bytes / PLAN_SHARE;
 	rs->run_bytes = far ? FAR_RUN_BYTES : NEAR_RUN_BYTES;
 }
 
@@ -273,7 +276,7 @@ open_source(struct restore *rs, struct err *e)
 	if (r < 0 || fetch_new(&rs->fetch, rs->repo, env->memory_bytes / 8,
 	    true, e) < 0)
 		return (-1);
-	cat.cache_bytes = env->memory_bytes / 16;
+	cat.cache_bytes = CATALOG_BYTES;
 	cat.connections = (threads < CONNECTIONS_MAX ? threads :
 	    CONNECTIONS_MAX) + 2;
 	if (catalog_open(&rs->catalog, rs->fetch, rs->repo, &rs->manifest,

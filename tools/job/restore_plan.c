@@ -306,7 +306,7 @@ plan_begin(struct restore *rs, struct err *e)
 static bool
 is_full(const struct plan *p)
 {
-	return (p->bytes >= p->bytes_max || p->npieces == UINT32_MAX ||
+	return (p->bytes >= p->bytes_max || p->npieces == PIECES_MAX ||
 	    p->nopen >= p->rs->open_max);
 }
 
@@ -341,7 +341,7 @@ add_piece(struct file *f, const struct extent *x, struct err *e)
 	(void)atomic_fetch_add(&f->refs, 1);
 	memset(piece, 0, sizeof(*piece));
 	piece->file = f;
-	piece->nth = (uint32_t)p->npieces++;
+	piece->nth = p->npieces++ & PIECES_MAX;
 	piece->place = PIECE_NONE;
 	p->bytes += sizeof(*piece);
 	if (x != NULL) {

@@ -40,14 +40,15 @@ struct piece {
 	uint64_t off;
 	uint32_t len;
 	uint32_t slot;
-	uint32_t nth;			/* of its plan */
+	uint32_t nth : 31;		/* of its plan */
+	uint32_t there : 1;		/* found in place: not needed */
 	/* The catalog's frame, and when that has been found, the index into the
 	 * plan's places; PIECE_NONE. */
 	uint32_t place;
-	bool there;			/* found in place: not needed */
 	struct chunk_id id;
 };
 #define PIECE_NONE	UINT32_MAX	/* no bytes: the file is to be made */
+#define PIECES_MAX	INT32_MAX	/* of a plan */
 
 struct place {
 	struct pack_info pack;
