@@ -9,6 +9,10 @@
 
 /* Of --memory, what the frames and the catalog's blocks may take. */
 #define CACHE_SHARE	4
+/* More is of no use: a tree is gone through once, in the order in which it is
+ * stored, and what several snapshots share lies among the images. */
+#define FRAMES_MAX	((size_t)8 << 20)
+#define BLOCKS_MAX	((size_t)8 << 20)
 #define IMAGES_SHARE	4	/* of the blocks' */
 
 void
@@ -21,6 +25,12 @@ reader_close(struct reader *r)
 	if (!r->borrowed)
 		repo_close(r->repo);
 	memset(r, 0, sizeof(*r));
+}
+
+static size_t
+at_most(size_t bytes, size_t max)
+{
+	return (bytes < max ? bytes : max);
 }
 
 bool
@@ -47,10 +57,11 @@ begin(struct reader *r, struct cmd *c, struct images *images, unsigned parts,
 	if (got != 0)
 		return (got);
 	/* What goes out is verified as what it claims to be. */
-	if (!r->shared && fetch_new(&r->fetch, r->repo, share, true, e) < 0)
+	if (!r->shared && fetch_new(&r->fetch, r->repo,
+	    at_most(share, FRAMES_MAX), true, e) < 0)
 		return (-1);
-	env.cache_bytes = images == NULL ? share :
-	    share - share / IMAGES_SHARE;
+	env.cache_bytes = at_most(images == NULL ? share :
+	    share - share / IMAGES_SHARE, BLOCKS_MAX);
 	if (catalog_open(&r->catalog, r->fetch, r->repo, &r->manifest, &env,
 	    e) < 0)
 		return (err_wrap(e, "snapshot %s", r->chosen.name));
@@ -64,7 +75,8 @@ readers_begin(struct readers *rs, struct cmd *c, struct repo *repo,
 	size_t share = c->env.memory_bytes / CACHE_SHARE;
 
 	memset(rs, 0, sizeof(*rs));
-	if (fetch_new(&rs->fetch, repo, share, true, e) < 0 ||
+	if (fetch_new(&rs->fetch, repo, at_most(share, FRAMES_MAX), true,
+	    e) < 0 ||
 	    images_new(&rs->images, share / IMAGES_SHARE, e) < 0) {
 		readers_end(rs);
 		return (-1);
