@@ -22,7 +22,7 @@
 #include "tools/job/check_impl.h"
 
 #define TICK_MS		100
-#define FETCH_MAX	(16U << 20)
+#define FETCH_MAX	(8U << 20)
 
 char *
 check_id(char dst[ID_HEX], const uint8_t id[ID_BYTES])

@@ -12,7 +12,7 @@
 #include "tools/job/check_impl.h"
 
 #define BATCH	128
-#define CATALOG_CACHE_MAX	(20U << 20)
+#define CATALOG_CACHE_MAX	(8U << 20)
 #define FAULTS_SAID	100	/* places that don't hold, a snapshot */
 #define RECENT		4096	/* packs whose rows need no second look */
 
