@@ -22,7 +22,7 @@
  * one page in a hundred is written less often. */
 #define BUILD_CACHE_KIB		4096
 #define SCRATCH_CACHE_KIB	1024U
-#define PARENT_CACHE_BYTES	(16U << 20)
+#define PARENT_CACHE_BYTES	(4U << 20)
 
 #define NODE_SET \
 	"kind=?2, flags=?3, mode=?4, uid=?5, gid=?6, size=?7, mtime=?8, " \
