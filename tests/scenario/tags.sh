@@ -132,7 +132,8 @@ step "damage is said, the tags before count"
 pull
 for f in $(ls "$R/tags"); do
 	chmod u+w "$R/tags/$f"
-	printf x | dd of="$R/tags/$f" bs=1 seek=220 conv=notrunc 2>/dev/null
+	# (A byte in the middle might be an x already.)
+	printf x >>"$R/tags/$f"
 done
 push
 ok vitrine --cache-dir "$T/other" snapshots

@@ -23,7 +23,6 @@ restore_would(struct restore *rs, const char *what, const char *path)
 static bool
 is_full(int dir, const char *name)
 {
-	struct dirent *de;
 	DIR *dp;
 	int fd, n = 0;
 
@@ -34,7 +33,7 @@ is_full(int dir, const char *name)
 			(void)close(fd);
 		return (false);
 	}
-	while (n < 3 && (de = readdir(dp)) != NULL)
+	while (n < 3 && readdir(dp) != NULL)
 		n++;
 	(void)closedir(dp);
 	return (n == 3);
