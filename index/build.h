@@ -96,9 +96,9 @@ int build_on_pack(void *build, uint32_t pack, const struct pack_info *,
     struct err *);
 
 /*
- * After put_close(OBJECT_PACK_DATA): store the catalog (put_meta, put_close of
- * metadata) and replace m->catalog (freed first).  Nothing changed: the
- * parent's root again.
+ * After put_name(), or put_close() of data: store the catalog (put_meta,
+ * put_close of metadata) and replace m->catalog (freed first).  Nothing
+ * changed: the parent's root again.
  */
 int build_finish(struct build *, struct manifest *m, struct err *);
 /* Every pack that the snapshot needs (a session_packs_fn). */

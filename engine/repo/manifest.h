@@ -9,6 +9,7 @@
  * and emit do no I/O.
  */
 #define MANIFEST_STRINGS_MAX	65535	/* roots, tags, excludes: each */
+#define TAG_BYTES_MAX		65535	/* and at least one */
 #define MANIFEST_HEADS_MAX	4096
 #define MANIFEST_PACKS_MAX	4096
 #define CATALOG_PAGE_BYTES	16384

@@ -5,8 +5,6 @@
 
 #include "tools/cmd/cmd.h"
 
-#define TAG_MAX		65535	/* vitrine-format(5), TAGS */
-
 enum change { ADD, REMOVE, SET };
 
 static const struct opt options[] = {
@@ -167,9 +165,9 @@ run(struct cmd *c, enum change change, struct err *e)
 	int r;
 
 	for (int i = 1; i < c->nargs; i++)
-		if (*c->args[i] == '\0' || strlen(c->args[i]) > TAG_MAX)
+		if (*c->args[i] == '\0' || strlen(c->args[i]) > TAG_BYTES_MAX)
 			return (err_set(e, ERR_USAGE, "a tag has 1 to %d "
-			    "bytes", TAG_MAX));
+			    "bytes", TAG_BYTES_MAX));
 	if (cmd_open(c, &repo, e) < 0)
 		return (-1);
 	if ((r = cmd_snapshots(c, repo, &snaps, e)) == 0) {

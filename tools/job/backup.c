@@ -29,7 +29,6 @@
 #define MEMORY_BYTES	(256ULL << 20)
 #define THREAD_BYTES	(16ULL << 20)	/* what a worker more costs */
 #define NAME_BYTES	255
-#define TAG_BYTES	65535
 #define SHOW_MS		100
 #define TICKS		16		/* entries between looks at the clock */
 #define BUCKET_READERS	16
@@ -326,9 +325,9 @@ describe(struct backup *b, struct manifest *m, struct err *e)
 		qsort(roots->v, roots->n, sizeof(*roots->v), compare_bytes);
 	for (size_t i = 0; i < env->ntags; i++) {
 		if (env->tags[i][0] == '\0' ||
-		    strlen(env->tags[i]) > TAG_BYTES)
+		    strlen(env->tags[i]) > TAG_BYTES_MAX)
 			return (err_set(e, ERR_USAGE, "a tag has 1 to %d bytes",
-			    TAG_BYTES));
+			    TAG_BYTES_MAX));
 		if (strings_add(&m->tags, env->tags[i], strlen(env->tags[i]),
 		    e) != 0)
 			return (-1);

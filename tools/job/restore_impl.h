@@ -205,8 +205,8 @@ void acl_none(struct restore *, const struct meta_at *, const char *path);
 
 enum over over_look(struct restore *, int dir, const char *name,
     const struct entry *);
-/* Take away what is there, for another type; a failure is said. */
 #define OVER_FULL_TEXT	"a directory that isn't empty is there"
+/* Take away what is there, for another type; a failure is said. */
 int over_remove(struct restore *, int dir, const char *name, const char *path,
     enum over how);
 /* Take away what is in a directory of the target and not in the snapshot's. */
