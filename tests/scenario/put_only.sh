@@ -151,6 +151,55 @@ rm -rf "$R"
 cp -a "$T/good" "$R"
 push
 
+step "a row of frames that can't be: only what lies there is lost"
+# Of the small tree's one file, other names and others' parts; 2 is the frame.
+lost="substr(chunks,1,5) || x'02000000' || substr(chunks,10)"
+add() {
+	cat <<END
+INSERT INTO node SELECT $1,1,0,420,0,0,$2,0,0,0,0,$3,0,0,0,0,0,0,NULL,cast($4 AS BLOB) FROM node WHERE ino=3
+END
+}
+{
+	echo "INSERT INTO frame SELECT 2,pack,1,off,4294967295,raw,3 FROM frame"
+	add 6 13 2 "$lost"
+	add 7 26 1 "chunks || $lost"
+	add 8 26 1 "chunks || chunks"
+	for name in 2,x\'6131\',6 2,x\'7a31\',6 2,x\'6132\',7 2,x\'7a32\',8; do
+		echo "INSERT INTO dirent VALUES($name)"
+	done
+	echo '!root /'
+} >"$T/lines"
+ok "$forge" "$REPO" "$T/laptop.pass" catalog "$T/lines"
+m=$(out)
+fails 3 owner restore "$m:/dir" --target "$T/rows"
+says '^vitrine: (.*/)?a2: not restored: .*frame'
+says '^vitrine: (.*/)?a1: not restored: .*frame'
+says '[23] things could not be restored'
+is "$(cd "$T/rows" && echo *)" "good link z2"
+is "$(cat "$T/rows/good" "$T/rows/z2" | sort -u)" "good content"
+echo "as it was" >"$T/rows/a2"
+fails 3 owner restore "$m:/dir" --target "$T/rows" --overwrite always --in-place
+is "$(cat "$T/rows/a2")" "as it was"
+is "$(cd "$T/rows" && echo *)" "a2 good link z2"
+ok owner mount "$T/mnt"
+(
+	cd "$T/mnt/by-id/$(echo "$m" | cut -c1-8)"*/dir || die "cd"
+	ok cat good z2
+	for name in a1 a2 z1; do
+		fails 1 cat $name
+		says 'Input/output error'
+	done
+) || exit 1
+ok owner umount "$T/mnt"
+fails 4 owner check --read-data
+for name in a1 a2 z1; do
+	says "dir/$name: damage: snapshot $(echo "$m" | cut -c1-8): "
+done
+says_not "can't be read|dir/(good|z2)|: : "
+rm -rf "$R"
+cp -a "$T/good" "$R"
+push
+
 step "a key that was removed: what it stores from then on is refused"
 id=$(owner key list | awk '/put-only.*laptop/ { print $1 }')
 cp -a "$R/keys" "$T/keys"

@@ -23,6 +23,7 @@ struct one {
 	uint64_t wrong;			/* places */
 	uint8_t (*recent)[HASH_BYTES];	/* records of packs; NULL: none */
 	struct buf path;		/* of the file, with a NUL */
+	bool named;			/* paths were, that can't be read */
 	/* The frame that was looked at last. */
 	bool have_frame;
 	uint32_t frame;
@@ -66,7 +67,9 @@ fault(void *ctx, const char *path, const char *text)
 {
 	struct one *o = ctx;
 
-	check_damage(o->c, path, "snapshot %s: %s", o->id, text);
+	o->named = o->named || *path != '\0';
+	check_damage(o->c, *path != '\0' ? path : NULL, "snapshot %s: %s",
+	    o->id, text);
 }
 
 /* Was this very record the last one met of its place in the table?  Notes it:
@@ -183,6 +186,26 @@ lost(struct one *o, const char *path, const struct extent *x,
 	check_bad(c, &o->pack.id, o->info.no);
 }
 
+/*
+ * What the catalog has of one file can't be read: the others are looked at all
+ * the same.  catalog_verify() has named it, unless SQLite's own check found
+ * something.
+ */
+#define FILE_LEFT	1
+static int
+unreadable(struct one *o, const char *path, struct err *e)
+{
+	if (!check_is_damage(e))
+		return (-1);
+	if (!o->named)
+		check_damage(o->c, path, "snapshot %s: %s", o->id,
+		    err_text(e));
+	o->c->any_unread = true;
+	err_init(e);
+	return (FILE_LEFT);
+}
+
+/* 0, FILE_LEFT, or -1. */
 static int
 check_extent(struct one *o, const char *path, const struct extent *x,
     struct err *e)
@@ -195,7 +218,7 @@ check_extent(struct one *o, const char *path, const struct extent *x,
 		o->have_frame = false;
 		if (catalog_frame(o->catalog, x->frame, &o->pack, &o->info,
 		    e) < 0)
-			return (-1);
+			return (unreadable(o, path, e));
 		o->have_frame = true;
 		o->frame = x->frame;
 	}
@@ -220,6 +243,7 @@ check_file(void *ctx, const char *bytes, size_t len, const struct entry *en,
 	const char *path;
 	uint64_t off = 0;
 	size_t n = 1;
+	int r = 0;
 
 	if (check_going(o->c, e) < 0)
 		return (-1);
@@ -233,17 +257,16 @@ check_file(void *ctx, const char *bytes, size_t len, const struct entry *en,
 	check_tick(o->c, path);
 	if (en->kind != ENTRY_FILE || (en->flags & ENTRY_UNREAD) != 0)
 		return (0);
-	while (off < en->size && n > 0) {
+	while (r == 0 && off < en->size && n > 0) {
 		if (catalog_extents(o->catalog, en->ino, off, x, BATCH, &n,
 		    e) < 0)
-			return (-1);
-		for (size_t i = 0; i < n; i++)
-			if (check_extent(o, path, &x[i], e) < 0)
-				return (-1);
-		if (n > 0)
+			r = unreadable(o, path, e);
+		for (size_t i = 0; r == 0 && i < n; i++)
+			r = check_extent(o, path, &x[i], e);
+		if (r == 0 && n > 0)
 			off = x[n - 1].off + x[n - 1].len;
 	}
-	return (0);
+	return (r < 0 ? -1 : 0);
 }
 
 static int

@@ -31,7 +31,7 @@ struct check {
 	struct verified verified;	/* as it was before */
 	struct snapshots snaps;
 	bool *unread;			/* owned; a snapshot: that was said */
-	bool any_unread;
+	bool any_unread;		/* or a part of one */
 	struct fetch *fetch;
 	struct packlist *packs;
 	struct dirs *dirs;

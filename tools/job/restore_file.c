@@ -239,7 +239,8 @@ file_open(struct file *f)
 
 	if (!f->single)
 		(void)pthread_mutex_lock(file_lock(f));
-	if (!f->tried) {
+	/* What failed before anything was made is left as it was. */
+	if (!f->tried && !atomic_load(&f->failed)) {
 		f->tried = true;
 		if (make_file(f, &e) < 0)
 			fail(f, &e);

@@ -76,11 +76,25 @@ by_offset(const void *a, const void *b)
 	return (x->info.off < y->info.off ? -1 : x->info.off > y->info.off);
 }
 
-/* Where each distinct frame lies; pieces know their place by index. */
+/* Where a frame of the catalog lies; LOST: what needs it can't be had. */
+#define LOST	1
+static int
+find_frame(struct restore *rs, uint32_t frame, struct place *at, struct err *e)
+{
+	if (catalog_frame(rs->catalog, frame, &at->pack, &at->info, e) == 0)
+		return (0);
+	return (failure_is_local(e) ? LOST : -1);
+}
+
+/*
+ * Where each distinct frame lies; pieces know their place by index.  Those
+ * whose frame can't be found become bare ones of a file that failed.
+ */
 static int
 find_places(struct plan *p, struct err *e)
 {
 	uint32_t *rank, frame = PIECE_NONE;
+	int r = 0;
 	size_t n = 0;
 
 	if (p->npieces > 0)
@@ -102,19 +116,24 @@ find_places(struct plan *p, struct err *e)
 		if (x->place == PIECE_NONE)
 			break;
 		if (x->place != frame) {
-			struct place *at = &p->places[n];
-
 			frame = x->place;
-			if (catalog_frame(p->rs->catalog, frame, &at->pack,
-			    &at->info, e) < 0) {
+			err_init(e);
+			r = find_frame(p->rs, frame, &p->places[n], e);
+			if (r < 0) {
 				free(rank);
 				return (-1);
 			}
 			/* Its number before sorting, for `rank'. */
-			at->first = (uint32_t)n++;
+			if (r == 0) {
+				p->places[n].first = (uint32_t)n;
+				n++;
+			}
 		}
-		x->place = (uint32_t)(n - 1);
+		if (r == LOST)
+			file_fail(x->file, e);
+		x->place = r == LOST ? PIECE_NONE : (uint32_t)(n - 1);
 	}
+	err_init(e);
 	if (n > 0)
 		qsort(p->places, n, sizeof(*p->places), by_offset);
 	for (size_t i = 0; i < n; i++)
