@@ -148,7 +148,8 @@ LIES = {
     node(8, 1, [(7, "escaped")]),
     "directory twice": "INSERT INTO dirent VALUES(1,x'7a',2)\n",
     "no extents": "UPDATE node SET chunks=x'01' WHERE ino=3\n",
-    "other chunk": "UPDATE node SET chunks=substr(chunks,1,11) || zeroblob(32) WHERE ino=3\n",
+    "other chunk": "UPDATE node SET chunks="
+    "cast(substr(chunks,1,11) || zeroblob(32) AS BLOB) WHERE ino=3\n",
     "full key's pack": "UPDATE pack SET writer=0, wrap_kind=1, wrapped=NULL\n",
     "domain 0": "UPDATE pack SET domain=0, writer=0, wrap_kind=1, wrapped=NULL\n",
     "frame of 4 GiB": "UPDATE frame SET off=4294967295, stored=4294967295, raw=4294967295\n",
