@@ -73,6 +73,18 @@ end_it() {
 end_it vitrine sql latest "with recursive c(x) as
     (select 1 union all select x + 1 from c) select count(*) from c"
 end_it vitrine --password-command "sleep 1000" snapshots
+# And with it what it started, which no terminal tells.
+setsid vitrine --password-command "sleep 1000 & echo \$! >'$T/sleeper'; wait" \
+    snapshots >"$T/out" 2>&1 &
+it=$!
+in_time test -s "$T/sleeper"
+sleeper=$(cat "$T/sleeper")
+at_end "kill $sleeper 2>/dev/null"
+kill -TERM $it
+wait $it
+is $? 130
+in_time sh -c "! grep -q '^State:.[^ZX]' /proc/$sleeper/status 2>/dev/null"
+at_end ''
 
 step "what is not there, and an output that takes nothing"
 fails 1 vitrine ls --host nobody latest

@@ -161,9 +161,26 @@ read_file(const char *path, struct secret *out, struct err *e)
 	return (r);
 }
 
+/* Does a terminal tell all of us, so that a command may ask on it, too? */
+static bool
+on_terminal(void)
+{
+	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (tty >= 0)
+		(void)close(tty);
+	return (tty >= 0);
+}
+
+/*
+ * A command gets a process group of its own, to be ended with all that it
+ * started; but not where there is a terminal, which only the foreground's group
+ * may read, and which tells that group of a Ctrl-C.
+ */
 static int
 read_command(const char *command, struct secret *out, struct err *e)
 {
+	bool own_group = !on_terminal();
 	int p[2], status, r;
 	pid_t pid;
 
@@ -176,6 +193,8 @@ read_command(const char *command, struct secret *out, struct err *e)
 		return (-1);
 	}
 	if (pid == 0) {
+		if (own_group)
+			(void)setpgid(0, 0);
 		(void)signal(SIGPIPE, SIG_DFL);
 		(void)signal(SIGXFSZ, SIG_DFL);
 		if (dup2(p[1], STDOUT_FILENO) >= 0)
@@ -183,11 +202,14 @@ read_command(const char *command, struct secret *out, struct err *e)
 			    (char *)NULL);
 		_exit(127);
 	}
+	/* Whichever of us comes first. */
+	if (own_group)
+		(void)setpgid(pid, pid);
 	(void)close(p[1]);
 	r = read_fd(p[0], "the password command's output", out, e);
 	(void)close(p[0]);
 	if (r < 0 && e->code == ERR_CANCELED)
-		(void)kill(pid, SIGTERM);
+		(void)kill(own_group ? -pid : pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return (err_sys(e, errno, "waitpid"));
