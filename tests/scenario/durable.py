@@ -9,6 +9,8 @@ TRACE is what strace -f -y wrote of it.  In the repository:
     are; pending/ is taken away when the snapshot is durable;
     and before anything is told all that was made, named or taken away is durable.
 
+In the state directory ($XDG_STATE_HOME): the first and the last of these.
+
 DIRs are the file systems of what is restored: each was synced after its last change and
 before anything is told, or read to be verified.
 """
@@ -30,7 +32,7 @@ RENAMES = {"rename", "renameat", "renameat2", "link", "linkat"}
 MAKES = {"mkdir", "mkdirat", "symlinkat", "mknodat", "unlink", "unlinkat"}
 SETS = {"fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "fsetxattr", "lsetxattr"}
 
-counts = {"named": 0, "removed": 0, "restored": 0, "told": 0, "read": 0}
+counts = {"named": 0, "removed": 0, "noted": 0, "restored": 0, "told": 0, "read": 0}
 
 
 def fail(text):
@@ -75,8 +77,11 @@ def paths(name, args):
 
 
 class Repo:
-    def __init__(self, top):
+    """A repository, or the state directory."""
+
+    def __init__(self, top, word="named"):
         self.top = top
+        self.word = word        # that counts its names
         self.kind = {}          # of an object: the byte
         self.dirty = set()      # files with bytes that were not synced
         self.open = {}          # of a directory: the names in it that were not
@@ -85,6 +90,10 @@ class Repo:
 
     def below(self, path):
         return path.startswith(self.top + "/")
+
+    def above(self, path):
+        """It, too: all of this hangs on the name."""
+        return (self.top + "/").startswith(path + "/")
 
     def check_name(self, source, name):
         if source in self.dirty:
@@ -128,9 +137,10 @@ class Repo:
                 self.kind[to] = self.kind.get(where[0])
                 self.check_name(where[0], to)
             else:
-                counts["named"] += 1
+                counts[self.word] += 1
                 self.change(to)
-        elif name in MAKES and self.below(at) and not at.startswith(self.top + "/tmp"):
+        elif name in MAKES and (self.below(at) or self.above(at)) and \
+                not at.startswith(self.top + "/tmp"):
             if not ends and at.startswith(self.top + "/pending/"):
                 self.check_synced({MANIFEST}, "pending/ is taken away")
             if ends:
@@ -169,7 +179,7 @@ class Target:
 
 
 def main():
-    repo = Repo(sys.argv[2])
+    kept = [Repo(sys.argv[2]), Repo(os.environ["XDG_STATE_HOME"] + "/vitrine", "noted")]
     # The innermost first.
     targets = sorted((Target(d) for d in sys.argv[3:]), key=lambda t: -len(t.top))
     for name, args, ends in calls(sys.argv[1]):
@@ -179,10 +189,11 @@ def main():
             any(at.startswith(t.top + "/") for t in targets)
         if (name == "write" and args.startswith("1<")) or reads:
             counts["read" if reads else "told"] += ends
-            for x in [repo] + targets:
+            for x in kept + targets:
                 x.told("read" if reads else "told")
             continue
-        repo.call(name, args, ends)
+        for x in kept:
+            x.call(name, args, ends)
         for t in targets:
             if at == t.top or at.startswith(t.top + "/"):
                 t.call(name, args, ends)

@@ -35,12 +35,12 @@ durable "named told"
 
 step "backup: the first, one that finds a change, one that finds none"
 traced first backup "$S"
-durable "named removed told"
+durable "named noted removed told"
 echo more >"$S/dir/more"
 traced second backup "$S"
-durable "named removed told"
+durable "named noted removed told"
 traced third backup "$S"
-durable "named removed told"
+durable "named noted removed told"
 
 step "tag"
 traced tag tag add latest kept
