@@ -140,12 +140,65 @@ test_meta(void **state)
 	noticed(true, false);
 }
 
+#ifdef HAVE_LIBCRYPTO
+static int
+no_packs(void *ctx, session_pack_fn *fn, void *fn_ctx, struct err *e)
+{
+	return (0);
+}
+
+/* A manifest that was sealed from other bytes opens, and isn't it. */
+static void
+test_manifest(void **state)
+{
+	static char root[LEN] = "/";
+	struct pack_info pack = { .kind = OBJECT_PACK_META,
+	    .size_bytes = 4096, .wrap.kind = WRAP_DERIVED };
+	struct snapshot_id id;
+	struct err e = ERR_INIT;
+	struct manifest m;
+	struct rig r;
+
+	rig_new(&r, 2);
+	rig_begin(&r);
+	memset(&m, 0, sizeof(m));
+	memset(root + 1, 'r', sizeof(root) - 1);
+	OK(bytes_set(&m.host, "host", 4, E));
+	OK(strings_add(&m.roots, root, sizeof(root), E));
+	m.catalog.size_bytes = 16384;
+	m.catalog.levels = 1;
+	m.catalog.map.place[1].pack = MPLACE_NONE;
+	m.catalog.tail = &pack;
+	m.catalog.ntail = 1;
+	for (enum fault f = SEAL_IN; f <= SEAL_OUT; f++) {
+		atomic_store(&fault, f);
+		err_init(&e);
+		assert_int_equal(session_commit(r.session, &m, no_packs, NULL,
+		    &id, &e), -1);
+		assert_int_equal(atomic_load(&fault), NONE);
+		if (f == SEAL_IN)
+			assert_non_null(strstr(err_text(&e), "faulty?"));
+		assert_int_equal(count(r.repo, "snapshots"), 0);
+		assert_int_equal(count(r.repo, "pending"), 0);
+	}
+	OK(session_commit(r.session, &m, no_packs, NULL, &id, E));
+	assert_int_equal(count(r.repo, "snapshots"), 1);
+	m.catalog.tail = NULL;
+	manifest_fini(&m);
+	rig_end(&r);
+	rig_free(&r);
+}
+#endif
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_meta),
+#ifdef HAVE_LIBCRYPTO
+		cmocka_unit_test(test_manifest),
+#endif
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -391,6 +391,34 @@ test_lapsed(void **state)
 	repo_close(r);
 }
 
+/* Either clock is enough, and that it was once. */
+static void
+test_clocks(void **state)
+{
+	const int64_t minutes = 46;
+	struct err e = ERR_INIT;
+	struct session *s;
+	struct repo *r;
+
+	make_repo();
+	r = open_repo();
+	for (int wall = 0; wall < 2; wall++) {
+		int64_t *at;
+
+		assert_int_equal(session_begin(&s, r, &e), 0);
+		at = wall != 0 ? &s->renewed_wall_s : &s->renewed_boot_s;
+		assert_false(lease_has_lapsed(s));
+		*at -= (minutes - 2) * 60;
+		assert_false(lease_has_lapsed(s));
+		*at -= 2 * 60;
+		assert_true(lease_has_lapsed(s));
+		*at += minutes * 60;
+		assert_true(lease_has_lapsed(s));
+		session_end(s);
+	}
+	repo_close(r);
+}
+
 static void
 test_renewal(void **state)
 {
@@ -628,7 +656,8 @@ main(void)
 		T(test_condemned_unreadable), T(test_condemned_newer),
 		T(test_damaged_unread),
 		T(test_pending_vanishes),
-		T(test_collection_ends), T(test_lapsed), T(test_renewal),
+		T(test_collection_ends), T(test_lapsed), T(test_clocks),
+		T(test_renewal),
 		T(test_commit_faults),
 		T(test_one_number_each), T(test_many_far_away),
 		T(test_left_pending), T(test_killed_pending)
