@@ -484,6 +484,64 @@ test_put_only(void **state)
 	repo_close(full);
 }
 
+/* The one lineage that this user remembers. */
+static struct state_lineage
+remembered(struct repo *r)
+{
+	struct err e = ERR_INIT;
+	struct state_lineage l;
+	struct state s;
+
+	assert_int_equal(state_load(r, &s, &e), 0);
+	assert_int_equal(s.n, 1);
+	l = s.v[0];
+	state_fini(&s);
+	return (l);
+}
+
+/* A put-only run dies at its commit: what it noted tells the next one whether
+ * there is a snapshot of that number. */
+static void
+test_put_only_dies(void **state)
+{
+	/* It isn't stored (behind its lease and what is pending); it is, but
+	 * not whether that stood can be told (behind a look for the first). */
+	static const char *const plans[] = { "put@3+=eio",
+	    "stat@2+=eio,remove@1+=eio" };
+	struct err e = ERR_INIT;
+	struct state_lineage l;
+	struct snapshot_id id;
+	struct manifest m;
+	struct repo *full, *r;
+
+	make_repo();
+	full = open_repo();
+	(void)add_writer(full, "laptop", false);
+	for (size_t i = 0; i < 2; i++) {
+		r = open_with(plans[i], &other);
+		err_init(&e);
+		assert_int_equal(try_commit(r, "laptop", "/home", &id, &e), -1);
+		l = remembered(r);
+		assert_int_equal(l.sequence, 0);
+		assert_int_equal(l.try_sequence, 1);
+		assert_int_equal(count_objects("snapshots"), i);
+		repo_close(r);
+	}
+	r = open_with(NULL, &other);
+	id = commit(r, "laptop", "/home");
+	err_init(&e);
+	assert_int_equal(repo_manifest(full, &id, &m, &e), 0);
+	assert_int_equal(m.sequence, 2);
+	assert_memory_equal(m.previous.b, l.try_id.b, ID_BYTES);
+	manifest_fini(&m);
+	l = remembered(r);
+	assert_int_equal(l.sequence, 2);
+	assert_memory_equal(l.id.b, id.b, ID_BYTES);
+	assert_int_equal(l.try_sequence, 0);
+	repo_close(r);
+	repo_close(full);
+}
+
 /* What a put-only writer forges. */
 static void
 forge(struct repo *full, const struct keyring *ring, const char *host,
@@ -714,7 +772,7 @@ main(void)
 		T(test_init_interrupted), T(test_header), T(test_features),
 		T(test_snapshots), T(test_damaged_manifest),
 		T(test_listed), T(test_listing_fails), T(test_put_only),
-		T(test_forging),
+		T(test_put_only_dies), T(test_forging),
 		T(test_keys), T(test_key_remove_dies)
 	};
 
