@@ -131,6 +131,9 @@ advice(const struct cmd *c, const struct err *e)
 {
 	switch (e->code) {
 	case ERR_NOREPO:
+		/* It was that which found no bucket. */
+		if (c->command == &init_command)
+			return (NULL);
 		return ("\"vitrine init\" makes a repository; --repo or "
 		    "VITRINE_REPOSITORY says where it is");
 	case ERR_FULL:

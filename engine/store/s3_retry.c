@@ -285,8 +285,9 @@ s3_call(struct s3 *s, struct s3_call *c, struct err *e)
 			return (S3_REFUSED);
 		case HOPELESS:
 			*e = last;
+			/* It is reached: to be there again is no cure. */
 			if (c->rq.untrusted)
-				return (err_set(e, last.code, "%s: %s; name "
+				return (err_set(e, ERR_REMOTE, "%s: %s; name "
 				    "the file of who signed its certificate by "
 				    "--%s-ca-file", s->url.host,
 				    err_text(&last), s->o.beside ? "bucket" :

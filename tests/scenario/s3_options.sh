@@ -72,6 +72,7 @@ step "TLS"
 tls=s3:$VITRINE_TEST_S3_HTTPS/$VITRINE_TEST_S3_BUCKET/$(basename "$T")
 fails 1 vitrine -r "$tls" snapshots
 says "ertificate.*--s3-ca-file"
+says_not "run it again"
 fails 2 vitrine -r "$tls" --s3-ca-file /nowhere snapshots
 says "/nowhere"
 AWS_CA_BUNDLE=$VITRINE_TEST_S3_CA ok vitrine -r "$tls" snapshots
@@ -118,7 +119,7 @@ AWS_PROFILE=good ok vitrine -r "s3://$VITRINE_TEST_S3_BUCKET/$(basename "$T")" \
 AWS_PROFILE=none fails 2 vitrine snapshots
 says "none"
 AWS_PROFILE=role fails 2 vitrine snapshots
-says "export-credentials"
+says "eval .*export-credentials"
 rm -r "$HOME/.aws"
 
 step "roles"
@@ -151,6 +152,9 @@ AWS_SECRET_ACCESS_KEY=$secret
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 fails 10 vitrine -r "s3:$VITRINE_TEST_S3_HTTP/no-such-bucket/x" snapshots
 says "NoSuchBucket"
+fails 10 vitrine -r "s3:$VITRINE_TEST_S3_HTTP/no-such-bucket/x" init
+says "make the bucket first"
+says_not "vitrine init"
 fails 10 vitrine -r "${here%?}" snapshots
 fails 1 vitrine -r "s3:http://127.0.0.1:9/bucket" --connect-timeout 1 snapshots
 says "127.0.0.1:9"
