@@ -152,6 +152,10 @@ advise(const struct s3 *s, const struct s3_call *c, const char *known,
 	    s3_code_is(c, "TemporaryRedirect") ||
 	    c->rq.status == 301 || c->rq.status == 307) {
 		advise_place(s, c, dst, size);
+	} else if (s->o.anonymous && c->rq.status == 403) {
+		(void)snprintf(dst, size, "not everybody may do this, and "
+		    "--%s-anonymous sends no credentials", s->o.beside ?
+		    "bucket" : "s3");
 	} else if (known != NULL) {
 		(void)snprintf(dst, size, "%s", known);
 	}

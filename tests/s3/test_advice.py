@@ -59,8 +59,10 @@ told("an unknown key", repo.run("snapshots", env={"AWS_ACCESS_KEY_ID": "NOBODY"}
      "status 403", "request tx", "credentials are wrong here")
 told("a bucket that isn't", repo.run("-r", f"s3:{UPSTREAM}/no-such-bucket/x", "snapshots",
                                      expect=10), "NoSuchBucket", "make the bucket first")
-told("no credentials' policy", repo.run("--s3-anonymous", "snapshots", expect=1),
-     "AccessDenied", "POLICY")
+told("no credentials", repo.run("--s3-anonymous", "snapshots", expect=1),
+     "AccessDenied", "--s3-anonymous sends no credentials")
+told("none for a source", repo.run("backup", "--bucket-anonymous", f"s3:{UPSTREAM}/vitrine/a",
+                                   expect=1), "--bucket-anonymous sends no credentials")
 # Whole minutes, of which the answer's way takes its part: most of one is there for it.
 for seconds, words in ((3601, "60 minutes ahead of"), (-7259, "120 minutes behind")):
     told("a wrong clock", repo.run("snapshots", env=preloaded_clock(seconds), expect=1),

@@ -93,7 +93,8 @@ unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 fails 2 vitrine snapshots
 says "AWS_ACCESS_KEY_ID"
 fails 1 vitrine --s3-anonymous snapshots
-says "AccessDenied"
+says "AccessDenied .*--s3-anonymous sends no credentials"
+says_not "are wrong here"
 AWS_ACCESS_KEY_ID=$access fails 2 vitrine snapshots
 says "AWS_SECRET_ACCESS_KEY is not"
 cat >"$HOME/.aws/credentials" <<END
