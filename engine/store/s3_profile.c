@@ -143,6 +143,7 @@ struct found {
 	struct s3_profile *profile;
 	struct s3_keys *keys;
 	bool access, secret, token;
+	bool beside;			/* the environment's are another's */
 	char other[40];			/* a way to keys that we don't have */
 	char services[128];		/* the section with endpoints; "" */
 	bool no_endpoints;		/* such are not to be heeded */
@@ -379,12 +380,30 @@ load_files(struct found *f, const char *name, struct err *e)
 	return (a > 0 && b > 0);
 }
 
+/* Amazon's tool can do it.  What it prints is for the environment, where the
+ * variables of somebody else have other names. */
+static int
+not_done(const struct found *f, const char *name, struct err *e)
+{
+	char how[400];
+
+	if (f->beside)
+		(void)snprintf(how, sizeof(how), "set VITRINE_BUCKET_ACCESS_"
+		    "KEY_ID and so on as \"aws configure export-credentials "
+		    "--profile %s\" says", name);
+	else
+		(void)snprintf(how, sizeof(how), "run eval \"$(aws configure "
+		    "export-credentials --format env)\" first");
+	return (err_set(e, ERR_USAGE, "the profile \"%s\" has its credentials "
+	    "from %s, which vitrine does not do; %s", name, f->other, how));
+}
+
 static int
 from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
-    bool anonymous, struct err *e)
+    bool beside, bool anonymous, struct err *e)
 {
 	const char *name = named != NULL && *named != '\0' ? named : "default";
-	struct found f = { .profile = p, .keys = k,
+	struct found f = { .profile = p, .keys = k, .beside = beside,
 	    .no_endpoints = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") };
 	int rc = load_files(&f, name, e);
 
@@ -406,12 +425,7 @@ from_files(struct s3_profile *p, struct s3_keys *k, const char *named,
 	if (f.access || f.secret)
 		return (err_set(e, ERR_USAGE, "the profile \"%s\" has an "
 		    "access key without its secret, or the reverse", name));
-	if (f.other[0] != '\0')
-		return (err_set(e, ERR_USAGE, "the profile \"%s\" has its "
-		    "credentials from %s, which vitrine does not do; run "
-		    "eval \"$(aws configure export-credentials --format "
-		    "env)\" first", name, f.other));
-	return (0);
+	return (f.other[0] == '\0' ? 0 : not_done(&f, name, e));
 }
 
 /* Who has such a variable is somebody else than the instance. */
@@ -436,9 +450,9 @@ s3_profile_load(struct s3_profile *p, struct s3_keys *k,
 	if (from_who(p, k, who, e) != 0)
 		return (-1);
 	if (is_somebody(who))
-		return (from_files(p, k, who->profile, anonymous, e));
+		return (from_files(p, k, who->profile, true, anonymous, e));
 	if (from_environment(p, k, e) != 0 ||
-	    from_files(p, k, getenv("AWS_PROFILE"), anonymous, e) != 0)
+	    from_files(p, k, getenv("AWS_PROFILE"), false, anonymous, e) != 0)
 		return (-1);
 	return (anonymous ? 0 : no_web_identity(p, e));
 }

@@ -103,9 +103,14 @@ r = repo.run("backup", source, env=dict(env, AWS_ENDPOINT_URL=""), expect=1)
 need("somebody else", "AccessDenied" in r.text, True)
 
 # Ways to say who.
-write(path("aws"), ("[me]\naws_access_key_id=%s\naws_secret_access_key=%s\nregion=us-east-1\n"
+write(path("aws"), ("[assumed]\nrole_arn=arn:aws:iam::1:role/x\n"
+                    "[me]\naws_access_key_id=%s\naws_secret_access_key=%s\nregion=us-east-1\n"
                     % (other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"])).encode())
 ways = dict(env, AWS_SHARED_CREDENTIALS_FILE=path("aws"), AWS_ENDPOINT_URL="http://127.0.0.1:1")
+r = repo.run("backup", "--bucket-profile", "assumed", "s3://odd", env=ways, expect=2)
+need("a role's keys are the bucket's, not the repository's",
+     "VITRINE_BUCKET_ACCESS_KEY_ID" in r.text and "--profile assumed" in r.text and
+     "eval" not in r.text, True)
 repo.run("backup", "--bucket-profile", "me", "--bucket-endpoint", proxy.url, "--bucket-region",
          "us-east-1", "--bucket-style", "path", "s3://odd", env=ways)
 repo.run("backup", "s3://odd/foo", env={k: v.replace(other["AWS_ENDPOINT_URL"], proxy.url)
