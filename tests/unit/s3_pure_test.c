@@ -194,6 +194,37 @@ test_locations(void **state)
 	    S3_STYLE_AUTO, &e), -1);
 }
 
+/* A repository in a bucket of the same name, elsewhere, is another one. */
+static void
+test_within(void **state)
+{
+	static const struct within {
+		const char *location, *below;
+	} cases[] = {
+		{ "s3:https://h/bucket/a/b", "b/" },
+		{ "s3:https://h/bucket/a", "" },
+		{ "s3:https://h/bucket/ab", NULL },
+		{ "s3:https://h/bucket", NULL },
+		{ "s3:https://h/bucket2/a/b", NULL },
+		{ "s3:https://h:9000/bucket/a/b", NULL }
+	};
+	struct err e = ERR_INIT;
+	struct s3_url u, top;
+
+	assert_int_equal(s3_url_parse(&top, "s3:https://h/bucket/a", "",
+	    S3_STYLE_AUTO, &e), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *below;
+
+		assert_int_equal(s3_url_parse(&u, cases[i].location, "",
+		    S3_STYLE_AUTO, &e), 0);
+		below = s3_url_within(&u, &top);
+		assert_int_equal(below == NULL, cases[i].below == NULL);
+		if (below != NULL)
+			assert_string_equal(below, cases[i].below);
+	}
+}
+
 static void
 test_regions(void **state)
 {
@@ -483,7 +514,9 @@ put_file(const char *dir, const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* What the profile of that name comes to. */
+/* What the profile of that name comes to, and whose access key that is. */
+static char access_key[S3_ACCESS_MAX];
+
 static int
 load(const char *name, bool anonymous, struct s3_profile *p, struct err *e)
 {
@@ -494,6 +527,7 @@ load(const char *name, bool anonymous, struct s3_profile *p, struct err *e)
 	err_init(e);
 	assert_int_equal(setenv("AWS_PROFILE", name, 1), 0);
 	rc = s3_profile_load(p, k, &nobody, anonymous, e);
+	memcpy(access_key, k->access, sizeof(access_key));
 	s3_keys_free(k);
 	return (rc);
 }
@@ -550,6 +584,16 @@ test_profile(void **state)
 	assert_int_equal(load("both", false, &p, &e), 0);
 	assert_string_equal(p.endpoint, "");
 	assert_int_equal(unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), 0);
+	assert_string_equal(access_key, "a");
+	assert_int_equal(setenv("AWS_ACCESS_KEY_ID", "e", 1), 0);
+	assert_int_equal(setenv("AWS_SECRET_ACCESS_KEY", "f", 1), 0);
+	assert_int_equal(setenv("AWS_REGION", "far", 1), 0);
+	assert_int_equal(load("both", false, &p, &e), 0);
+	assert_string_equal(access_key, "e");
+	assert_int_equal(load("default", false, &p, &e), 0);
+	assert_string_equal(p.region, "far");
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_int_equal(unsetenv(no[i]), 0);
 
 	/* Ways to keys that there aren't: said, but where none are needed. */
 	assert_int_equal(load("sso", false, &p, &e), -1);
@@ -636,6 +680,7 @@ main(void)
 		cmocka_unit_test(test_sign_suite),
 		cmocka_unit_test(test_date),
 		cmocka_unit_test(test_locations),
+		cmocka_unit_test(test_within),
 		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_encoding),
 		cmocka_unit_test(test_listing),
