@@ -223,6 +223,15 @@ for what, next_token in CIRCLES.items():
     bucket.honest()
 passed("listings without end end")
 
+# A key that was not asked for: such a page is asked for again, for as long as may be.
+bucket.page = lambda prefix, token, entries: (entries + [("elsewhere/" + "x" * 64, 3)], None)
+for args in ("snapshots",), ("check",), ("backup", tree):
+    r = run(*args, "--request-timeout", "1", expect=1)
+    if b"was not asked for" not in r.err:
+        fail(f"another's key: not in words:\n{r.text}")
+bucket.honest()
+passed("a listing with another's key is none")
+
 # Each object twice, and in no order: that is no lie that matters.
 bucket.page = lambda prefix, token, entries: (entries[::-1] + entries, None)
 run("check", "--read-data")
