@@ -35,7 +35,9 @@ extent_parse(struct extent *x, struct rd *r, uint64_t off)
 		x->frame = rd_u32(r);
 		x->slot = rd_u16(r);
 		rd_bytes(r, x->id.b, ID_BYTES);
-		if (x->len > CHUNK_MAX || x->slot >= FRAME_SLOTS_MAX)
+		/* Who looks frames up takes 0 for none. */
+		if (x->len > CHUNK_MAX || x->frame == 0 ||
+		    x->slot >= FRAME_SLOTS_MAX)
 			r->bad = true;
 		break;
 	case EXTENT_HOLE:

@@ -184,6 +184,9 @@ test_refused(void **state)
 		"UPDATE node SET chunks='020a00000000000000' WHERE ino=3",
 		"UPDATE node SET chunks=x'02ffffffffffffffff' WHERE ino=3",
 		"UPDATE node SET chunks=x'020000000000000000' WHERE ino=3",
+		/* There is no frame 0. */
+		("UPDATE node SET chunks=x'0114000000000000000000" ZEROS32
+		    "020a00000000000000' WHERE ino=3"),
 		"UPDATE segment SET off=1",
 		"UPDATE segment SET chunks=x''",
 		"UPDATE segment SET chunks=x'02001000000000000000'",
