@@ -156,6 +156,27 @@ roll_keeps(void **state)
 	roll_sum(r, &after);
 	assert_memory_equal(&after.changed, &before.changed,
 	    sizeof(after.changed));
+
+	/* One that isn't the latest goes; all go; and they come back. */
+	s = list_of(v + 1, 2);
+	assert_int_equal(roll_update(r, &s, &err), 0);
+	roll_sum(r, &after);
+	assert_true(stamp_compare(&after.changed, &before.changed) > 0);
+	before = after;
+	s = list_of(v, 0);
+	assert_int_equal(roll_update(r, &s, &err), 0);
+	assert_false(roll_latest(r, &it));
+	assert_false(roll_by_name(r, two.name, &it));
+	roll_sum(r, &after);
+	assert_true(stamp_compare(&after.changed, &before.changed) > 0);
+	before = after;
+	s.n = 3;
+	assert_int_equal(roll_update(r, &s, &err), 0);
+	assert_true(roll_latest(r, &it));
+	assert_int_equal(it.id.b[31], 3);
+	assert_true(roll_by_name(r, two.name, &it));
+	roll_sum(r, &after);
+	assert_true(stamp_compare(&after.changed, &before.changed) > 0);
 	roll_free(r);
 }
 

@@ -23,6 +23,14 @@
 static struct memory_pages memory, good;
 
 static int
+count_xattr(void *ctx, const char *name, const void *value, size_t len,
+    struct err *e)
+{
+	(*(unsigned *)ctx)++;
+	return (0);
+}
+
+static int
 look(void *ctx, const char *path, size_t len, const struct entry *x,
     struct err *e)
 {
@@ -32,13 +40,16 @@ look(void *ctx, const char *path, size_t len, const struct entry *x,
 	struct frame_info frame;
 	struct catalog *c = ctx;
 	uint64_t off = 0;
+	unsigned xattrs = 0;
 	size_t n, tlen;
 
 	if (x->kind == ENTRY_SYMLINK &&
 	    catalog_target(c, x->ino, target, &tlen, e) != 0)
 		return (-1);
-	if (catalog_xattrs(c, x->xattrs, NULL, NULL, e) != 0)
+	if (catalog_xattrs(c, x->xattrs, count_xattr, &xattrs, e) != 0) {
+		assert_int_equal(xattrs, 0);
 		return (-1);
+	}
 	if (x->kind != ENTRY_FILE)
 		return (0);
 	do {
@@ -51,8 +62,9 @@ look(void *ctx, const char *path, size_t len, const struct entry *x,
 				return (-1);
 		}
 	} while (n == 3);
+	/* Whoever asks for extents is told, and need not add them up. */
 	if (off != x->size)
-		return (err_set(e, ERR_CORRUPT, "short"));
+		return (err_set(e, ERR_USAGE, "short"));
 	return (0);
 }
 
@@ -184,9 +196,11 @@ test_refused(void **state)
 		"UPDATE node SET chunks='020a00000000000000' WHERE ino=3",
 		"UPDATE node SET chunks=x'02ffffffffffffffff' WHERE ino=3",
 		"UPDATE node SET chunks=x'020000000000000000' WHERE ino=3",
-		/* There is no frame 0. */
+		/* There is no frame 0, and none that is 17. */
 		("UPDATE node SET chunks=x'0114000000000000000000" ZEROS32
 		    "020a00000000000000' WHERE ino=3"),
+		("UPDATE node SET chunks=x'0114000000010000000000" ZEROS32
+		    "010a000000110000000000" ZEROS32 "' WHERE ino=3"),
 		"UPDATE segment SET off=1",
 		"UPDATE segment SET chunks=x''",
 		"UPDATE segment SET chunks=x'02001000000000000000'",
@@ -205,9 +219,17 @@ test_refused(void **state)
 		"UPDATE pack SET size=268435457",
 		"DELETE FROM xset",
 		"UPDATE xset SET size=14",
+		"UPDATE xset SET size=16",
 		"UPDATE xset SET size=17000000, data=NULL",
 		"UPDATE xset SET data=NULL",
 		"UPDATE xset SET data=x'020000000475736572020000006869'",
+		/* Sets in parts: longer than told, and in a wrong order. */
+		("UPDATE xset SET size=14, data=NULL; INSERT INTO xpart "
+		    "VALUES(8192, x'010000000475736572020000006869')"),
+		("UPDATE xset SET size=16, data=NULL; INSERT INTO xpart "
+		    "VALUES(8192, x'02000000016200000000016100000000')"),
+		/* Its hash ends where the page does. */
+		"DELETE FROM xset; INSERT INTO xset VALUES(1,x'00',0,NULL)",
 		"PRAGMA application_id=1",
 		"CREATE TABLE more(a)",
 		"CREATE VIEW more AS SELECT 1",
@@ -271,6 +293,190 @@ test_found(void **state)
 		if (faults == 0)
 			fail_msg("%s: not found", sqls[i]);
 	}
+}
+
+/* Places are right in the pack that the good catalog has. */
+static int
+old_place(void *ctx, const struct pack_info *p, const struct frame_info *f,
+    const struct extent *x, struct err *e)
+{
+	return (p->id.b[0] == 0 ? 0 : PROVE_UNPROVEN);
+}
+
+/*
+ * What changes in a catalog stands on pages of its own, and what leans on it on
+ * pages that are as they were.
+ */
+static void
+test_leant_on(void **state)
+{
+	static const char many[] =
+	    "INSERT INTO node VALUES(7,2,0,493,0,0,0,0,0,0,0,1,0,0,1,0,0,7,"
+	    "x'7a',NULL); INSERT INTO dirent VALUES(1,x'7a',7);"
+	    "UPDATE node SET nlink=1002 WHERE ino=3;"
+	    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c "
+	    "WHERE x<1000) INSERT INTO dirent SELECT 6+x/500, "
+	    "CAST(printf('%0200d',x) AS BLOB), 3 FROM c WHERE x<1000;"
+	    "INSERT INTO dirent VALUES(7,x'7a7a',3);"
+	    "WITH RECURSIVE c(x) AS (SELECT 2 UNION ALL SELECT x+1 FROM c "
+	    "WHERE x<600) INSERT INTO pack SELECT x, CAST(zeroblob(28)||"
+	    "printf('%04d',x) AS BLOB), 100000, 0, 0, zeroblob(16), "
+	    "zeroblob(32), 1, NULL FROM c;"
+	    "INSERT INTO frame VALUES(2,600,1,200,100,1000,1);"
+	    "UPDATE segment SET chunks=x'0100100000020000000000" ZEROS32 "';";
+	static const char *const sqls[] = {
+		"DELETE FROM node WHERE ino=7; DELETE FROM dirent WHERE ino=7",
+		("UPDATE node SET chunks=x'021e00000000000000' WHERE ino=3;"
+		    "UPDATE segment SET chunks=x'0100100000010000000000"
+		    ZEROS32 "'; DELETE FROM frame WHERE no=2; UPDATE pack "
+		    "SET id=CAST(x'01'||zeroblob(31) AS BLOB) WHERE no=1"),
+		("UPDATE pack SET id=CAST(x'01'||zeroblob(31) AS BLOB) "
+		    "WHERE no=1"),
+		"DELETE FROM pack WHERE no>300",
+	};
+	static const struct prove_ops ops = { .pack = any_pack,
+	    .place = old_place, .going = go_on };
+	struct err e = ERR_INIT;
+	struct catalog *before, *c;
+	struct prove *p;
+	char sql[2048];
+
+	OK(prove_new(&p, 1 << 20, &ops, NULL, &e));
+	OK(memory_catalog(&good, many, &e));
+	OK(catalog_over(&before, &good.pages, 0, 1, &e));
+	for (size_t i = 0; i < sizeof(sqls) / sizeof(sqls[0]); i++) {
+		(void)snprintf(sql, sizeof(sql), "%s%s", many, sqls[i]);
+		OK(memory_catalog(&memory, sql, &e));
+		OK(catalog_over(&c, &memory.pages, 0, 1, &e));
+		OK(prove_catalog(p, before, NULL, &e));
+		if (prove_catalog(p, c, before, &e) != PROVE_UNPROVEN)
+			fail_msg("%s: proven", sqls[i]);
+		catalog_close(c);
+	}
+	catalog_close(before);
+	prove_free(p);
+}
+
+/* A small file's one extent is all that it holds. */
+static void
+test_small(void **state)
+{
+#define DATA20	"0114000000010000000000" ZEROS32
+	static const struct {
+		const char *sql;
+		int r;
+		size_t n;
+	} cases[] = {
+		{ NULL, 0, 0 },
+		{ "UPDATE node SET size=20, chunks=x'" DATA20 "' WHERE ino=3",
+		    0, 1 },
+		{ "UPDATE node SET chunks=x'" DATA20 "' WHERE ino=3", -1, 0 },
+		{ "UPDATE node SET chunks=x'021e00000000000000' WHERE ino=3",
+		    0, 0 },
+	};
+	struct small_file v[4];
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	uint64_t last;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		OK(memory_catalog(&memory, cases[i].sql, &e));
+		OK(catalog_over(&c, &memory.pages, 0, 1, &e));
+		assert_int_equal(catalog_small_files(c, 0, 30, v, 4, &n,
+		    &last, &e), cases[i].r);
+		assert_int_equal(n, cases[i].n);
+		catalog_close(c);
+	}
+}
+
+/* What is told of damage. */
+struct told {
+	unsigned packs, frames, paths;
+	uint64_t from, bytes;		/* of the last path */
+};
+
+static int
+told_pack(void *ctx, const struct pack_info *p, struct err *e)
+{
+	((struct told *)ctx)->packs++;
+	return (0);
+}
+
+static bool
+told_frame(void *ctx, const struct pack_info *p, const struct frame_info *f)
+{
+	((struct told *)ctx)->frames++;
+	return (true);
+}
+
+static int
+told_lost(void *ctx, const struct pack_info *p, const struct frame_info *f,
+    const struct extent *x, struct err *e)
+{
+	return (1);
+}
+
+static int
+told_path(void *ctx, const char *path, size_t len, uint64_t from,
+    uint64_t bytes, const struct pack_id *pack, struct err *e)
+{
+	struct told *t = ctx;
+
+	t->paths++;
+	t->from = from;
+	t->bytes = bytes;
+	return (0);
+}
+
+static struct told
+all_told(const char *sql)
+{
+	static const struct damage_ops ops = { told_frame, told_lost,
+	    told_path };
+	struct told t = { 0 };
+	struct err e = ERR_INIT;
+	struct catalog *c;
+
+	OK(memory_catalog(&memory, sql, &e));
+	OK(catalog_over(&c, &memory.pages, 0, 2, &e));
+	OK(catalog_packs(c, told_pack, &t, &e));
+	OK(catalog_damage(c, &ops, &t, &e));
+	catalog_close(c);
+	return (t);
+}
+
+/* More packs and frames than are looked at together; and of a file what one
+ * pack lost as one, of another pack by itself. */
+static void
+test_told(void **state)
+{
+	static const char extents[] =
+	    "UPDATE node SET size=30, chunks=x'0114000000010000000000" ZEROS32
+	    "010a000000%02u0000000000" ZEROS32 "' WHERE ino=3;"
+	    "DELETE FROM dirent WHERE name=x'62';"
+	    "WITH RECURSIVE c(x) AS (SELECT 2 UNION ALL SELECT x+1 FROM c "
+	    "WHERE x<200) INSERT INTO pack SELECT x, CAST(zeroblob(28)||"
+	    "printf('%%04d',x) AS BLOB), 100000, 0, 0, zeroblob(16), "
+	    "zeroblob(32), 1, NULL FROM c;"
+	    "WITH RECURSIVE c(x) AS (SELECT 2 UNION ALL SELECT x+1 FROM c "
+	    "WHERE x<600) INSERT INTO frame SELECT x, 1+(x=2), x, 200, 100, "
+	    "1000, 1 FROM c";
+	char sql[2048];
+	struct told t;
+
+	(void)snprintf(sql, sizeof(sql), extents, 2U);
+	t = all_told(sql);
+	assert_int_equal(t.packs, 200);
+	assert_int_equal(t.frames, 600);
+	assert_int_equal(t.paths, 2);
+	assert_int_equal(t.from, 20);
+	assert_int_equal(t.bytes, 10);
+	(void)snprintf(sql, sizeof(sql), extents, 3U);
+	t = all_told(sql);
+	assert_int_equal(t.paths, 1);
+	assert_int_equal(t.from, 0);
+	assert_int_equal(t.bytes, 30);
 }
 
 static int
@@ -371,6 +577,9 @@ main(void)
 		cmocka_unit_test(test_no_entry),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_leant_on),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_sql),
 		cmocka_unit_test(test_ring),
 	};
