@@ -64,6 +64,10 @@ get_on(struct conn *n, uint64_t ino, struct entry *x, struct err *e)
 	if (r == 1 && !entry_columns(x, st, 0))
 		r = catalog_corrupt(e, "a row that can't be");
 	(void)sqlite3_reset(st);
+	/* A catalog without a root is damaged; "absent" answers no question. */
+	if (ino == CATALOG_ROOT_INO && (r == 0 ||
+	    (r == 1 && x->kind != ENTRY_DIR)))
+		r = catalog_corrupt(e, "no root");
 	return (r == 1 ? 0 : r == 0 ? CATALOG_ABSENT : -1);
 }
 
@@ -144,8 +148,6 @@ resolve_on(struct conn *n, const char *path, size_t len, struct entry *x,
 
 	*known = 0;
 	r = get_on(n, CATALOG_ROOT_INO, x, e);
-	if (r == CATALOG_ABSENT)
-		return (catalog_corrupt(e, "no root"));
 	while (r == 0) {
 		size_t from, to;
 
