@@ -101,7 +101,6 @@ struct prove {
 	uint64_t *used;			/* owned; a bit a page */
 	uint64_t *touched;		/* owned; a bit a block */
 	uint64_t roots[TREE_COUNT];
-	struct sum total_balance;
 	struct buf bounds;		/* of pending leaves; rows for later */
 	uint64_t pending_min, pending_max;
 	struct later *later;		/* owned; LATER_MAX */
