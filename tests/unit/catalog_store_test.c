@@ -669,6 +669,45 @@ test_new_names(void **state)
 	fixture_fini(&f);
 }
 
+/* Lists of packs that can't be: refused before the store is asked. */
+static void
+test_pack_lists(void **state)
+{
+	struct pack_info tail = { .kind = OBJECT_PACK_META, .domain = 1 };
+	struct mref page = { .place[0].pack = PACK_PAGE_RECORDS,
+	    .place[1].pack = MPLACE_NONE };
+	struct catalog_root root = { .npages = 1, .pages = &page,
+	    .tail = &tail, .ntail = 1 };
+	const struct pack_info *pack;
+	struct blocks_state s;
+	struct err e = ERR_INIT;
+
+	for (int i = 0; i < 4; i++) {
+		memset(&s, 0, sizeof(s));
+		err_init(&e);
+		tail.kind = i == 0 ? OBJECT_PACK_DATA : OBJECT_PACK_META;
+		tail.domain = i == 1 ? 2 : 1;
+		page.place[0].pack = i == 2 ? 0 : PACK_PAGE_RECORDS;
+		page.place[1].pack = i == 3 ? 0 : MPLACE_NONE;
+		(void)pthread_mutex_init(&s.lock, NULL);
+		if (i < 2) {
+			assert_int_equal(packs_init(&s, &root, 1, &e), -1);
+		} else {
+			OK(packs_init(&s, &root, 1, &e));
+			OK(blocks_pack(&s, PACK_PAGE_RECORDS, &pack, &e));
+			assert_int_equal(blocks_pack(&s, PACK_PAGE_RECORDS + 1,
+			    &pack, &e), -1);
+			assert_int_equal(e.code, ERR_CORRUPT);
+			err_init(&e);
+			/* A page whose places lie in the page itself. */
+			assert_int_equal(blocks_pack(&s, 0, &pack, &e), -1);
+		}
+		assert_int_equal(e.code, ERR_CORRUPT);
+		packs_fini(&s);
+		(void)pthread_mutex_destroy(&s.lock);
+	}
+}
+
 int
 main(void)
 {
@@ -682,6 +721,7 @@ main(void)
 		cmocka_unit_test(test_same_bytes),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_new_names),
+		cmocka_unit_test(test_pack_lists),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -207,6 +207,8 @@ test_refused(void **state)
 		    "010a000000110000000000" ZEROS32 "' WHERE ino=3"),
 		"DELETE FROM node WHERE ino=1",
 		"UPDATE node SET kind=3, target=x'78' WHERE ino=1",
+		("DELETE FROM node; DELETE FROM dirent; DELETE FROM segment; "
+		    "DELETE FROM xset; DELETE FROM frame; DELETE FROM pack"),
 		"UPDATE segment SET off=1",
 		"UPDATE segment SET chunks=x''",
 		"UPDATE segment SET chunks=x'02001000000000000000'",
