@@ -66,8 +66,10 @@ get_on(struct conn *n, uint64_t ino, struct entry *x, struct err *e)
 	(void)sqlite3_reset(st);
 	/* A catalog without a root is damaged; "absent" answers no question. */
 	if (ino == CATALOG_ROOT_INO && (r == 0 ||
-	    (r == 1 && x->kind != ENTRY_DIR)))
-		r = catalog_corrupt(e, "no root");
+	    (r == 1 && x->kind != ENTRY_DIR))) {
+		(void)catalog_corrupt(e, "no root");
+		r = -1;
+	}
 	return (r == 1 ? 0 : r == 0 ? CATALOG_ABSENT : -1);
 }
 
