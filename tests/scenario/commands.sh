@@ -60,10 +60,11 @@ is "$(out | tail -1)" 6
 fails 2 vitrine sql latest 'delete from files'
 
 step "what takes for ever can be ended: a statement, a password command"
-# Once it has its handlers.
+# Once it has its handlers, and not those of the shell that it still was.
 end_it() {
 	"$@" >"$T/out" 2>&1 &
 	it=$!
+	in_time grep -qx vitrine "/proc/$it/comm"
 	in_time grep -q '^SigCgt:.*[4-7c-f][0-9a-f]\{3\}$' "/proc/$it/status"
 	kill -TERM $it
 	wait $it
