@@ -12,7 +12,7 @@
  * bounded cache.  Nothing here is the truth: all can be rebuilt from the packs'
  * directories.
  */
-#define TABLE_ENTRIES_PER_RUN	(1U << 18)	/* a writer's table, at most */
+#define TABLE_ENTRIES_PER_RUN	(1U << 17)	/* a writer's table, at most */
 #define MAP_MERGE_RATIO		8	/* see map_merge() */
 
 struct map_entry {			/* a place in a table being written */

@@ -5,13 +5,14 @@
  *
  * Invariants:
  *  1. A page in a shard has the shard's reference besides those of its users.
- *  2. A shard holds at most `cap' pages; what users hold beyond is one page a
- *     thread.
+ *  2. A shard holds at most `cap' pages, half of them other than filters; what
+ *     users hold beyond is one page a thread.
  *  3. plain, table, number, bad never change once a page is in a shard.
  *
  * Replacement is the clock: a page that was used since the hand passed gets
  * another round, a filter page three, since without it a look-up must go to the
- * store.
+ * store.  Most other pages are asked for once; so they don't take what is left
+ * for filters, and memory grows by these, a byte and a quarter a chunk.
  */
 #include "engine/map/table.h"
 
@@ -28,6 +29,7 @@ struct shard {
 	struct page **bucket;		/* owned; mask + 1 */
 	struct page *hand;	/* a ring of all pages; NULL when none */
 	size_t mask, n, cap;
+	size_t nother;			/* no filters */
 };
 struct pages {
 	size_t nshards;			/* a power of two */
@@ -104,6 +106,8 @@ unlink_page(struct shard *s, struct page **link)
 			s->hand = page->ring_next;
 	}
 	s->n--;
+	if (!page->filter)
+		s->nother--;
 	pages_put(page);
 }
 
@@ -161,19 +165,22 @@ pages_get(struct pages *p, uint32_t table, uint32_t number)
 
 /* Make room for one more: every pass takes a chance, so this ends. */
 static void
-evict(struct shard *s)
+evict(struct shard *s, bool filter)
 {
-	while (s->n >= s->cap) {
+	bool others = !filter && s->nother >= s->cap / 2;
+
+	while (others ? s->nother >= s->cap / 2 : s->n >= s->cap) {
 		struct page *page = s->hand;
 
 		BUG_ON(page == NULL);
-		if (page->chances > 0) {
-			page->chances--;
-			s->hand = page->ring_next;
+		if (page->chances == 0 && !(others && page->filter)) {
+			unlink_page(s, find(s, mix(page->table, page->number),
+			    page->table, page->number));
 			continue;
 		}
-		unlink_page(s, find(s, mix(page->table, page->number),
-		    page->table, page->number));
+		if (!(others && page->filter))
+			page->chances--;
+		s->hand = page->ring_next;
 	}
 }
 
@@ -192,7 +199,7 @@ pages_add(struct pages *p, struct page *page)
 		pages_put(page);
 		return (first);
 	}
-	evict(s);
+	evict(s, page->filter);
 	page->chances = page->filter ? CHANCES_FILTER : CHANCES_OTHER;
 	link = find(s, h, page->table, page->number);
 	page->next = NULL;
@@ -206,6 +213,8 @@ pages_add(struct pages *p, struct page *page)
 		s->hand->ring_prev = page;
 	}
 	s->n++;
+	if (!page->filter)
+		s->nother++;
 	(void)pthread_mutex_unlock(&s->lock);
 	return (page);
 }

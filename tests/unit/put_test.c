@@ -264,7 +264,7 @@ test_epochs(void **state)
 static void
 test_merged_meanwhile(void **state)
 {
-	enum { TABLES = 6, N = TABLES * TABLE_ENTRIES_PER_RUN + 1 };
+	enum { TABLES = 12, N = TABLES * TABLE_ENTRIES_PER_RUN + 1 };
 	uint64_t tables, entries;
 	struct put_hint hint;
 	struct place place;
