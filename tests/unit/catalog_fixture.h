@@ -126,6 +126,16 @@ run_begin(struct run *r, struct fixture *f, const struct manifest *parent)
 	build_set_put(r->build, r->put);
 }
 
+/* Ends one that was finished, or not; its manifest stays. */
+static inline void
+run_fini(struct run *r)
+{
+	put_free(r->put);
+	build_free(r->build);
+	session_end(r->session);
+	pool_free(r->pool);
+}
+
 static inline void
 run_end(struct run *r, struct manifest *out)
 {
@@ -135,10 +145,7 @@ run_end(struct run *r, struct manifest *out)
 	OK(put_close(r->put, OBJECT_PACK_DATA, &e));
 	OK(build_finish(r->build, &r->m, &e));
 	OK(build_adopt(r->build, &id, &r->m, &e));
-	put_free(r->put);
-	build_free(r->build);
-	session_end(r->session);
-	pool_free(r->pool);
+	run_fini(r);
 	*out = r->m;
 }
 

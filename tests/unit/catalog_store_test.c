@@ -540,10 +540,7 @@ test_anew(void **state)
 	OK(put_close(r.put, OBJECT_PACK_DATA, &e));
 	OK(build_finish(r.build, &next, &e));
 	OK(build_packs(r.build, count_pack, &packs, &e));
-	put_free(r.put);
-	build_free(r.build);
-	session_end(r.session);
-	pool_free(r.pool);
+	run_fini(&r);
 	assert_true(next.catalog.size_bytes < m.catalog.size_bytes / 4);
 	assert_int_equal(next.catalog.snapshots_since_key, 0);
 	/* The data packs of the first run, and the catalog's own new ones. */

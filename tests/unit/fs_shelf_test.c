@@ -39,10 +39,7 @@ snapshot(struct fixture *f, unsigned n)
 	OK(build_finish(r.build, &r.m, &e));
 	OK(session_commit(r.session, &r.m, build_packs, r.build, &id, &e));
 	manifest_fini(&r.m);
-	put_free(r.put);
-	build_free(r.build);
-	session_end(r.session);
-	pool_free(r.pool);
+	run_fini(&r);
 	return (id);
 }
 
