@@ -13,6 +13,7 @@
 
 #include "tools/cmd/cmd.h"
 #include "tools/cmd/mount_helper.h"
+#include "tools/job/restore.h"
 
 /* Secrets are in our memory: none of it goes into a core file or to a debugger
  * of the same user. */
@@ -36,6 +37,34 @@ standard_files(void)
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		(void)close(fd);
+}
+
+/*
+ * The table of descriptors is made as large as any command needs it while there
+ * is one thread.  Later the kernel doubles it when it is full, and waits each
+ * time until no processor can be looking at the old one: 10 to 20 ms in which
+ * nobody opens a file.  The limit itself stays what it was.
+ */
+static void
+descriptor_table(void)
+{
+	struct rlimit was, lim;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &was) != 0)
+		return;
+	lim = was;
+	if (lim.rlim_cur < RESTORE_DESCRIPTORS)
+		lim.rlim_cur = lim.rlim_max < RESTORE_DESCRIPTORS ?
+		    lim.rlim_max : RESTORE_DESCRIPTORS;
+	if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
+		lim = was;
+	if (lim.rlim_cur > RESTORE_DESCRIPTORS)
+		lim.rlim_cur = RESTORE_DESCRIPTORS;
+	fd = fcntl(0, F_DUPFD_CLOEXEC, (int)lim.rlim_cur - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	(void)setrlimit(RLIMIT_NOFILE, &was);
 }
 
 /* The error of what went to stdout; 0 when all of it arrived. */
@@ -230,6 +259,7 @@ main(int argc, char **argv)
 	int status;
 
 	standard_files();
+	descriptor_table();
 	no_core();
 	pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
 	(void)setlocale(LC_CTYPE, "");

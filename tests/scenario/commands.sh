@@ -87,6 +87,18 @@ is $? 130
 in_time sh -c "! grep -q '^State:.[^ZX]' /proc/$sleeper/status 2>/dev/null"
 at_end ''
 
+step "the table of descriptors is large before there are threads; the limit stays"
+(ulimit -Sn 512; exec vitrine --password-command "sleep 1000" snapshots) \
+    >"$T/out" 2>&1 &
+it=$!
+in_time grep -qx vitrine "/proc/$it/comm"
+in_time grep -q '^FDSize:.[0-9]\{4\}' "/proc/$it/status"
+is "$(awk '/open files/ { print $4 }' "/proc/$it/limits")" 512
+in_time grep -q '^SigCgt:.*[4-7c-f][0-9a-f]\{3\}$' "/proc/$it/status"
+kill -TERM $it
+wait $it
+is $? 130
+
 step "what is not there, and an output that takes nothing"
 fails 1 vitrine ls --host nobody latest
 says 'no snapshot of host nobody'

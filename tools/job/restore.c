@@ -46,7 +46,6 @@
 #define PLAN_SHARE	12
 #define CATALOG_BYTES	((size_t)4 << 20)
 #define TICK_MS		100
-#define DESCRIPTORS	8192	/* as many as are of use */
 #define PARENTS_MAX	256
 #define DESCRIPTORS_SPARE 100	/* the store's, SQLite's, the caller's */
 
@@ -301,14 +300,14 @@ raise_limit(struct restore *rs)
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		lim.rlim_cur = lim.rlim_max = 256;
 	now = lim.rlim_cur;
-	if (lim.rlim_cur < DESCRIPTORS) {
-		lim.rlim_cur = lim.rlim_max < DESCRIPTORS ? lim.rlim_max :
-		    DESCRIPTORS;
+	if (lim.rlim_cur < RESTORE_DESCRIPTORS) {
+		lim.rlim_cur = lim.rlim_max < RESTORE_DESCRIPTORS ?
+		    lim.rlim_max : RESTORE_DESCRIPTORS;
 		if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
 			now = lim.rlim_cur;
 	}
-	if (now > DESCRIPTORS)
-		now = DESCRIPTORS;
+	if (now > RESTORE_DESCRIPTORS)
+		now = RESTORE_DESCRIPTORS;
 	/* Two plans, and directories. */
 	rs->open_max = now > DESCRIPTORS_SPARE + 32 ?
 	    (size_t)(now - DESCRIPTORS_SPARE) / 3 : 8;

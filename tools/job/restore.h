@@ -5,6 +5,9 @@
 #include "engine/store/s3_client.h"
 #include "tools/job/event.h"
 
+/* As many as are of use, where the hard limit allows it. */
+#define RESTORE_DESCRIPTORS	8192
+
 /*
  * Write a subtree of a snapshot into a directory, or into a bucket.
  *
