@@ -38,27 +38,23 @@ cache_path(const struct repo *repo, const struct lineage_id *lineage)
 }
 
 static int
-open_files(const char *path, int fd[NFILES], struct err *e)
+open_files(const char *path, int *dir, int fd[NFILES], struct err *e)
 {
-	int dir;
-
 	if (io_mkdirs(path, 0700, e) != 0)
 		return (-1);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir < 0)
+	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (*dir < 0)
 		return (err_sys(e, errno, "%s", path));
 	for (size_t i = 0; i < NFILES; i++) {
-		fd[i] = openat(dir, names[i], O_RDWR | O_CREAT | O_CLOEXEC |
+		fd[i] = openat(*dir, names[i], O_RDWR | O_CREAT | O_CLOEXEC |
 		    O_NOFOLLOW | O_NONBLOCK, 0600);
-		if (fd[i] < 0) {
-			(void)err_sys(e, errno, "%s/%s", path, names[i]);
-			break;
-		}
+		if (fd[i] < 0)
+			return (err_sys(e, errno, "%s/%s", path, names[i]));
 	}
-	(void)close(dir);
-	return (fd[NFILES - 1] < 0 ? -1 : 0);
+	return (0);
 }
 
+/* all: plain is empty.  No descriptor of it: it has them. */
 static int
 write_blocks(struct build *b, const int fd[NFILES], bool all, struct err *e)
 {
@@ -72,23 +68,45 @@ write_blocks(struct build *b, const int fd[NFILES], bool all, struct err *e)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	for (uint64_t no = 0; r == 0 && off < size; no++) {
 		unsigned depth = no < b->nblocks ? b->depth[no] : 0;
+		bool plain = fd[PLAIN] >= 0 && (all || depth != 0);
+		bool upper = depth == 1 || depth == 2;
 		size_t len = CATALOG_BLOCK_BYTES;
 
 		if (size - off < len)
 			len = (size_t)(size - off);
-		if (all || depth != 0) {
+		if (plain || upper)
 			r = pages->ops->read(pages, block, len, off, e);
-			if (r == 0)
-				r = io_pwrite_all(fd[PLAIN], block, len, off,
-				    e);
-			if (r == 0 && (depth == 1 || depth == 2))
-				r = io_pwrite_all(fd[depth == 1 ? KEY : L1],
-				    block, len, off, e);
-		}
+		if (r == 0 && plain)
+			r = io_pwrite_all(fd[PLAIN], block, len, off, e);
+		if (r == 0 && upper)
+			r = io_pwrite_all(fd[depth == 1 ? KEY : L1], block,
+			    len, off, e);
 		off += len;
 	}
 	free(block);
 	return (r);
+}
+
+/* All that it needs is open, and nobody else writes. */
+static int
+write_files(struct build *b, int dir, int fd[NFILES], const char *path,
+    struct err *e)
+{
+	struct stat st;
+
+	/* A catalog that is all new is given away instead of copied. */
+	if (overlay_link(b->overlay, dir, names[PLAIN])) {
+		(void)close(fd[PLAIN]);
+		fd[PLAIN] = -1;
+		return (write_blocks(b, fd, false, e));
+	}
+	if (fstat(fd[PLAIN], &st) != 0)
+		return (err_sys(e, errno, "%s/%s", path, names[PLAIN]));
+	if (write_blocks(b, fd, st.st_size == 0, e) != 0)
+		return (-1);
+	if (ftruncate(fd[PLAIN], (off_t)overlay_size(b->overlay)) != 0)
+		return (err_sys(e, errno, "%s/%s", path, names[PLAIN]));
+	return (0);
 }
 
 int
@@ -96,31 +114,25 @@ build_adopt(struct build *b, const struct snapshot_id *id,
     const struct manifest *m, struct err *e)
 {
 	char *path = cache_path(b->repo, &m->lineage);
-	int fd[NFILES] = { -1, -1, -1, -1 };
-	struct stat st;
+	int dir = -1, fd[NFILES] = { -1, -1, -1, -1 };
 	int r = -1;
 
 	if (path == NULL)
 		return (0);
-	if (open_files(path, fd, e) != 0)
+	if (open_files(path, &dir, fd, e) != 0)
 		goto out;
 	/* Another run of this lineage writes: its catalog is as good. */
-	if (flock(fd[LOCK], LOCK_EX | LOCK_NB) != 0) {
+	if (flock(fd[LOCK], LOCK_EX | LOCK_NB) == 0)
+		r = write_files(b, dir, fd, path, e);
+	else
 		r = errno == EWOULDBLOCK ? 0 :
 		    err_sys(e, errno, "%s/%s", path, names[LOCK]);
-		goto out;
-	}
-	if (fstat(fd[PLAIN], &st) != 0)
-		(void)err_sys(e, errno, "%s/%s", path, names[PLAIN]);
-	else if (write_blocks(b, fd, st.st_size == 0, e) == 0) {
-		r = ftruncate(fd[PLAIN],
-		    (off_t)overlay_size(b->overlay)) == 0 ? 0 :
-		    err_sys(e, errno, "%s/%s", path, names[PLAIN]);
-	}
 out:
 	for (size_t i = 0; i < NFILES; i++)
 		if (fd[i] >= 0)
 			(void)close(fd[i]);
+	if (dir >= 0)
+		(void)close(dir);
 	free(path);
 	return (r == 0 ? 0 : err_wrap(e, "the cache of catalogs"));
 }

@@ -200,3 +200,14 @@ overlay_is_clean(const struct overlay *o)
 {
 	return (!o->written);
 }
+
+bool
+overlay_link(struct overlay *o, int dirfd, const char *name)
+{
+	for (uint64_t page = 0; page < o->size / PAGE; page++)
+		if (!is_dirty(o, page))
+			return (false);
+	/* What was cut off may lie behind it. */
+	return (ftruncate(o->fd, (off_t)o->size) == 0 &&
+	    io_temp_link(o->fd, dirfd, name));
+}

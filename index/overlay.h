@@ -23,5 +23,11 @@ uint64_t overlay_size(const struct overlay *);
 /* Was anything written in block i (CATALOG_BLOCK_BYTES)? */
 bool overlay_is_dirty(const struct overlay *, uint64_t block);
 bool overlay_is_clean(const struct overlay *);
+/*
+ * Give the temporary file a name, replacing what has it; nothing may be written
+ * afterwards.  False, and the name is what it was: there are pages of the base
+ * in it, or the file systems do not allow it.
+ */
+bool overlay_link(struct overlay *, int dirfd, const char *name);
 
 #endif

@@ -319,6 +319,28 @@ io_temp_file(const char *dir, struct err *e)
 	return (fd);
 }
 
+bool
+io_temp_link(int fd, int dirfd, const char *name)
+{
+	char from[64], tmp[NAME_MAX + 1];
+	int n;
+
+	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	n = snprintf(tmp, sizeof(tmp), "%s.new", name);
+	if (n < 0 || (size_t)n >= sizeof(tmp)) {
+		errno = ENAMETOOLONG;
+		return (false);
+	}
+	/* One that died in between may have left it. */
+	(void)unlinkat(dirfd, tmp, 0);
+	if (linkat(AT_FDCWD, from, dirfd, tmp, AT_SYMLINK_FOLLOW) != 0)
+		return (false);
+	if (renameat(dirfd, tmp, dirfd, name) == 0)
+		return (true);
+	(void)unlinkat(dirfd, tmp, 0);
+	return (false);
+}
+
 /* fsync the directory that holds path's last component. */
 static int
 sync_parent(char *path, struct err *e)

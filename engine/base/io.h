@@ -49,6 +49,10 @@ const char *io_temp_dir(void);
 /* A new file without a name in that directory, so that nothing of it outlives
  * us.  The descriptor, or < 0. */
 int io_temp_file(const char *dir, struct err *);
+/* Give such a file a name after all, in place of what has it; not synced.  The
+ * caller sees to it that nobody else does so in that directory.  False with
+ * errno: the name is what it was; not every file system allows it. */
+bool io_temp_link(int fd, int dirfd, const char *name);
 
 /* fsync a directory by descriptor. */
 int io_sync_dir(int dirfd, struct err *);

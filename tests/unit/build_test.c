@@ -4,6 +4,10 @@
  */
 #include "tests/unit/catalog_fixture.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "index/build_impl.h"
 
 /*
@@ -113,12 +117,72 @@ test_overlay(void **state)
 	overlay_free(base);
 }
 
+static size_t
+length_of(int dir, const char *name)
+{
+	struct stat st;
+
+	return (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
+	    (size_t)st.st_size : SIZE_MAX);
+}
+
+/* Given a name: the file itself, where it holds every page; and it alone. */
+static void
+test_link(void **state)
+{
+	static uint8_t bytes[3 * CATALOG_PAGE_BYTES];
+	const size_t page = CATALOG_PAGE_BYTES;
+	char path[] = "/var/tmp/vitrine-test-XXXXXX";
+	struct err e = ERR_INIT;
+	struct overlay *base, *o;
+	struct pages *under, *p;
+	int dir, fd;
+
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	OK(overlay_new(&base, NULL, path, &e));
+	under = overlay_pages(base);
+	memset(bytes, 1, sizeof(bytes));
+	OK(under->ops->write(under, bytes, 3 * page, 0, &e));
+	OK(overlay_new(&o, under, path, &e));
+	p = overlay_pages(o);
+	OK(p->ops->write(p, bytes, page, 2 * page, &e));
+	OK(p->ops->write(p, bytes, page, 0, &e));
+	assert_false(overlay_link(o, dir, "a"));
+	assert_true(length_of(dir, "a") == SIZE_MAX);
+	overlay_free(o);
+	/* Shorter than it was, over an older one, with what a dead one left. */
+	fd = openat(dir, "a", O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "old", 3), 3);
+	assert_int_equal(close(openat(dir, "a.new", O_CREAT | O_RDWR, 0600)),
+	    0);
+	OK(under->ops->truncate(under, 2 * page, &e));
+	assert_true(overlay_link(base, dir, "a"));
+	assert_true(length_of(dir, "a") == 2 * page);
+	assert_true(length_of(dir, "a.new") == SIZE_MAX);
+	page_is(under, 1, 1);
+	/* Whoever has the older one open reads on in it. */
+	assert_int_equal(pread(fd, bytes, 4, 0), 3);
+	assert_int_equal(close(fd), 0);
+	overlay_free(base);
+	fd = openat(dir, "a", O_RDONLY);
+	assert_int_equal(pread(fd, bytes, 2 * page, 0), 2 * page);
+	assert_int_equal(bytes[2 * page - 1], 1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlinkat(dir, "a", 0), 0);
+	assert_int_equal(close(dir), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_overlay),
+		cmocka_unit_test(test_link),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
