@@ -1,10 +1,10 @@
 /*
  * BLAKE2b in the three roles that the format gives it: plain digest (names of
  * objects), keyed digest (names of chunks), and derive(), the one key
- * derivation and MAC.  It exists so that no other module knows libsodium's
- * parameters, and that two uses of a key can differ in nothing but their label.
- * Libsodium is the reference; a keyed digest and that of a long message are
- * libcrypto's where that has shown itself to be the faster (hash_evp.c), the
+ * derivation and MAC; and SHA-256 (names of packs).  It exists so that no other
+ * module knows libsodium's parameters, and that two uses of a key can differ in
+ * nothing but their label.  Libsodium is the reference; a keyed digest and that
+ * of a long message are libcrypto's where that is the faster (hash_evp.c), the
  * same bytes.
  */
 #include "engine/crypto/hash.h"
@@ -67,11 +67,16 @@ hash_final(struct hash *h, uint8_t out[HASH_BYTES])
 }
 
 void
-hash_long_init(struct hash_long *h)
+hash_long_init(struct hash_long *h, enum hash_kind kind)
 {
-	h->evp = hash_evp_long_is_faster() ? hash_evp_new() : NULL;
-	if (h->evp == NULL)
-		hash_init(&h->hash);
+	h->kind = kind;
+	h->evp = hash_evp_long_is_faster(kind) ? hash_evp_new(kind) : NULL;
+	if (h->evp != NULL)
+		return;
+	if (kind == HASH_BLAKE2B)
+		hash_init(&h->blake2b);
+	else
+		(void)crypto_hash_sha256_init(&h->sha256);
 }
 
 void
@@ -79,8 +84,10 @@ hash_long_update(struct hash_long *h, const void *src, size_t len)
 {
 	if (h->evp != NULL)
 		hash_evp_update(h->evp, src, len);
+	else if (h->kind == HASH_BLAKE2B)
+		hash_update(&h->blake2b, src, len);
 	else
-		hash_update(&h->hash, src, len);
+		(void)crypto_hash_sha256_update(&h->sha256, src, len);
 }
 
 void
@@ -88,8 +95,10 @@ hash_long_final(struct hash_long *h, uint8_t out[HASH_BYTES])
 {
 	if (h->evp != NULL)
 		hash_evp_final(h->evp, out);
+	else if (h->kind == HASH_BLAKE2B)
+		hash_final(&h->blake2b, out);
 	else
-		hash_final(&h->hash, out);
+		(void)crypto_hash_sha256_final(&h->sha256, out);
 	hash_long_fini(h);
 }
 

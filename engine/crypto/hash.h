@@ -17,7 +17,7 @@ void hash_bytes(uint8_t out[HASH_BYTES], const void *, size_t len);
 void hash_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
     const void *, size_t len);
 
-/* The same in pieces (a pack's name). */
+/* The same in pieces. */
 struct hash {
 	crypto_generichash_state state;
 };
@@ -25,15 +25,22 @@ void hash_init(struct hash *);
 void hash_update(struct hash *, const void *, size_t len);
 void hash_final(struct hash *, uint8_t out[HASH_BYTES]);
 
-/* The same of a long message (a pack's name), by the library that is the faster
- * here.  Not to be copied; what was begun is ended by hash_long_final() or
- * given up by hash_long_fini(), which does nothing to one that is zeroed or
- * ended. */
+/*
+ * The digest of a long message (a pack's name, a body's for S3), by the library
+ * that is the faster here: BLAKE2b-256, or SHA-256 (FIPS 180-4).  Not to be
+ * copied; what was begun is ended by hash_long_final() or given up by
+ * hash_long_fini(), which does nothing to one that is zeroed or ended.
+ */
+enum hash_kind { HASH_BLAKE2B, HASH_SHA256 };
 struct hash_long {
-	struct hash hash;		/* unless evp is there */
+	enum hash_kind kind;
+	union {				/* unless evp is there */
+		struct hash blake2b;
+		crypto_hash_sha256_state sha256;
+	};
 	void *evp;
 };
-void hash_long_init(struct hash_long *);
+void hash_long_init(struct hash_long *, enum hash_kind);
 void hash_long_update(struct hash_long *, const void *, size_t len);
 void hash_long_final(struct hash_long *, uint8_t out[HASH_BYTES]);
 void hash_long_fini(struct hash_long *);

@@ -7,10 +7,10 @@
 
 #include "engine/crypto/hash.h"
 
-/* The BLAKE2b-256 of libcrypto (hash_evp.c), for hash.c and the tests.
+/* The digests of libcrypto (hash_evp.c), for hash.c and the tests.
  * Thread-safe. */
 
-/* The digest, and true; false (out is then undefined) when libcrypto is not
+/* The keyed BLAKE2b-256, and true; false (out is then undefined) when libcrypto is not
  * there or can't do it. */
 bool hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
     const void *, size_t len);
@@ -18,10 +18,10 @@ bool hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
  * first call, in some tenths of a millisecond. */
 bool hash_evp_is_faster(void);
 
-/* The digest without a key, in pieces; only where it is_faster, which it is
+/* A digest without a key, in pieces; only where it is_faster, which it is
  * nowhere where it can't be had.  NULL: no memory. */
-bool hash_evp_long_is_faster(void);
-void *hash_evp_new(void);
+bool hash_evp_long_is_faster(enum hash_kind);
+void *hash_evp_new(enum hash_kind);
 void hash_evp_update(void *, const void *, size_t len);
 void hash_evp_final(void *, uint8_t out[HASH_BYTES]);
 void hash_evp_free(void *);		/* NULL is fine */

@@ -80,7 +80,7 @@ packer_open(struct packer **out_packer, struct buf *out,
 	pack_seal_init(&p->seal, keyring_repo(ring), p->info.domain,
 	    p->info.kind, p->info.salt, key);
 	sodium_memzero(key, sizeof(key));
-	hash_long_init(&p->hash);
+	hash_long_init(&p->hash, HASH_BLAKE2B);
 	if (emit_header(p, out, ring, e) < 0)
 		goto fail;
 	*out_packer = p;

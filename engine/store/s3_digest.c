@@ -1,14 +1,14 @@
 /*
- * Digests of bodies.  OpenSSL's are several times faster than libsodium's, and
- * libcurl brings them; where they aren't there SHA-256 does alone.
+ * Digests of bodies.  MD5 is OpenSSL's, which libcurl brings; where it isn't
+ * there SHA-256 does alone.
  */
 #include "engine/store/s3_digest.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/io.h"
+#include "engine/crypto/hash.h"
 
 #ifdef HAVE_LIBCRYPTO
 #include <openssl/evp.h>
@@ -46,16 +46,15 @@ evp_update(void *ctx, const void *p, size_t len)
 	return (0);
 }
 
-static int
-evp(const struct http_body *body, const EVP_MD *md, uint8_t *out,
-    struct err *e)
+int
+s3_md5(const struct http_body *body, uint8_t out[MD5_BYTES], struct err *e)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	int rc;
 
 	if (ctx == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if (EVP_DigestInit_ex(ctx, md, NULL) != 1)
+	if (EVP_DigestInit_ex(ctx, EVP_md5(), NULL) != 1)
 		rc = 1;		/* not in this OpenSSL, or not allowed */
 	else if ((rc = feed(body, evp_update, ctx, e)) == 0 &&
 	    EVP_DigestFinal_ex(ctx, out, NULL) != 1)
@@ -63,47 +62,42 @@ evp(const struct http_body *body, const EVP_MD *md, uint8_t *out,
 	EVP_MD_CTX_free(ctx);
 	return (rc);
 }
+#else
+int
+s3_md5(const struct http_body *body, uint8_t out[MD5_BYTES], struct err *e)
+{
+	return (1);
+}
 #endif
 
 static int
-sodium_update(void *ctx, const void *p, size_t len)
+sha256_update(void *ctx, const void *p, size_t len)
 {
-	return (crypto_hash_sha256_update(ctx, p, len));
+	hash_long_update(ctx, p, len);
+	return (0);
 }
 
 int
 s3_sha256(const struct http_body *body, uint8_t out[SHA256_BYTES],
     struct err *e)
 {
-	crypto_hash_sha256_state h;
+	struct hash_long h;
+	int rc;
 
-#ifdef HAVE_LIBCRYPTO
-	int rc = evp(body, EVP_sha256(), out, e);
-
-	if (rc <= 0)
-		return (rc);
-#endif
-	(void)crypto_hash_sha256_init(&h);
-	if (feed(body, sodium_update, &h, e) != 0)
-		return (-1);
-	(void)crypto_hash_sha256_final(&h, out);
-	return (0);
+	hash_long_init(&h, HASH_SHA256);
+	rc = feed(body, sha256_update, &h, e);
+	if (rc == 0)
+		hash_long_final(&h, out);
+	hash_long_fini(&h);
+	return (rc);
 }
 
-int
-s3_md5(const struct http_body *body, uint8_t out[MD5_BYTES], struct err *e)
-{
-#ifdef HAVE_LIBCRYPTO
-	return (evp(body, EVP_md5(), out, e));
-#else
-	return (1);
-#endif
-}
-
-#ifdef HAVE_LIBCRYPTO
 struct s3_digest {
 	enum s3_sum_kind kind;
-	EVP_MD_CTX *evp;
+	struct hash_long sha256;
+#ifdef HAVE_LIBCRYPTO
+	EVP_MD_CTX *md5;
+#endif
 };
 
 struct s3_digest *
@@ -114,21 +108,31 @@ s3_digest_new(enum s3_sum_kind kind)
 	if (d == NULL)
 		return (NULL);
 	d->kind = kind;
-	d->evp = EVP_MD_CTX_new();
-	if (d->evp == NULL || EVP_DigestInit_ex(d->evp,
-	    kind == S3_MD5 ? EVP_md5() : EVP_sha256(), NULL) != 1) {
-		EVP_MD_CTX_free(d->evp);
-		free(d);
-		return (NULL);
+	if (kind == S3_SHA256) {
+		hash_long_init(&d->sha256, HASH_SHA256);
+		return (d);
 	}
-	return (d);
+#ifdef HAVE_LIBCRYPTO
+	d->md5 = EVP_MD_CTX_new();
+	if (d->md5 != NULL && EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) == 1)
+		return (d);
+	EVP_MD_CTX_free(d->md5);
+#endif
+	free(d);
+	return (NULL);
 }
 
 void
 s3_digest_add(struct s3_digest *d, const void *p, size_t len)
 {
-	if (d != NULL)
-		(void)evp_update(d->evp, p, len);
+	if (d == NULL)
+		return;
+	if (d->kind == S3_SHA256)
+		hash_long_update(&d->sha256, p, len);
+#ifdef HAVE_LIBCRYPTO
+	else
+		(void)evp_update(d->md5, p, len);
+#endif
 }
 
 bool
@@ -137,27 +141,13 @@ s3_digest_end(struct s3_digest *d, struct s3_sum *out)
 	if (d == NULL)
 		return (false);
 	out->kind = d->kind;
-	if (EVP_DigestFinal_ex(d->evp, out->bytes, NULL) != 1)
+	if (d->kind == S3_SHA256)
+		hash_long_final(&d->sha256, out->bytes);
+#ifdef HAVE_LIBCRYPTO
+	else if (EVP_DigestFinal_ex(d->md5, out->bytes, NULL) != 1)
 		BUG("a digest can't be ended");
-	EVP_MD_CTX_free(d->evp);
+	EVP_MD_CTX_free(d->md5);
+#endif
 	free(d);
 	return (true);
 }
-#else
-struct s3_digest *
-s3_digest_new(enum s3_sum_kind kind)
-{
-	return (NULL);
-}
-
-void
-s3_digest_add(struct s3_digest *d, const void *p, size_t len)
-{
-}
-
-bool
-s3_digest_end(struct s3_digest *d, struct s3_sum *out)
-{
-	return (false);
-}
-#endif

@@ -103,7 +103,7 @@ cut_and_name(struct bench *b, const uint8_t *p, size_t len)
 	}
 	say("id", len, t);
 	t = seconds();
-	hash_long_init(&name);
+	hash_long_init(&name, HASH_SHA256);
 	for (size_t at = 0; at < len; at += FRAME_TARGET)
 		hash_long_update(&name, p + at,
 		    len - at < FRAME_TARGET ? len - at : FRAME_TARGET);
