@@ -368,6 +368,12 @@ fault_put_bulk(struct store_put *sp)
 	store_put_bulk(((struct fault_put *)sp)->inner);
 }
 
+static void
+fault_put_sha256(struct store_put *sp, const uint8_t *sum)
+{
+	store_put_sha256(((struct fault_put *)sp)->inner, sum);
+}
+
 static const struct store_ops fault_ops = {
 	.close = fault_close,
 	.read = fault_read,
@@ -376,6 +382,7 @@ static const struct store_ops fault_ops = {
 	.put_begin = fault_put_begin,
 	.put_append = fault_put_append,
 	.put_bulk = fault_put_bulk,
+	.put_sha256 = fault_put_sha256,
 	.put_commit = fault_put_commit,
 	.put_abort = fault_put_abort,
 	.list = fault_list,

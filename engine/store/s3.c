@@ -300,6 +300,7 @@ static const struct store_ops s3_ops = {
 	.put_begin = s3_put_begin,
 	.put_append = s3_put_append,
 	.put_bulk = s3_put_bulk,
+	.put_sha256 = s3_put_sha256,
 	.put_commit = s3_put_commit,
 	.put_abort = s3_put_abort,
 	.list = s3_list_names,

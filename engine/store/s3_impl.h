@@ -69,6 +69,7 @@ int s3_put_append(struct store_put *, const void *, size_t len, struct err *);
 int s3_put_commit(struct store_put *, const char *name, struct err *);
 void s3_put_abort(struct store_put *);
 void s3_put_bulk(struct store_put *);
+void s3_put_sha256(struct store_put *, const uint8_t *sum);
 void s3_spools_fini(struct s3_store *);
 
 #endif

@@ -42,6 +42,7 @@ struct s3_writer {
 	bool bulk;
 	uint64_t written;
 	struct s3_digest *digest;	/* of that; owned; NULL: none */
+	const uint8_t *sha256;		/* likewise, at the commit; borrowed */
 };
 
 /* One name being given to a body. */
@@ -328,6 +329,20 @@ s3_put_bulk(struct store_put *p)
 	((struct s3_writer *)p)->bulk = true;
 }
 
+void
+s3_put_sha256(struct store_put *p, const uint8_t *sum)
+{
+	struct s3_writer *w = (struct s3_writer *)p;
+	struct s3_sum ignored;
+
+	BUG_ON(w->written > 0);
+	if (s3_sum_kind(((struct s3_store *)p->store)->s3) != S3_SHA256)
+		return;
+	(void)s3_digest_end(w->digest, &ignored);
+	w->digest = NULL;
+	w->sha256 = sum;
+}
+
 static void
 writer_free(struct s3_writer *w)
 {
@@ -360,8 +375,13 @@ s3_put_commit(struct store_put *p, const char *name, struct err *e)
 	struct s3_sum sum;
 	int rc;
 
-	if (s3_digest_end(w->digest, &sum))
+	if (w->sha256 != NULL) {
+		sum.kind = S3_SHA256;
+		memcpy(sum.bytes, w->sha256, SHA256_BYTES);
 		g.sum = &sum;
+	} else if (s3_digest_end(w->digest, &sum)) {
+		g.sum = &sum;
+	}
 	g.key_len = s3_key_of(g.s, name, g.key);
 	if (w->failed)
 		rc = err_set(e, ERR_SYS, "%s: an earlier write failed",

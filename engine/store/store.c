@@ -158,6 +158,13 @@ store_put_bulk(struct store_put *p)
 		p->store->ops->put_bulk(p);
 }
 
+void
+store_put_sha256(struct store_put *p, const uint8_t *sum)
+{
+	if (p->store->ops->put_sha256 != NULL)
+		p->store->ops->put_sha256(p, sum);
+}
+
 int
 store_put_commit(struct store_put *p, const char *name, struct err *e)
 {

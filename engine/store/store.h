@@ -62,8 +62,9 @@ struct store_ops {
 	    struct err *);
 	int (*put_commit)(struct store_put *, const char *name, struct err *);
 	void (*put_abort)(struct store_put *);
-	/* NULL where it makes no difference. */
+	/* Both NULL where it makes no difference. */
 	void (*put_bulk)(struct store_put *);
+	void (*put_sha256)(struct store_put *, const uint8_t *sum);
 	/* Every object whose name begins with "prefix/", in no order; names are
 	 * whole.  fn returns 0 to go on, STORE_STOP to end, < 0 to fail.  A
 	 * missing directory is an empty listing; any other doubt is an
@@ -129,6 +130,10 @@ int store_put_append(struct store_put *, const void *, size_t len,
 /* Before the commit: this is bulk, seldom read, and may lie in a cheaper class
  * of storage. */
 void store_put_bulk(struct store_put *);
+/* Before the first append: where the SHA-256 of all the bytes stands at the
+ * commit (32 bytes, borrowed until then), so that a store that sends it along
+ * needn't make it. */
+void store_put_sha256(struct store_put *, const uint8_t *sum);
 int store_put_commit(struct store_put *, const char *name, struct err *);
 void store_put_abort(struct store_put *);	/* NULL is fine */
 /* 0 also when fn asked to stop. */

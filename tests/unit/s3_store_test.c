@@ -1,6 +1,6 @@
 /*
  * What the store in a bucket does beside requests: listing ahead, and what is
- * remembered of servers.  No server: s3_list() is ours.
+ * remembered of servers.  No server: s3_list() and s3_call() are ours.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "engine/base/buf.h"
+#include "engine/crypto/hash.h"
 #include "engine/store/s3_impl.h"
 
 #define WHERE	"s3:http://127.0.0.1:1/bucket/repo"
@@ -71,6 +72,18 @@ s3_list(struct s3 *s, const char *prefix, s3_object_fn *fn, void *ctx,
 		rc = fn(ctx, &o, e);
 	}
 	return (rc);
+}
+
+/* What the last body was sent with. */
+static struct s3_sum sent;
+
+int
+s3_call(struct s3 *s, struct s3_call *c, struct err *e)
+{
+	memset(&sent, 0, sizeof(sent));
+	if (c->sum != NULL)
+		sent = *c->sum;
+	return (0);
 }
 
 static struct store *
@@ -415,6 +428,49 @@ test_spools(void **state)
 	store_close(base);
 }
 
+/* What is said of the bytes beforehand is what they are sent with; what isn't
+ * is made. */
+static void
+test_sum(void **state)
+{
+	/* So much that nothing is found out by it. */
+	static const uint8_t bytes[300000] = "whatever";
+	struct s3_options o = { .memory_dir = dir };
+	uint8_t right[SHA256_BYTES], said[SHA256_BYTES];
+	struct err e = ERR_INIT;
+	struct store_put *p;
+	struct store *s;
+
+	assert_int_equal(setenv("AWS_ACCESS_KEY_ID", "id", 1), 0);
+	assert_int_equal(setenv("AWS_SECRET_ACCESS_KEY", "secret", 1), 0);
+	(void)crypto_hash_sha256(right, bytes, sizeof(bytes));
+	assert_int_equal(store_s3_open(&s, WHERE, false, &o, &e), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_put_begin(s, &p, &e), 0);
+		memset(said, 0, sizeof(said));
+		if (i == 1)
+			store_put_sha256(p, said);
+		assert_int_equal(store_put_append(p, bytes, 600, &e), 0);
+		assert_int_equal(store_put_append(p, bytes + 600,
+		    sizeof(bytes) - 600, &e), 0);
+		memset(said, 0x5a, sizeof(said));
+		assert_int_equal(store_put_commit(p, "packs/aa/x", &e), 0);
+		assert_int_equal(sent.kind, S3_SHA256);
+		assert_memory_equal(sent.bytes, i == 1 ? said : right,
+		    SHA256_BYTES);
+	}
+	store_close(s);
+	/* Who has no key to sign with sends what servers check unsigned. */
+	s = begin(0);
+	assert_int_equal(store_put_begin(s, &p, &e), 0);
+	store_put_sha256(p, said);
+	assert_int_equal(store_put_append(p, bytes, sizeof(bytes), &e), 0);
+	assert_int_equal(store_put_commit(p, "packs/aa/x", &e), 0);
+	assert_true(sent.kind == S3_MD5 ||
+	    memcmp(sent.bytes, said, sizeof(said)) != 0);
+	store_close(s);
+}
+
 static int
 make_dir(void **state)
 {
@@ -433,6 +489,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spools),
+		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_ahead_stops),
 		cmocka_unit_test(test_ahead_fails),
