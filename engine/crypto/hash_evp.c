@@ -1,11 +1,12 @@
 /*
  * Digests by libcrypto, for where they are the faster.  Every chunk's id is a
  * keyed BLAKE2b and the name of a pack in an older repository a plain one, so
- * that they took a third of a first backup and most of a check.  Libsodium's code for AVX2 keeps a row of
- * the state in one vector, where each operation waits for the one before;
- * libcrypto's plain C has four independent chains.  Which of the two wins
- * depends on the processor (on Zen 5 libcrypto does 1.45 GB/s and libsodium
- * 0.70), so both are timed once, and no list of processors has to be kept.
+ * that they took a third of a first backup and most of a check.  Libsodium's
+ * code for AVX2 keeps a row of the state in one vector, where each operation
+ * waits for the one before; libcrypto's plain C has four independent chains.
+ * Which of the two wins depends on the processor (on Zen 5 libcrypto does 1.45
+ * GB/s and libsodium 0.70), so both are timed once, and no list of processors
+ * has to be kept.
  *
  * As in aead.c each thread keeps a context, for making one costs as much as
  * hashing some KiB.  It holds a copy of the last key, which is overwritten

@@ -10,8 +10,8 @@
 /* The digests of libcrypto (hash_evp.c), for hash.c and the tests.
  * Thread-safe. */
 
-/* The keyed BLAKE2b-256, and true; false (out is then undefined) when libcrypto is not
- * there or can't do it. */
+/* The keyed BLAKE2b-256, and true; false (out is then undefined) when libcrypto
+ * is not there or can't do it. */
 bool hash_evp_keyed(uint8_t out[HASH_BYTES], const uint8_t key[KEY_BYTES],
     const void *, size_t len);
 /* Is it there, and faster on this machine than libsodium's?  Measured at the
