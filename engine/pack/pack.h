@@ -40,10 +40,11 @@ void pack_info_parse(struct pack_info *, struct rd *);
  * for packer_hash. */
 struct packer;
 /* Emits the header into out; mix as for salt_new.  `number' counts the
- * run's packs. */
+ * run's packs; `naming' is what the repository names them by. */
 int packer_open(struct packer **out_packer, struct buf *out,
-    const struct keyring *, enum object_kind, const struct run_id *,
-    uint64_t number, const void *mix, size_t mix_len, struct err *);
+    const struct keyring *, enum hash_kind naming, enum object_kind,
+    const struct run_id *, uint64_t number, const void *mix, size_t mix_len,
+    struct err *);
 void packer_free(struct packer *);
 const struct pack_seal *packer_seal(const struct packer *);
 /* The number that the next frame will have. */

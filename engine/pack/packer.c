@@ -57,7 +57,7 @@ emit_header(struct packer *p, struct buf *out, const struct keyring *ring,
 
 int
 packer_open(struct packer **out_packer, struct buf *out,
-    const struct keyring *ring, enum object_kind kind,
+    const struct keyring *ring, enum hash_kind naming, enum object_kind kind,
     const struct run_id *run, uint64_t number, const void *mix, size_t mix_len,
     struct err *e)
 {
@@ -80,7 +80,7 @@ packer_open(struct packer **out_packer, struct buf *out,
 	pack_seal_init(&p->seal, keyring_repo(ring), p->info.domain,
 	    p->info.kind, p->info.salt, key);
 	sodium_memzero(key, sizeof(key));
-	hash_long_init(&p->hash, HASH_BLAKE2B);
+	hash_long_init(&p->hash, naming);
 	if (emit_header(p, out, ring, e) < 0)
 		goto fail;
 	*out_packer = p;

@@ -7,8 +7,9 @@
 #define HEADER_NAME	"vitrine"
 #define HEADER_BYTES	160
 
-/* Features that this program knows; none is defined in version 1. */
-#define FEATURES_KNOWN	0ULL
+/* Features: bits of what a program must know to read, write or collect. */
+#define FEATURE_SHA256_PACKS	(1ULL << 0)	/* what packs are named by */
+#define FEATURES_KNOWN		FEATURE_SHA256_PACKS
 
 /* `ring' is a full keyring. */
 int header_emit(struct buf *, const struct repo_header *,

@@ -249,6 +249,13 @@ repo_header(const struct repo *repo)
 	return (&repo->header);
 }
 
+enum hash_kind
+repo_pack_naming(const struct repo *repo)
+{
+	return ((repo->header.need_read & FEATURE_SHA256_PACKS) != 0 ?
+	    HASH_SHA256 : HASH_BLAKE2B);
+}
+
 const struct repo_env *
 repo_env(const struct repo *repo)
 {

@@ -59,6 +59,7 @@ put_open(struct put **out, struct session *session, const struct put_env *env,
 	p->session = session;
 	p->store = repo_store(repo);
 	p->keyring = repo_keyring(repo);
+	p->naming = repo_pack_naming(repo);
 	p->domain = keyring_domain(p->keyring);
 	p->env = *env;
 	p->id_key = sodium_malloc(KEY_BYTES);

@@ -129,6 +129,7 @@ struct put {
 	struct session *session;	/* borrowed, as what follows from it */
 	struct store *store;
 	const struct keyring *keyring;
+	enum hash_kind naming;		/* of packs */
 	struct put_env env;
 	uint32_t domain;
 	uint8_t *id_key;		/* owned, sodium_malloc'ed */

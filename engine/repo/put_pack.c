@@ -139,13 +139,16 @@ pack_begin(struct put *p, enum stream s, const struct frame *first,
 	pack->put = p;
 	pack->stream = s;
 	pack->number = p->next_pack++;
-	rc = packer_open(&pack->packer, &header, p->keyring, stream_kind(s),
-	    session_run(p->session), session_counter(p->session), first->slots,
+	rc = packer_open(&pack->packer, &header, p->keyring, p->naming,
+	    stream_kind(s), session_run(p->session),
+	    session_counter(p->session), first->slots,
 	    first->nslots * sizeof(*first->slots), e);
 	if (rc == 0)
 		rc = store_put_begin(p->store, &pack->out, e);
 	if (rc == 0 && s == STREAM_DATA)
 		store_put_bulk(pack->out);
+	if (rc == 0 && p->naming == HASH_SHA256)
+		store_put_sha256(pack->out, pack->info.id.b);
 	if (rc == 0)
 		rc = store_put_append(pack->out, header.data, header.len, e);
 	buf_fini(&header);

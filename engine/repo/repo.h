@@ -19,8 +19,7 @@ struct repo_params {
 struct repo_header {
 	struct repo_id id;
 	uint32_t revision;
-	/* Required features (vitrine-format(5), HEADER): none is defined in
-	 * version 1. */
+	/* Required features (vitrine-format(5), HEADER). */
 	uint64_t need_read, need_write, need_collect;
 	struct cutter_params cutter;
 	uint8_t public_key[32];
@@ -57,6 +56,8 @@ void repo_close(struct repo *);
 struct store *repo_store(const struct repo *);
 const struct keyring *repo_keyring(const struct repo *);
 const struct repo_header *repo_header(const struct repo *);
+/* What packs are named by. */
+enum hash_kind repo_pack_naming(const struct repo *);
 const struct repo_env *repo_env(const struct repo *);
 const struct log *repo_log(const struct repo *);
 /* "$cache_dir/<repository id>", made; NULL when there is no cache. */

@@ -239,8 +239,9 @@ class Repository:
         need(r.u32() >= 1, "a header without revision")
         r.zeros(4)
         read, _, _ = r.u64(), r.u64(), r.u64()
-        if read:
-            raise Newer(f"features {read:#x} are needed to read")
+        if read & ~1:
+            raise Newer(f"features {read & ~1:#x} are needed to read")
+        self.name_pack = (lambda raw: hashlib.sha256(raw).digest()) if read & 1 else blake
         r.take(12), r.zeros(4)
         public = r.take(32)
         r.stamp(), r.zeros(4)
@@ -454,7 +455,7 @@ class Repository:
     def pack(self, pack_id):
         """Read a whole pack: its record, and for each frame its place and ids."""
         raw = self.load(self.pack_path(pack_id))
-        need(blake(raw) == pack_id, "not the bytes it is named for")
+        need(self.name_pack(raw) == pack_id, "not the bytes it is named for")
         need(len(raw) == padme(len(raw)), "a pack that is not padded")
         record = self.header(pack_id, raw[:200], len(raw))
         t = Reader(raw[-24:])

@@ -122,6 +122,27 @@ def by_vitrine(vector, repo, tmp, digests):
             fail(f"{argv}: {out}{err[:3000]}")
 
 
+def added_to(vector, tmp):
+    """A backup goes on by the rules of the repository that it finds."""
+    repo, src = f"{tmp}/repo", f"{tmp}/src"
+    shutil.copytree(f"{vector}repository", repo)
+    os.mkdir(src)
+    with open(f"{src}/random", "wb") as f:
+        f.write(os.urandom(3000000))
+    env = dict(VITRINE_REPOSITORY=repo, VITRINE_PASSWORD_FILE=f"{vector}/password", HOME=tmp,
+               XDG_CACHE_HOME=f"{tmp}/cache2", XDG_STATE_HOME=f"{tmp}/state2")
+    run([VITRINE, "backup", src], **env)
+    text = reader(repo, f"{vector}/password", "verify")
+    if text.count("WRONG") != expected(vector, "verify").count("WRONG") or \
+            text.count("\npack ") <= expected(vector, "verify").count("\npack "):
+        fail(f"what was added: {text[-3000:]}")
+    out, err = run([VITRINE, "check", "--read-data"], 4, **env)
+    if "Damage: 1 finding in" not in out:
+        fail(f"what was added: {out}{err[:3000]}")
+    for d in (repo, src):
+        subprocess.run(["rm", "-rf", d])
+
+
 def main():
     if os.geteuid() != 0:
         print("not root, which alone can restore all that the vectors hold", file=sys.stderr)
@@ -136,6 +157,9 @@ def main():
         fail("no vectors")
     try:
         for vector in vectors:
+            # They are of one id: what is known of one is none of another's.
+            subprocess.run(["rm", "-rf", *glob.glob(f"{tmp}/cache*"),
+                            *glob.glob(f"{tmp}/state*")])
             repo = f"{tmp}/repo"
             shutil.copytree(f"{vector}repository", repo)
             read_only(repo, True)
@@ -144,6 +168,7 @@ def main():
             if run(["find", repo, "-ls"])[0] != before:
                 fail("reading changed the repository")
             subprocess.run(["rm", "-rf", repo])
+            added_to(vector, tmp)
     finally:
         subprocess.run(["rm", "-rf", tmp])
 

@@ -12,8 +12,8 @@
 
 /* A pack as bytes, made by that ring. */
 static struct buf
-make_pack(const struct keyring *k, unsigned frames, struct pack_info *info,
-    struct frame_info *fi)
+make_pack(const struct keyring *k, enum hash_kind naming, unsigned frames,
+    struct pack_info *info, struct frame_info *fi)
 {
 	struct buf b = BUF_INIT;
 	struct err e = ERR_INIT;
@@ -22,8 +22,8 @@ make_pack(const struct keyring *k, unsigned frames, struct pack_info *info,
 	uint64_t bytes;
 
 	fix_run(&run);
-	assert_int_equal(packer_open(&p, &b, k, OBJECT_PACK_DATA, &run, 0,
-	    "mix", 3, &e), 0);
+	assert_int_equal(packer_open(&p, &b, k, naming, OBJECT_PACK_DATA, &run,
+	    0, "mix", 3, &e), 0);
 	assert_int_equal(b.len, PACK_HEADER_BYTES);
 	for (unsigned i = 0; i < frames; i++) {
 		struct frame *f = new_frame();
@@ -89,16 +89,19 @@ read_pack(const uint8_t *p, size_t len, struct pack_info *info,
 }
 
 static void
-check_pack(const struct keyring *k, unsigned frames)
+check_pack(const struct keyring *k, enum hash_kind naming, unsigned frames)
 {
 	struct frame_info fi[8];
 	struct pack_info info, got;
 	struct pack_directory dir;
 	struct err e = ERR_INIT;
-	struct buf b = make_pack(k, frames, &info, fi);
+	struct buf b = make_pack(k, naming, frames, &info, fi);
 	uint8_t id[32];
 
-	hash_bytes(id, b.data, b.len);
+	if (naming == HASH_SHA256)
+		(void)crypto_hash_sha256(id, b.data, b.len);
+	else
+		hash_bytes(id, b.data, b.len);
 	assert_memory_equal(id, info.id.b, 32);
 	assert_int_equal(read_pack(b.data, b.len, &got, &dir, &e), 0);
 	got.id = info.id;
@@ -122,10 +125,11 @@ test_pack(void **state)
 	struct keyring *w = fix_put_only(7, 9);
 
 	assert_non_null(w);
-	check_pack(ring, 0);
-	check_pack(ring, 1);
-	check_pack(ring, 8);
-	check_pack(w, 3);
+	check_pack(ring, HASH_SHA256, 0);
+	check_pack(ring, HASH_SHA256, 1);
+	check_pack(ring, HASH_BLAKE2B, 8);
+	check_pack(w, HASH_SHA256, 3);
+	check_pack(w, HASH_BLAKE2B, 1);
 	keyring_free(w);
 }
 
@@ -136,7 +140,7 @@ flips_in(const struct keyring *k)
 	struct pack_info info, got;
 	struct pack_directory dir;
 	struct err e = ERR_INIT;
-	struct buf b = make_pack(k, 3, &info, fi);
+	struct buf b = make_pack(k, HASH_SHA256, 3, &info, fi);
 
 	for (size_t bit = 0; bit < b.len * 8; bit += 1 + bit % 3) {
 		b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -170,7 +174,7 @@ test_pack_put_only(void **state)
 	struct frame_info fi[1];
 	struct err e = ERR_INIT;
 	struct pack_seal s;
-	struct buf b = make_pack(w, 1, &info, fi);
+	struct buf b = make_pack(w, HASH_SHA256, 1, &info, fi);
 
 	assert_int_equal(info.writer, 7);
 	assert_int_equal(info.domain, 9);
@@ -197,7 +201,7 @@ test_record(void **state)
 	struct rd r;
 
 	for (int i = 0; i < 2; i++) {
-		pack = make_pack(i == 0 ? ring : w, 1, &info, fi);
+		pack = make_pack(i == 0 ? ring : w, HASH_SHA256, 1, &info, fi);
 		buf_reset(&b);
 		pack_info_emit(&b, &info);
 		assert_int_equal(b.len, i == 0 ? 98 : PACK_RECORD_MAX);
@@ -244,8 +248,8 @@ test_pack_limits(void **state)
 	int r;
 
 	fix_run(&run);
-	assert_int_equal(packer_open(&p, &b, ring, OBJECT_PACK_META, &run, 1,
-	    NULL, 0, &e), 0);
+	assert_int_equal(packer_open(&p, &b, ring, HASH_SHA256,
+	    OBJECT_PACK_META, &run, 1, NULL, 0, &e), 0);
 	add_noise(f, CHUNK_MAX);
 	assert_int_equal(frame_squeeze(f, squeezer, false, &e), 0);
 	assert_int_equal(frame_seal(f, packer_seal(p), 0, false, &e), 0);
@@ -265,8 +269,8 @@ test_pack_limits(void **state)
 	frame_free(f);
 	/* 65536 frames and no more. */
 	buf_reset(&b);
-	assert_int_equal(packer_open(&p, &b, ring, OBJECT_PACK_META, &run, 1,
-	    NULL, 0, &e), 0);
+	assert_int_equal(packer_open(&p, &b, ring, HASH_SHA256,
+	    OBJECT_PACK_META, &run, 1, NULL, 0, &e), 0);
 	f = new_frame();
 	add(f, "x", 1);
 	assert_int_equal(frame_squeeze(f, squeezer, false, &e), 0);

@@ -148,8 +148,8 @@ test_features(void **state)
 	r = open_repo();
 	(void)snprintf(path, sizeof(path), "%s/vitrine", dir);
 	h = *repo_header(r);
-	h.need_collect = 1;
-	h.need_write = 4;
+	h.need_collect |= 2;
+	h.need_write |= 4;
 	assert_int_equal(header_emit(&b, &h, repo_keyring(r), &e), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(store_put(repo_store(r), "vitrine", b.data, b.len,

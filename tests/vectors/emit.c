@@ -174,7 +174,8 @@ repack(struct job *j)
 		must(err_set(&e, ERR_NOMEM, "no memory"), &e);
 	must(store_put_begin(repo_store(j->repo), &r.out, &e), &e);
 	must(packer_open(&r.packer, &r.bytes, repo_keyring(j->repo),
-	    OBJECT_PACK_DATA, &j->run, j->counter++, "repack", 6, &e), &e);
+	    repo_pack_naming(j->repo), OBJECT_PACK_DATA, &j->run,
+	    j->counter++, "repack", 6, &e), &e);
 	must(squeezer_new(&r.squeezer, 3, &e), &e);
 	must(frame_new(&r.frame, &e), &e);
 	must(fetch_new(&r.fetch, j->repo, 4U << 20, true, &e), &e);

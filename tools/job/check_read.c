@@ -281,7 +281,7 @@ check_whole(struct reading *rd, struct err *e)
 	const uint8_t *bytes;
 	uint64_t left;
 
-	hash_long_init(&rd->hash, HASH_BLAKE2B);
+	hash_long_init(&rd->hash, repo_pack_naming(rd->c->repo));
 	/* Without header or directory, the files' chunks were read when their
 	 * catalogs were. */
 	rd->said = (rd->row.flags & PACK_SAID) != 0;
