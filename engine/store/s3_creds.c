@@ -75,7 +75,7 @@ ask(struct s3_creds *c, struct s3_keys *new, struct err *e)
 	int rc = s3_role_load(c->http, new, e);
 
 	if (rc > 0)
-		rc = err_set(e, ERR_USAGE, "no credentials for S3: set "
+		rc = err_set(e, ERR_USAGE, "none for S3: set "
 		    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or have them "
 		    "in ~/.aws/credentials (and AWS_PROFILE name the profile);"
 		    " a public bucket is read with --s3-anonymous, one that is "

@@ -3,6 +3,7 @@
  */
 #include "engine/store/s3_url.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -118,6 +119,19 @@ fits_host(const struct s3_url *u)
 	return (true);
 }
 
+/* A host that is an address has no names below it. */
+static bool
+is_address(const char *host)
+{
+	char bare[S3_HOST_MAX];
+	struct in_addr in;
+	size_t n = strcspn(host, ":");
+
+	memcpy(bare, host, n);
+	bare[n] = '\0';
+	return (*host == '[' || inet_pton(AF_INET, bare, &in) == 1);
+}
+
 static int
 address(struct s3_url *u, const char *location, enum s3_style style,
     struct err *e)
@@ -133,6 +147,10 @@ address(struct s3_url *u, const char *location, enum s3_style style,
 		(void)snprintf(u->base, sizeof(u->base), "/%s", u->bucket);
 		return (0);
 	}
+	if (is_address(u->host))
+		return (err_set(e, ERR_USAGE, "%s: style host puts the bucket "
+		    "before the host's name, and %s is an address: path does "
+		    "without", location, u->host));
 	n = snprintf(host, sizeof(host), "%s.%s", u->bucket, u->host);
 	if (n < 0 || (size_t)n >= sizeof(host))
 		return (refuse(location, "the host's name is too long", e));

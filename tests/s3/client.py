@@ -54,7 +54,7 @@ class Client:
                                                context=self.tls)
         return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
 
-    def _sign(self, method, path, query, headers, body_hash):
+    def _sign(self, method, path, query, headers, body_hash, service="s3"):
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
         headers["host"] = self.netloc
@@ -68,16 +68,16 @@ class Client:
             [method, path, query] +
             ["%s:%s" % (n, " ".join(headers[n].split())) for n in names] +
             ["", signed, body_hash])
-        scope = "%s/%s/s3/aws4_request" % (day, self.region)
+        scope = "%s/%s/%s/aws4_request" % (day, self.region, service)
         headers["authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, " \
             "Signature=%s" % (self.key, scope, signed,
-                              self._signature(day, stamp, scope, canonical))
+                              self._signature(day, stamp, scope, canonical, service))
 
-    def _signature(self, day, stamp, scope, canonical):
+    def _signature(self, day, stamp, scope, canonical, service="s3"):
         to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
                              hashlib.sha256(canonical.encode()).hexdigest()])
         k = ("AWS4" + self.secret).encode()
-        for part in (day, self.region, "s3", "aws4_request", to_sign):
+        for part in (day, self.region, service, "aws4_request", to_sign):
             k = hmac.new(k, part.encode(), hashlib.sha256).digest()
         return k.hex()
 
@@ -117,6 +117,23 @@ class Client:
         if expect is not None and r.status not in expect:
             raise Refused("%s %s" % (method, url), r.status, data)
         return r.status, dict(r.getheaders()), data
+
+    def ask(self, service, words):
+        """An action of another service at this address: the answer's body."""
+        body = urllib.parse.urlencode(words).encode()
+        h = {"content-type": "application/x-www-form-urlencoded"}
+        self._sign("POST", "/", "", h, hashlib.sha256(body).hexdigest(), service)
+        del h["host"]
+        conn = self._connect()
+        try:
+            conn.request("POST", "/", body=body, headers=h)
+            r = conn.getresponse()
+            data = r.read()
+        finally:
+            conn.close()
+        if r.status != 200:
+            raise Refused("%s %s" % (service, words.get("Action")), r.status, data)
+        return data
 
     def presigned(self, method, bucket, key, seconds=3600):
         """A URL that lets whoever has it do this."""

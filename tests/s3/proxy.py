@@ -256,8 +256,8 @@ class Proxy:
         path, _, query = target.partition("?")
         key = urllib.parse.unquote(path.lstrip("/").partition("/")[2])
         entry = {"method": method, "key": key, "query": urllib.parse.unquote(query),
-                 "range": head.fields.get("range"), "up": head.length, "down": 0,
-                 "status": None, "fault": None}
+                 "range": head.fields.get("range"), "host": head.fields.get("host"),
+                 "up": head.length, "down": 0, "status": None, "fault": None}
         with self.lock:
             entry["n"] = len(self.log) + 1
             entry["t"] = round(time.monotonic() - self.began, 4)

@@ -167,6 +167,10 @@ test_locations(void **state)
 		"s3:https://h/bucket/a\nb", "s3://", "s3:///x",
 		"s3:https://h h/bucket", "s3:https://h?x/bucket"
 	};
+	static const char *const addresses[] = {
+		"s3:http://127.0.0.1/bucket", "s3:https://10.1.2.3:9000/bucket",
+		"s3:http://[::1]:80/bucket"
+	};
 	struct err e = ERR_INIT;
 	struct s3_url u;
 
@@ -185,6 +189,14 @@ test_locations(void **state)
 		err_init(&e);
 		assert_int_equal(s3_url_parse(&u, bad[i], "https://h",
 		    S3_STYLE_AUTO, &e), -1);
+		assert_int_equal(e.code, ERR_USAGE);
+	}
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		err_init(&e);
+		assert_int_equal(s3_url_parse(&u, addresses[i], "",
+		    S3_STYLE_PATH, &e), 0);
+		assert_int_equal(s3_url_parse(&u, addresses[i], "",
+		    S3_STYLE_HOST, &e), -1);
 		assert_int_equal(e.code, ERR_USAGE);
 	}
 	err_init(&e);
