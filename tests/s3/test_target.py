@@ -184,6 +184,16 @@ need("keys", [(k, n) for k, n, *_ in client.list("back")],
 need("hole", client.get("back", "hole").count(0), 18 << 20)
 passed("an ordinary snapshot in a bucket: names as they stand, the rest told")
 
+# What is 20 MB takes a while at so much a second, there and back.
+for limit, *what in (("--limit-upload", "restore", f"latest:{tree}", "--overwrite", "always",
+                      "--target", f"s3:{proxy.url}/back"),
+                     ("--limit-download", "backup", "--force", f"s3:{proxy.url}/odd")):
+    began = time.monotonic()
+    repo.run(limit, "8M", *what, env=KEYS, expect=(0, 3))
+    if time.monotonic() - began < 1:
+        fail(f"{limit}: 8 MiB a second, and done in no time")
+passed("limits are the bucket's, too")
+
 # A repository in that bucket is no place for it.
 own = ("--repo", f"s3:{proxy.url}/back/own")
 env = dict(KEYS, AWS_ACCESS_KEY_ID=KEYS["VITRINE_BUCKET_ACCESS_KEY_ID"],

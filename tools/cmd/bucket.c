@@ -43,6 +43,8 @@ cmd_bucket(struct cmd *c, const char *location, unsigned connections,
 		.connect_s = c->s3.connect_s,
 		.stall_s = c->s3.stall_s,
 		.total_s = c->s3.total_s,
+		.up_limit = c->s3.up_limit,
+		.down_limit = c->s3.down_limit,
 		.hurry = c->s3.hurry,
 		.log = c->s3.log,
 		.beside = true
