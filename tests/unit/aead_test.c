@@ -19,9 +19,10 @@
 #define LEN	1000
 
 static bool no_memory;
-static unsigned refused;
 
 #ifdef HAVE_LIBCRYPTO
+static unsigned refused;
+
 static void *
 get(size_t n, const char *file, int line)
 {
