@@ -17,8 +17,8 @@
 #include "engine/base/io.h"
 #include "index/build_impl.h"
 
-enum { PLAIN, KEY, L1, LOCK, NFILES };
-static const char *const names[NFILES] = { "plain", "key", "l1", "lock" };
+enum { PLAIN, KEY, L1, NFILES };
+static const char *const names[NFILES] = { "plain", "key", "l1" };
 
 char *
 cache_path(const struct repo *repo, const struct lineage_id *lineage)
@@ -38,20 +38,23 @@ cache_path(const struct repo *repo, const struct lineage_id *lineage)
 }
 
 static int
-open_files(const char *path, int *dir, int fd[NFILES], struct err *e)
+open_dir(const char *path, struct err *e)
 {
+	int dir;
+
 	if (io_mkdirs(path, 0700, e) != 0)
 		return (-1);
-	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (*dir < 0)
-		return (err_sys(e, errno, "%s", path));
-	for (size_t i = 0; i < NFILES; i++) {
-		fd[i] = openat(*dir, names[i], O_RDWR | O_CREAT | O_CLOEXEC |
-		    O_NOFOLLOW | O_NONBLOCK, 0600);
-		if (fd[i] < 0)
-			return (err_sys(e, errno, "%s/%s", path, names[i]));
-	}
-	return (0);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return (dir >= 0 ? dir : err_sys(e, errno, "%s", path));
+}
+
+static int
+open_file(int dir, const char *path, const char *name, struct err *e)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK, 0600);
+
+	return (fd >= 0 ? fd : err_sys(e, errno, "%s/%s", path, name));
 }
 
 /* all: plain is empty.  No descriptor of it: it has them. */
@@ -87,26 +90,35 @@ write_blocks(struct build *b, const int fd[NFILES], bool all, struct err *e)
 	return (r);
 }
 
-/* All that it needs is open, and nobody else writes. */
+/* Nobody else writes, or gives such a file its name. */
 static int
-write_files(struct build *b, int dir, int fd[NFILES], const char *path,
-    struct err *e)
+write_files(struct build *b, int dir, const char *path, struct err *e)
 {
+	int fd[NFILES] = { -1, -1, -1 };
 	struct stat st;
+	bool given;
+	int r = 0;
 
 	/* A catalog that is all new is given away instead of copied. */
-	if (overlay_link(b->overlay, dir, names[PLAIN])) {
-		(void)close(fd[PLAIN]);
-		fd[PLAIN] = -1;
-		return (write_blocks(b, fd, false, e));
+	given = overlay_link(b->overlay, dir, names[PLAIN]);
+	for (size_t i = given ? KEY : PLAIN; r == 0 && i < NFILES; i++) {
+		fd[i] = open_file(dir, path, names[i], e);
+		r = fd[i] >= 0 ? 0 : -1;
 	}
-	if (fstat(fd[PLAIN], &st) != 0)
-		return (err_sys(e, errno, "%s/%s", path, names[PLAIN]));
-	if (write_blocks(b, fd, st.st_size == 0, e) != 0)
-		return (-1);
-	if (ftruncate(fd[PLAIN], (off_t)overlay_size(b->overlay)) != 0)
-		return (err_sys(e, errno, "%s/%s", path, names[PLAIN]));
-	return (0);
+	if (r == 0 && given) {
+		r = write_blocks(b, fd, false, e);
+	} else if (r == 0 && fstat(fd[PLAIN], &st) != 0) {
+		r = err_sys(e, errno, "%s/%s", path, names[PLAIN]);
+	} else if (r == 0) {
+		r = write_blocks(b, fd, st.st_size == 0, e);
+		if (r == 0 && ftruncate(fd[PLAIN],
+		    (off_t)overlay_size(b->overlay)) != 0)
+			r = err_sys(e, errno, "%s/%s", path, names[PLAIN]);
+	}
+	for (size_t i = 0; i < NFILES; i++)
+		if (fd[i] >= 0)
+			(void)close(fd[i]);
+	return (r);
 }
 
 int
@@ -114,23 +126,22 @@ build_adopt(struct build *b, const struct snapshot_id *id,
     const struct manifest *m, struct err *e)
 {
 	char *path = cache_path(b->repo, &m->lineage);
-	int dir = -1, fd[NFILES] = { -1, -1, -1, -1 };
-	int r = -1;
+	int dir, lock = -1, r = -1;
 
 	if (path == NULL)
 		return (0);
-	if (open_files(path, &dir, fd, e) != 0)
-		goto out;
-	/* Another run of this lineage writes: its catalog is as good. */
-	if (flock(fd[LOCK], LOCK_EX | LOCK_NB) == 0)
-		r = write_files(b, dir, fd, path, e);
-	else
+	dir = open_dir(path, e);
+	if (dir >= 0)
+		lock = open_file(dir, path, "lock", e);
+	/* Another run of this lineage writes: its catalog is as good.  The file
+	 * that it gave the name to is opened behind it. */
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+		r = write_files(b, dir, path, e);
+	else if (lock >= 0)
 		r = errno == EWOULDBLOCK ? 0 :
-		    err_sys(e, errno, "%s/%s", path, names[LOCK]);
-out:
-	for (size_t i = 0; i < NFILES; i++)
-		if (fd[i] >= 0)
-			(void)close(fd[i]);
+		    err_sys(e, errno, "%s/lock", path);
+	if (lock >= 0)
+		(void)close(lock);
 	if (dir >= 0)
 		(void)close(dir);
 	free(path);
