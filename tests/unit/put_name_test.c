@@ -1,5 +1,6 @@
 /* put_name(): packs are told while the store still has them to take; nothing
- * that names them for others is stored before they are. */
+ * that names them for others is stored before they are; and the store gets
+ * their digests with them. */
 #include "tests/unit/put_fixture.h"
 
 #include <pthread.h>
@@ -17,10 +18,12 @@ struct gate {
 	bool shut;			/* lock */
 	bool broken;			/* lock: commits fail */
 	unsigned packs, before_table;	/* lock; of data packs */
+	unsigned said;			/* lock: of packs, by their digest */
 };
 struct gate_put {
 	struct store_put base;
 	struct store_put *inner;
+	const uint8_t *sum;
 };
 
 static void
@@ -69,6 +72,12 @@ g_append(struct store_put *p, const void *src, size_t len, struct err *e)
 }
 
 static void
+g_sha256(struct store_put *p, const uint8_t *sum)
+{
+	((struct gate_put *)p)->sum = sum;
+}
+
+static void
 g_abort(struct store_put *p)
 {
 	store_put_abort(((struct gate_put *)p)->inner);
@@ -80,7 +89,9 @@ g_commit(struct store_put *p, const char *name, struct err *e)
 {
 	struct gate *g = (struct gate *)p->store;
 	struct store_put *inner = ((struct gate_put *)p)->inner;
+	const uint8_t *sum = ((struct gate_put *)p)->sum;
 	bool table = strncmp(name, "index/", 6) == 0;
+	char hex[ID_HEX];
 	int rc;
 
 	free(p);
@@ -89,6 +100,9 @@ g_commit(struct store_put *p, const char *name, struct err *e)
 		(void)pthread_cond_wait(&g->cond, &g->lock);
 	if (table)
 		g->before_table = g->packs;
+	else if (sum != NULL && strcmp(strrchr(name, '/') + 1,
+	    hex_emit(hex, sum, ID_BYTES)) == 0)
+		g->said++;
 	rc = g->broken ? err_set(e, ERR_NET, "the gate is broken") : 0;
 	(void)pthread_mutex_unlock(&g->lock);
 	if (rc != 0) {
@@ -117,8 +131,9 @@ g_remove(struct store *s, const char *name, struct err *e)
 
 static const struct store_ops gate_ops = {
 	.close = g_close, .read = g_read, .stat = g_stat, .put = g_put,
-	.put_begin = g_begin, .put_append = g_append, .put_commit = g_commit,
-	.put_abort = g_abort, .list = g_list, .remove = g_remove
+	.put_begin = g_begin, .put_append = g_append, .put_sha256 = g_sha256,
+	.put_commit = g_commit, .put_abort = g_abort, .list = g_list,
+	.remove = g_remove
 };
 
 static void
@@ -150,6 +165,7 @@ setup(struct at_gate *a, unsigned threads)
 	};
 	struct gate *g = calloc(1, sizeof(*g));
 	struct secret secret;
+	struct store *store;
 	struct put_env env;
 	char path[320];
 
@@ -163,7 +179,9 @@ setup(struct at_gate *a, unsigned threads)
 	OK(store_open(&g->inner, path, false, E));
 	memcpy(g->base.where, g->inner->where, sizeof(g->base.where));
 	make_secret(&secret);
-	OK(repo_open(&a->repo, &g->base, SLOT_KEY_FILE, &secret, &renv, E));
+	/* As behind one that tests put in front. */
+	OK(store_fault_open(&store, &g->base, "put@1000=eio", E));
+	OK(repo_open(&a->repo, store, SLOT_KEY_FILE, &secret, &renv, E));
 	secret_fini(&secret);
 	a->gate = g;
 	OK(pool_new(&a->pool, threads, E));
@@ -220,6 +238,7 @@ ends_with(enum object_kind kind, unsigned threads)
 	    kind == OBJECT_PACK_META ? 3 : 1);
 	assert_int_equal(count(a.repo, "index"), 1);
 	assert_true(a.gate->before_table >= 1);
+	assert_int_equal(a.gate->said, count(a.repo, "packs"));
 	assert_int_equal(told(&a.log), count(a.repo, "packs"));
 	check_whole(a.repo);
 	fetch_all(a.repo, &a.log, a.kept, N, CHUNK);
