@@ -90,6 +90,24 @@ rm -rf "$R"
 cp -a "$T/good" "$R"
 push
 
+step "a store that turns a bit of the header, which it can't verify: it is told"
+cp -a "$T/client" "$T/client.good"
+chmod u+w "$R/vitrine"
+for at in 40 48 56; do
+	printf '\000' | dd of="$R/vitrine" bs=1 seek=$at conv=notrunc 2>/dev/null
+done
+push
+seq 1 6000 >"$S/more"
+ok client backup "$S"
+says "warning: the repository's header is another than was seen before"
+says '^Snapshot '
+fails 4 owner check
+says "header does not verify"
+rm -rf "$R" "$T/client"
+cp -a "$T/good" "$R"
+mv "$T/client.good" "$T/client"
+push
+
 step "garbage under the name of a snapshot"
 m=$(ls "$R/snapshots" | head -1)
 chmod u+w "$R/snapshots/$m"

@@ -597,6 +597,26 @@ attempt(struct repo *repo, const struct backup_env *env,
 	return (rc);
 }
 
+static void
+say_lie(void *ctx, bool lie, const char *text)
+{
+	events_item(ctx, EVENT_WARNING, NULL, "%s", text);
+}
+
+/* Who has a put-only key can't verify the header, which says how files are cut
+ * and what packs are named by: it is the one of before at least, or he is told.
+ * All others verify it. */
+static int
+check_header(struct repo *repo, const struct events *ev, struct err *e)
+{
+	struct events to = *ev;
+	size_t findings;
+
+	if (keyring_role(repo_keyring(repo)) != ROLE_PUT_ONLY)
+		return (0);
+	return (repo_check_history(repo, NULL, say_lie, &to, &findings, e));
+}
+
 int
 backup_run(struct repo *repo, const struct backup_env *env,
     const struct events *ev, struct backup_result *res, struct err *e)
@@ -604,8 +624,11 @@ backup_run(struct repo *repo, const struct backup_env *env,
 	bool again;
 	/* A stream is read in any case: the parent only saves its node. */
 	bool use_parent = env->stream_name == NULL || !env->force;
-	int rc = attempt(repo, env, ev, res, use_parent, &again, e);
+	int rc;
 
+	if (check_header(repo, ev, e) != 0)
+		return (-1);
+	rc = attempt(repo, env, ev, res, use_parent, &again, e);
 	if (rc == 0 || !again)
 		return (rc);
 	if (env->stream_name != NULL && env->command == NULL)
