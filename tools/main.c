@@ -43,7 +43,8 @@ standard_files(void)
  * The table of descriptors is made as large as any command needs it while there
  * is one thread.  Later the kernel doubles it when it is full, and waits each
  * time until no processor can be looking at the old one: 10 to 20 ms in which
- * nobody opens a file.  The limit itself stays what it was.
+ * nobody opens a file.  The limit itself stays what it was.  (A daemon's fork
+ * makes it small again; a mount opens few files.)
  */
 static void
 descriptor_table(void)

@@ -600,7 +600,9 @@ attempt(struct repo *repo, const struct backup_env *env,
 static void
 say_lie(void *ctx, bool lie, const char *text)
 {
-	events_item(ctx, EVENT_WARNING, NULL, "%s", text);
+	const struct events **ev = ctx;
+
+	events_item(*ev, EVENT_WARNING, NULL, "%s", text);
 }
 
 /* Who has a put-only key can't verify the header, which says how files are cut
@@ -609,12 +611,11 @@ say_lie(void *ctx, bool lie, const char *text)
 static int
 check_header(struct repo *repo, const struct events *ev, struct err *e)
 {
-	struct events to = *ev;
 	size_t findings;
 
 	if (keyring_role(repo_keyring(repo)) != ROLE_PUT_ONLY)
 		return (0);
-	return (repo_check_history(repo, NULL, say_lie, &to, &findings, e));
+	return (repo_check_history(repo, NULL, say_lie, &ev, &findings, e));
 }
 
 int
