@@ -15,8 +15,10 @@
  *  4. In a hurry (http_options) a transfer that stands still is taken out, and
  *     from then on (`dead') every other one as well; those that take leave are
  *     given a moment each, until that was in vain (`gone').
- *  5. A transfer that has used up the second's bytes is paused, and all are
- *     resumed when there are more: the limits are of all together.
+ *  5. A transfer that finds the second's bytes used up is paused; when there
+ *     are more, they are resumed one after another, in the order in which they
+ *     were paused, as each may take all that there is: the limits are of all
+ *     together, and a server gives up whoever sends nothing for a while.
  */
 #include "engine/store/http.h"
 
@@ -43,6 +45,14 @@ global_init(void)
 }
 
 static void
+bucket_init(struct http_bucket *b, uint64_t limit)
+{
+	b->limit = limit;
+	/* A fifth of a second's worth. */
+	b->burst = limit / 5 + HTTP_CHUNK_MIN;
+}
+
+static void
 bucket_fill(struct http_bucket *b)
 {
 	uint64_t now = clock_mono_ms(), ms = now - b->filled_ms;
@@ -52,9 +62,8 @@ bucket_fill(struct http_bucket *b)
 	if (ms > 1000)
 		ms = 1000;
 	b->left += (int64_t)(b->limit * ms / 1000);
-	/* A fifth of a second's worth may come at once. */
-	if (b->left > (int64_t)(b->limit / 5 + HTTP_CHUNK_MIN))
-		b->left = (int64_t)(b->limit / 5 + HTTP_CHUNK_MIN);
+	if (b->left > (int64_t)b->burst)
+		b->left = (int64_t)b->burst;
 	b->filled_ms = now;
 }
 
@@ -210,7 +219,7 @@ is_stuck(const struct http *h, const struct transfer *t, uint64_t now)
 
 	if (h->dead && !t->rq->parting)
 		return (true);
-	return (!t->paused && now - since >= still_at_most_ms(h, t));
+	return (t->paused == 0 && now - since >= still_at_most_ms(h, t));
 }
 
 /* In a hurry: take out what stands still. */
@@ -237,28 +246,36 @@ hurry(struct http *h)
 	}
 }
 
-/* Let paused transfers go on; how long to wait at most for the next event. */
+/* That which has been paused for the longest time; NULL: none is. */
+static struct transfer *
+longest_paused(const struct http *h)
+{
+	struct transfer *t = NULL;
+
+	for (unsigned i = 0; i < h->active; i++)
+		if (h->running[i]->paused != 0 && (t == NULL ||
+		    h->running[i]->paused < t->paused))
+			t = h->running[i];
+	return (t);
+}
+
+/* Let a paused transfer go on; how long to wait at most for the next event. */
 static int
 resume(struct http *h)
 {
-	bool paused = false;
+	struct transfer *t = longest_paused(h);
 
 	bucket_fill(&h->up);
 	bucket_fill(&h->down);
-	for (unsigned i = 0; i < h->active; i++) {
-		struct transfer *t = h->running[i];
-
-		if (!t->paused)
-			continue;
-		paused = true;
-		if (!http_bucket_open(&h->up) || !http_bucket_open(&h->down))
-			continue;
-		t->paused = false;
-		t->moved_ms = clock_mono_ms();	/* that was no standstill */
-		(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
-	}
-	return (paused ? LIMIT_TICK_MS : h->o.hurry != NULL && h->active > 0 ?
-	    HURRY_TICK_MS : 1000);
+	if (t == NULL)
+		return (h->o.hurry != NULL && h->active > 0 ? HURRY_TICK_MS :
+		    1000);
+	if (!http_bucket_open(&h->up) || !http_bucket_open(&h->down))
+		return (LIMIT_TICK_MS);
+	t->paused = 0;
+	t->moved_ms = clock_mono_ms();	/* that was no standstill */
+	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
+	return (0);
 }
 
 static void *
@@ -332,8 +349,8 @@ http_new(struct http **out, const struct http_options *o, struct err *e)
 	if (h->chunk > CHUNK_MAX)
 		h->chunk = CHUNK_MAX;
 	http_window_init(&h->window, o->connections);
-	h->up.limit = o->up_limit;
-	h->down.limit = o->down_limit;
+	bucket_init(&h->up, o->up_limit);
+	bucket_init(&h->down, o->down_limit);
 	if (pthread_mutex_init(&h->lock, NULL) != 0)
 		BUG("a plain mutex can't be made");
 	*out = h;

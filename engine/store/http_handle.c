@@ -16,6 +16,21 @@ http_bucket_open(const struct http_bucket *b)
 	return (b->limit == 0 || b->left > 0);
 }
 
+unsigned
+http_bucket_round_s(const struct http_bucket *b, unsigned connections)
+{
+	return (b->limit == 0 ? 0 :
+	    (unsigned)(connections * b->burst / b->limit) + 1);
+}
+
+/* What one turn takes: with a limit so little that all come by in time. */
+static long
+chunk(const struct http *h, const struct http_bucket *b)
+{
+	return ((long)(b->limit == 0 || h->chunk < b->burst ? h->chunk :
+	    b->burst));
+}
+
 /* It makes progress.  How far away the server is shows by how long that took,
  * a connection's making included. */
 static void
@@ -38,7 +53,7 @@ read_body(char *dst, size_t size, size_t n, void *ctx)
 	size_t got = size * n;
 
 	if (!http_bucket_open(&t->http->up)) {
-		t->paused = true;
+		t->paused = ++t->http->pauses;
 		return (CURL_READFUNC_PAUSE);
 	}
 	if (got > left)
@@ -104,7 +119,7 @@ take_body(char *src, size_t size, size_t n, void *ctx)
 
 	n *= size;
 	if (!http_bucket_open(&t->http->down)) {
-		t->paused = true;
+		t->paused = ++t->http->pauses;
 		return (CURL_WRITEFUNC_PAUSE);
 	}
 	t->http->down.left -= (int64_t)n;
@@ -196,8 +211,10 @@ set_times(struct transfer *t)
 	SET(CURLOPT_TIMEOUT, (long)(rq->total_s != 0 ? rq->total_s :
 	    o->total_s));
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	/* To libcurl who waits for a turn to send stands still. */
 	SET(CURLOPT_LOW_SPEED_TIME, (long)(rq->stall_s != 0 ? rq->stall_s :
-	    o->stall_s));
+	    o->stall_s) + (long)http_bucket_round_s(&t->http->up,
+	    o->connections));
 	return (CURLE_OK);
 }
 
@@ -249,8 +266,8 @@ http_handle_set(struct transfer *t)
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_TCP_NODELAY, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_BUFFERSIZE, (long)t->http->chunk);
-	SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)t->http->chunk);
+	SET(CURLOPT_BUFFERSIZE, chunk(t->http, &t->http->down));
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, chunk(t->http, &t->http->up));
 	SET(CURLOPT_HEADERFUNCTION, take_head);
 	SET(CURLOPT_HEADERDATA, t);
 	SET(CURLOPT_WRITEFUNCTION, take_body);

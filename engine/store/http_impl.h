@@ -16,6 +16,7 @@
 /* Bytes that may still go in one direction. */
 struct http_bucket {
 	uint64_t limit;			/* a second; 0: none */
+	uint64_t burst;			/* may come at once */
 	int64_t left;
 	uint64_t filled_ms;
 };
@@ -28,7 +29,7 @@ struct transfer {
 	struct curl_slist *headers;
 	uint64_t sent;			/* where the body stands */
 	bool begun;			/* some of the body was read */
-	bool paused;
+	uint64_t paused;		/* 0: it isn't; the lower, the longer */
 	uint64_t began_ms;
 	uint64_t moved_ms;		/* when it made progress */
 	bool overflow;			/* text or head has no room */
@@ -59,6 +60,7 @@ struct http {
 	CURL *idle[HTTP_CONNECTIONS_MAX];
 	unsigned nidle;
 	struct http_bucket up, down;
+	uint64_t pauses;		/* so far */
 	uint64_t slowest_ms;		/* between two signs of life */
 	uint64_t hurry_ms;		/* since when; 0: no hurry */
 	bool dead;			/* no answer came in the hurry */
@@ -68,6 +70,9 @@ struct http {
 /* http_handle.c */
 /* May some bytes go now? */
 bool http_bucket_open(const struct http_bucket *);
+/* How long all of the connections together take for a turn of each. */
+unsigned http_bucket_round_s(const struct http_bucket *,
+    unsigned connections);
 /* Make t->easy the request. */
 CURLcode http_handle_set(struct transfer *);
 

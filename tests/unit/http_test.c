@@ -18,11 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/store/http.h"
 #include "engine/store/http_window.h"
 
 #define CALLERS	32
 #define HURRIES	10		/* tries of what must be in time */
+#define SHARERS	4		/* of a limit, each with so many bytes, */
+#define SHARE	((size_t)256 << 10)
+#define CROWD	8		/* and more of them with so few */
+#define LITTLE	((size_t)24 << 10)
 
 /* The server: so many requests at one time it answers, each after a while, and
  * refuses the others; a limit of 0: none gets an answer. */
@@ -31,6 +36,7 @@ static struct {
 	unsigned short port;
 	pthread_mutex_t lock;		/* what follows */
 	unsigned limit, pause_ms;
+	bool large;			/* its answers */
 	unsigned inside, most, good, refused;
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -41,6 +47,26 @@ nap(unsigned ms)
 	    .tv_sec = ms / 1000 };
 
 	(void)nanosleep(&t, NULL);
+}
+
+/* The body of a request whose head and some more are these; likewise. */
+static bool
+hear_body(int fd, const char *in, size_t n)
+{
+	char sink[16 << 10];
+	const char *len = strcasestr(in, "\r\ncontent-length:");
+	const char *end = strstr(in, "\r\n\r\n") + 4;
+	size_t left = len != NULL && len < end ?
+	    strtoul(len + 17, NULL, 10) : 0;
+	ssize_t got;
+
+	for (left -= n - (size_t)(end - in); left > 0; left -= (size_t)got) {
+		got = recv(fd, sink, left < sizeof(sink) ? left :
+		    sizeof(sink), MSG_TRUNC);
+		if (got <= 0)
+			return (false);
+	}
+	return (true);
 }
 
 /* One request; false when the client has gone. */
@@ -58,7 +84,7 @@ hear(int fd)
 		n += (size_t)got;
 		in[n] = '\0';
 		if (strstr(in, "\r\n\r\n") != NULL)
-			return (true);
+			return (hear_body(fd, in, n));
 	}
 	return (false);
 }
@@ -68,12 +94,15 @@ answer(int fd)
 {
 	static const char yes[] = "HTTP/1.1 200 OK\r\n"
 	    "Content-Length: 2\r\n\r\nok";
+	static const char large[SHARE] = "HTTP/1.1 200 OK\r\n"
+	    "Content-Length: 262100\r\n\r\n";
 	static const char no[] = "HTTP/1.1 503 Slow Down\r\n"
 	    "Content-Length: 0\r\n\r\n";
 	unsigned pause_ms;
-	bool good;
+	bool good, is_large;
 
 	(void)pthread_mutex_lock(&server.lock);
+	is_large = server.large;
 	good = ++server.inside <= server.limit;
 	if (server.inside > server.most)
 		server.most = server.inside;
@@ -87,8 +116,11 @@ answer(int fd)
 	else
 		server.refused++;
 	(void)pthread_mutex_unlock(&server.lock);
-	(void)send(fd, good ? yes : no, (good ? sizeof(yes) : sizeof(no)) - 1,
-	    MSG_NOSIGNAL);
+	if (is_large)
+		(void)send(fd, large, strlen(large) + 262100, MSG_NOSIGNAL);
+	else
+		(void)send(fd, good ? yes : no, (good ? sizeof(yes) :
+		    sizeof(no)) - 1, MSG_NOSIGNAL);
 }
 
 static void *
@@ -141,6 +173,7 @@ set_server(unsigned limit, unsigned pause_ms)
 	(void)pthread_mutex_lock(&server.lock);
 	server.limit = limit;
 	server.pause_ms = pause_ms;
+	server.large = false;
 	server.most = server.good = server.refused = 0;
 	(void)pthread_mutex_unlock(&server.lock);
 }
@@ -188,7 +221,7 @@ client(const struct http_options *more)
 	struct http *h;
 
 	o.connect_ms = 5000;
-	o.stall_s = 30;
+	o.stall_s = o.stall_s != 0 ? o.stall_s : 30;
 	o.total_s = 60;
 	assert_int_equal(http_new(&h, &o, &e), 0);
 	return (h);
@@ -391,6 +424,109 @@ test_hurry(void **state)
 	assert_true(heard);
 }
 
+/* One of those who share what may go a second. */
+struct sharer {
+	struct http *h;
+	bool up;
+	size_t len;
+	int rc;
+	uint64_t took_ms;
+	pthread_t thread;
+};
+
+static void *
+move_share(void *arg)
+{
+	static const uint8_t bytes[SHARE];
+	struct sharer *s = arg;
+	struct http_request rq = {
+		.method = s->up ? HTTP_PUT : HTTP_GET, .text_max = SHARE
+	};
+	struct err e = ERR_INIT;
+	uint64_t began_ms = clock_mono_ms();
+	char url[128];
+
+	if (s->up)
+		rq.body = (struct http_body){ .bytes = bytes, .len = s->len };
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", server.port);
+	rq.url = url;
+	s->rc = http_perform(s->h, &rq, &e);
+	if (s->rc == 0)
+		s->rc = rq.status;
+	s->took_ms = clock_mono_ms() - began_ms;
+	http_fini(&rq);
+	return (NULL);
+}
+
+/* When the first of them has all, and the last. */
+static void
+share(const struct http_options *o, unsigned n, size_t len,
+    uint64_t *first_ms, uint64_t *last_ms)
+{
+	struct http *h = client(o);
+	struct sharer s[CROWD];
+	bool up = o->up_limit != 0;
+
+	set_server(CALLERS, 0);
+	(void)pthread_mutex_lock(&server.lock);
+	server.large = !up;
+	(void)pthread_mutex_unlock(&server.lock);
+	*first_ms = UINT64_MAX;
+	*last_ms = 0;
+	for (unsigned i = 0; i < n; i++) {
+		s[i] = (struct sharer){ .h = h, .up = up, .len = len };
+		assert_int_equal(pthread_create(&s[i].thread, NULL,
+		    move_share, &s[i]), 0);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		(void)pthread_join(s[i].thread, NULL);
+		assert_int_equal(s[i].rc, 200);
+		if (s[i].took_ms < *first_ms)
+			*first_ms = s[i].took_ms;
+		if (s[i].took_ms > *last_ms)
+			*last_ms = s[i].took_ms;
+	}
+	http_free(h);
+}
+
+/* No more than the limit goes; and none is kept waiting until others have all,
+ * since a server gives up whoever sends nothing for a while. */
+static void
+test_limits(void **state)
+{
+	uint64_t first_ms, last_ms;
+
+	for (int up = 0; up < 2; up++) {
+		struct http_options o = {
+			.connections = HTTP_CONNECTIONS_MAX,
+			.up_limit = up ? SHARERS * SHARE : 0,
+			.down_limit = up ? 0 : SHARERS * SHARE
+		};
+
+		for (unsigned i = 0; i < HURRIES; i++) {
+			share(&o, SHARERS, SHARE, &first_ms, &last_ms);
+			if (first_ms > last_ms / 2 && last_ms < 2000)
+				break;
+		}
+		assert_in_range(last_ms, 700, 2000);
+		assert_in_range(first_ms, last_ms / 2, last_ms);
+	}
+}
+
+/* Who waits for its turn under a limit stands longer than a server may, and is
+ * not given up for that. */
+static void
+test_turns(void **state)
+{
+	const struct http_options o = {
+		.connections = CROWD, .up_limit = 64 << 10, .stall_s = 1
+	};
+	uint64_t first_ms, last_ms;
+
+	share(&o, CROWD, LITTLE, &first_ms, &last_ms);
+	assert_true(last_ms > 2000);
+}
+
 int
 main(void)
 {
@@ -398,6 +534,8 @@ main(void)
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_slow_down),
 		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_hurry)
 	};
 
