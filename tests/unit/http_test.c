@@ -373,6 +373,19 @@ test_window(void **state)
 	for (uint64_t i = 0; i < 100; i++)
 		(void)http_window_answer(&w, 503, 200 + i, 200 + i);
 	assert_int_equal(w.now, 1);
+	/* Answers to what was sent before a cut do not make it grow. */
+	http_window_init(&w, 10);
+	(void)http_window_answer(&w, 503, 100, 110);
+	http_window_full(&w, 120);
+	for (unsigned i = 0; i < 6; i++)
+		(void)http_window_answer(&w, 200, 120, 121);
+	assert_true(http_window_answer(&w, 503, 120, 122));
+	http_window_full(&w, 130);
+	for (unsigned i = 0; i < 3; i++)
+		(void)http_window_answer(&w, 200, 130, 131);
+	assert_int_equal(w.now, 4);
+	(void)http_window_answer(&w, 200, 130, 131);
+	assert_int_equal(w.now, 5);
 }
 
 /* Is a request in a hurry answered by a server that takes so long? */
@@ -527,6 +540,31 @@ test_turns(void **state)
 	assert_true(last_ms > 2000);
 }
 
+/* In a hurry what goes on is not touched, however long it takes. */
+static void
+test_hurry_goes_on(void **state)
+{
+	atomic_bool hurried = true;
+	const struct http_options o = {
+		.connections = 4, .hurry = &hurried, .down_limit = SHARE / 2
+	};
+	struct sharer s;
+
+	set_server(CALLERS, 0);
+	(void)pthread_mutex_lock(&server.lock);
+	server.large = true;
+	(void)pthread_mutex_unlock(&server.lock);
+	for (unsigned i = 0; i < HURRIES; i++) {
+		s = (struct sharer){ .h = client(&o) };
+		(void)move_share(&s);
+		http_free(s.h);
+		if (s.rc == 200)
+			break;
+	}
+	assert_int_equal(s.rc, 200);
+	assert_true(s.took_ms > HTTP_HURRY_MS);
+}
+
 int
 main(void)
 {
@@ -536,6 +574,7 @@ main(void)
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_hurry_goes_on),
 		cmocka_unit_test(test_hurry)
 	};
 

@@ -303,6 +303,9 @@ learn(const char *where, enum create_only what)
 static void
 test_learn(void **state)
 {
+	int next = dup(0);
+
+	(void)close(next);
 	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
 	learn(WHERE, CREATE_ONLY);
 	assert_int_equal(known_of(WHERE), CREATE_ONLY);
@@ -315,6 +318,8 @@ test_learn(void **state)
 	    CREATE_UNKNOWN);
 	learn(WHERE, CREATE_REPLACES);
 	assert_int_equal(known_of(WHERE), CREATE_REPLACES);
+	assert_int_equal(dup(0), next);
+	(void)close(next);
 }
 
 /* The only file that is there. */
@@ -347,13 +352,22 @@ test_learned_file(void **state)
 {
 	struct timespec old[2] = { { .tv_sec = time(NULL) - 31 * 86400 } };
 	char path[256], other[300];
+	struct store *s;
 
 	learn(WHERE, CREATE_ONLY);
 	learned_file(path);
 	old[1] = old[0];
 	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
-	/* Learned again, it counts again. */
+	/* Learned again, it counts again; what is known isn't written anew. */
+	s = open_at(WHERE);
+	s3_learn((struct s3_store *)s, CREATE_ONLY);
+	assert_int_equal(atomic_load(&((struct s3_store *)s)->create_only),
+	    CREATE_ONLY);
+	assert_int_equal(unlink(path), 0);
+	s3_learn((struct s3_store *)s, CREATE_ONLY);
+	assert_int_equal(access(path, F_OK), -1);
+	store_close(s);
 	learn(WHERE, CREATE_ONLY);
 	assert_int_equal(known_of(WHERE), CREATE_ONLY);
 	write_file(path, "create-only", 0);
