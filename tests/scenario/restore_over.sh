@@ -195,6 +195,20 @@ says '; 6 verified'
 alike
 ok vitrine restore "latest:$S/big" --target "$T/one" --verify
 says '; 1 verified'
+ok vitrine restore "latest:$S/c/one-again" --target "$T/one" --verify
+says '; 1 verified'
+
+step "--verify reads back the name that was written, of several"
+ok vitrine restore "latest:$S" --target "$T/second" --include one-again --verify
+says ': 1 file, .*; 1 verified'
+mkdir "$T/second/a"
+echo mine >"$T/second/a/one"
+rm "$T/second/c/one-again"
+fails 3 vitrine restore "latest:$S" --target "$T/second" --include one \
+    --include one-again --verify
+says 'a/one: not restored: something of this name is there already'
+says ': 1 file, .*; 1 verified; 1 thing could not'
+is "$(cat "$T/second/a/one") $(cat "$T/second/c/one-again")" "mine one"
 
 step "--read-concurrency"
 ok vitrine restore "latest:$S" --target "$T/conc" --read-concurrency 7

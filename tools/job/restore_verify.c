@@ -33,17 +33,30 @@ written_note(struct restore *rs, uint64_t ino, struct err *e)
 	return (r);
 }
 
-/* Once: a file of several names is verified by one of them. */
-static bool
-was_written(struct restore *rs, uint64_t ino)
+/*
+ * Is this the name by which its content is to be verified?  Of several names
+ * that which was written: the others may be what was there before, or were not
+ * wanted.
+ */
+static int
+is_to_verify(struct restore *rs, const char *path, size_t len,
+    const struct entry *en, bool *is, struct err *e)
 {
-	uint8_t bit = (uint8_t)(1U << ino % 8);
+	uint8_t bit = (uint8_t)(1U << en->ino % 8);
+	struct buf first = BUF_INIT;
+	int r = 0;
 
-	if (ino / 8 >= rs->written.len ||
-	    (rs->written.data[ino / 8] & bit) == 0)
-		return (false);
-	rs->written.data[ino / 8] &= (uint8_t)~bit;
-	return (true);
+	*is = en->kind == ENTRY_FILE && en->ino / 8 < rs->written.len &&
+	    (rs->written.data[en->ino / 8] & bit) != 0;
+	if (*is && en->nlink > 1) {
+		r = links_get(rs->links, en->ino, &first, e);
+		/* A single file's are not noted: it was asked for by name. */
+		if (r == 0)
+			*is = first.len == len + 1 &&
+			    memcmp(first.data, path, len) == 0;
+		buf_fini(&first);
+	}
+	return (r < 0 ? -1 : 0);
 }
 
 struct verify_job {
@@ -152,11 +165,13 @@ walk_verify(void *ctx, const char *path, size_t len, const struct entry *en,
 	size_t dir_len = slash != NULL ? (size_t)(slash - path) : 0;
 	struct verify_job *j;
 	int dir, r;
+	bool is;
 
 	if (restore_stopped(rs))
 		return (err_set(e, ERR_CANCELED, "interrupted"));
-	if (en->kind != ENTRY_FILE || !was_written(rs, en->ino))
-		return (0);
+	r = is_to_verify(rs, path, len, en, &is, e);
+	if (r < 0 || !is)
+		return (r);
 	if ((j = calloc(1, sizeof(*j) + len + 1)) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	memcpy(j->path, path, len);
