@@ -119,19 +119,12 @@ temp_name(char dst[TEMP_NAME_BYTES], uint32_t number)
 	    (unsigned long)getpid(), (unsigned long)number);
 }
 
-/* The file that is there, to be written in place. */
+/* Is it what was looked at, as far as that matters?  With the file's size. */
 static int
-open_file(struct file *f, int dir, struct err *e)
+take_over(const struct file *f, int fd, struct err *e)
 {
 	struct stat st;
-	int fd;
 
-	/* Not to wait for a FIFO that was put there meanwhile. */
-	fd = openat(dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC);
-	if (fd < 0)
-		return (err_sys(e, errno, "open to write"));
-	f->fd = fd;
 	if (fstat(fd, &st) < 0)
 		return (err_sys(e, errno, "stat"));
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
@@ -140,6 +133,26 @@ open_file(struct file *f, int dir, struct err *e)
 	if ((uint64_t)st.st_size != f->size &&
 	    ftruncate(fd, (off_t)f->size) < 0)
 		return (err_sys(e, errno, "set size"));
+	return (0);
+}
+
+/* The file that is there, to be written in place. */
+static int
+open_file(struct file *f, int dir, struct err *e)
+{
+	int fd;
+
+	/* Not to wait for a FIFO that was put there meanwhile. */
+	fd = openat(dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	if (fd < 0)
+		return (err_sys(e, errno, "open to write"));
+	/* Until then nothing in it was changed. */
+	if (take_over(f, fd, e) < 0) {
+		(void)close(fd);
+		return (-1);
+	}
+	f->fd = fd;
 	return (0);
 }
 
@@ -386,16 +399,15 @@ finish(struct file *f, const char *path, struct err *e)
 	int r;
 
 	r = set_meta(f, path, &why);
+	/* Some file systems say only here that they couldn't write it. */
+	if (r == 0) {
+		if (close(f->fd) < 0)
+			r = err_sys(&why, errno, "close");
+		f->fd = -1;
+	}
 	if (r == 0 && f->how == OVER_REPLACE)
 		r = replace(f, &why);
 	if (r < 0) {
-		fail(f, &why);
-		return (abandon(f, path, e));
-	}
-	r = close(f->fd);
-	f->fd = -1;
-	if (r < 0) {
-		(void)err_sys(&why, errno, "close");
 		fail(f, &why);
 		return (abandon(f, path, e));
 	}

@@ -1,0 +1,161 @@
+#!/bin/sh
+# run: store=dir not=address,thread
+# Restore where others are at work in the target: what turns up after it has looked
+# is neither followed nor written to, and a file is whole before it takes its place.
+. "$(dirname "$0")/lib.sh"
+# (A sanitizer wants to be loaded first, and so does what is made here.)
+
+# The command in $RACE is run once, before a file is opened that ends in $RACE_NAME
+# with the flags in $RACE_FLAGS; and if there is a $RACE_CLOSE, no file in the
+# target's directory can be closed: so a network says that it couldn't write it.
+cat >"$T/race.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int
+race(int dir, const char *name, int flags, mode_t mode)
+{
+	static _Atomic int ran;
+	const char *want = getenv("RACE_NAME"), *how = getenv("RACE_FLAGS");
+	size_t n = strlen(name), m = want != NULL ? strlen(want) : 0;
+
+	if (m > 0 && n >= m && strcmp(name + n - m, want) == 0 &&
+	    (flags & (O_ACCMODE | O_CREAT)) == atoi(how) && !ran++ &&
+	    system(getenv("RACE")) != 0)
+		abort();
+	return ((int)syscall(SYS_openat, dir, name, flags, mode));
+}
+
+#define OPEN(name)							\
+int									\
+name(int dir, const char *path, int flags, ...)				\
+{									\
+	va_list ap;							\
+	mode_t mode = 0;						\
+									\
+	va_start(ap, flags);						\
+	if ((flags & O_CREAT) != 0)					\
+		mode = va_arg(ap, mode_t);				\
+	va_end(ap);							\
+	return (race(dir, path, flags, mode));				\
+}
+OPEN(openat)
+OPEN(openat64)
+
+int
+close(int fd)
+{
+	char link[64], at[4096];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = getenv("RACE_CLOSE") == NULL ? -1 :
+	    readlink(link, at, sizeof(at) - 1);
+	at[n < 0 ? 0 : n] = '\0';
+	(void)syscall(SYS_close, fd);
+	if (n < 0 || strstr(at, "/there/dir/") == NULL)
+		return (0);
+	errno = EIO;
+	return (-1);
+}
+END
+cc -shared -fPIC -o "$T/race.so" "$T/race.c" || die "cc"
+
+S=$T/src
+D=$T/there
+mkdir -p "$S/dir"
+seq 1 30000 >"$S/dir/file"
+ok vitrine init
+ok vitrine backup "$S"
+
+# As it would be restored, but for a byte and the time.
+fresh() {
+	rm -rf "$D"
+	ok vitrine restore "latest:$S" --target "$D"
+	echo longer >>"$D/dir/file"
+}
+
+# race NAME O_FLAGS COMMAND STATUS ARGUMENT ...: the restore while that happens.
+race() {
+	RACE_NAME=$1 RACE_FLAGS=$2 RACE="unset LD_PRELOAD; touch $T/raced; $3"
+	export RACE_NAME RACE_FLAGS RACE
+	status=$4
+	shift 4
+	rm -f "$T/raced"
+	LD_PRELOAD=$T/race.so fails "$status" timeout 60 vitrine restore \
+	    "latest:$S" --target "$D" "$@"
+	[ -e "$T/raced" ] || die "there was no race"
+	[ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
+}
+
+RDWR=2
+CREATE=65
+READ=0
+
+step "--in-place: what became something else is not written to"
+echo dear >"$T/dear"
+fresh
+race file $RDWR "ln -sf $T/dear $D/dir/file" 3 --in-place
+says 'dir/file: not restored: open to write: Too many levels of symbolic links'
+fresh
+race file $RDWR "ln -f $T/dear $D/dir/file" 3 --in-place
+says 'dir/file: not restored: it became something else meanwhile'
+says_not 'mixture'
+says '; 1 thing could not be restored'
+is "$(cat "$T/dear")" dear
+fresh
+race file $RDWR "rm $D/dir/file; mkfifo $D/dir/file" 3 --in-place
+says 'dir/file: not restored: it became something else meanwhile'
+says_not 'mixture'
+fresh
+race file $RDWR "rm $D/dir/file" 3 --in-place
+says 'dir/file: not restored: open to write: No such file'
+
+step "--in-place: its size is that of the moment"
+fresh
+race file $RDWR "head -c 400000 /dev/zero >>$D/dir/file" 0 --in-place
+cmp "$S/dir/file" "$D/dir/file" || die "not the snapshot's"
+fresh
+race file $RDWR ": >$D/dir/file" 0 --in-place
+cmp "$S/dir/file" "$D/dir/file" || die "not the snapshot's"
+
+step "what turns up where nothing was is left"
+rm -rf "$D"
+race file $CREATE "echo mine >$D/dir/file" 3
+says 'dir/file: not restored: something of this name is there already'
+is "$(cat "$D/dir/file")" mine
+rm -rf "$D"
+race file $CREATE "ln -s $T/new $D/dir/file" 3
+says 'dir/file: not restored: something of this name is there already'
+[ ! -e "$T/new" ] || die "a link was followed"
+
+step "--verify: nor is it read by way of a link, or waited for"
+rm -rf "$D"
+race file $READ "mv $D/dir/file $T/moved; ln -s $T/moved $D/dir/file" 3 --verify
+says 'dir/file: not restored: can.t be opened to be verified'
+rm -rf "$D"
+race file $READ "rm $D/dir/file; mkfifo $D/dir/file" 3 --verify
+says 'dir/file: not restored: what was written reads back as something else'
+
+step "a file that can't be closed doesn't take the place of what is there"
+fresh
+LD_PRELOAD=$T/race.so RACE_CLOSE=1 fails 3 vitrine restore "latest:$S" \
+    --target "$D" --overwrite always
+says 'dir/file: not restored: close: Input/output error'
+says '; 1 thing could not be restored'
+is "$(tail -1 "$D/dir/file")" longer
+[ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
+rm -rf "$D"
+LD_PRELOAD=$T/race.so RACE_CLOSE=1 fails 3 vitrine restore "latest:$S" \
+    --target "$D"
+says 'dir/file: not restored: close: Input/output error'
+says ': 0 files, 0 B restored .*; 1 thing could not be restored'
+[ ! -e "$D/dir/file" ] || die "what could not be closed was left"
