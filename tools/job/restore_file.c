@@ -350,9 +350,8 @@ abandon(struct file *f, const char *path, struct err *e)
 		return (-1);
 	if (why->code == ERR_CANCELED)
 		return (0);
-	/* Nothing could be made here: nor can the others. */
-	if (!failure_is_local(why) || (!f->made && (why->sys == ENOSPC ||
-	    why->sys == EDQUOT) && why->code == ERR_SYS)) {
+	/* A full disk, say: nor can the others be made. */
+	if (!failure_is_local(why)) {
 		*e = *why;
 		return (err_wrap(e, "%s", path));
 	}
