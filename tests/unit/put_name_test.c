@@ -18,9 +18,10 @@ struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool shut;			/* lock */
-	bool broken;			/* lock: commits fail */
+	enum err_code broken;		/* lock: packs' commits fail so */
 	unsigned packs, before_table;	/* lock; of data packs */
 	unsigned sums, said;		/* lock: digests, and those of packs */
+	unsigned tables;		/* lock; that came to it */
 };
 struct gate_put {
 	struct store_put base;
@@ -100,13 +101,15 @@ g_commit(struct store_put *p, const char *name, struct err *e)
 	(void)pthread_mutex_lock(&g->lock);
 	while (g->shut)
 		(void)pthread_cond_wait(&g->cond, &g->lock);
+	g->tables += table;
 	if (table)
 		g->before_table = g->packs;
 	g->sums += sum != NULL;
 	if (sum != NULL && strcmp(strrchr(name, '/') + 1,
 	    hex_emit(hex, sum, ID_BYTES)) == 0)
 		g->said++;
-	rc = g->broken ? err_set(e, ERR_NET, "the gate is broken") : 0;
+	rc = g->broken != ERR_NONE && !table ? err_set(e, g->broken,
+	    "the gate is broken") : 0;
 	(void)pthread_mutex_unlock(&g->lock);
 	if (rc != 0) {
 		store_put_abort(inner);
@@ -140,7 +143,7 @@ static const struct store_ops gate_ops = {
 };
 
 static void
-gate_set(struct gate *g, bool shut, bool broken)
+gate_set(struct gate *g, bool shut, enum err_code broken)
 {
 	(void)pthread_mutex_lock(&g->lock);
 	g->shut = shut;
@@ -244,7 +247,7 @@ ends_with(enum object_kind kind, unsigned threads)
 	setup(&a, threads, false);
 	/* Were put_name() to wait for the store, it would hang here; where
 	 * there is no thread it has to. */
-	gate_set(a.gate, threads > 0, false);
+	gate_set(a.gate, threads > 0, ERR_NONE);
 	(void)alarm(250);	/* before tests/run ends us */
 	OK(put_name(a.put, E));
 	(void)alarm(0);
@@ -253,7 +256,7 @@ ends_with(enum object_kind kind, unsigned threads)
 	assert_int_equal(count(a.repo, "index"), 0);
 	if (kind == OBJECT_PACK_META)
 		OK(put_meta(a.put, "a tree", 6, true, &id, at, E));
-	gate_set(a.gate, false, false);
+	gate_set(a.gate, false, ERR_NONE);
 	OK(put_close(a.put, kind, E));
 	assert_int_equal(count(a.repo, "packs"),
 	    kind == OBJECT_PACK_META ? 3 : 1);
@@ -295,9 +298,9 @@ test_fails_late(void **state)
 
 	(void)state;
 	setup(&a, 2, false);
-	gate_set(a.gate, true, false);
+	gate_set(a.gate, true, ERR_NONE);
 	OK(put_name(a.put, E));
-	gate_set(a.gate, false, true);
+	gate_set(a.gate, false, ERR_NET);
 	assert_true(put_close(a.put, OBJECT_PACK_META, &e) < 0);
 	assert_non_null(strstr(err_text(&e), "the gate is broken"));
 	assert_int_equal(count(a.repo, "index"), 0);
@@ -355,6 +358,105 @@ test_older(void **state)
 	teardown(&a);
 }
 
+/* How many of the first n chunks the next run knows. */
+static unsigned
+known_next(const struct at_gate *a, uint32_t n)
+{
+	struct put_log log = { 0 };
+	struct put_env env = make_env(a->pool, &log);
+	struct put_stats stats;
+	struct session *session;
+	struct kept kept;
+	struct put *put;
+
+	OK(session_begin(&session, a->repo, E));
+	OK(put_open(&put, session, &env, E));
+	for (uint32_t i = 0; i < n; i++)
+		OK(put_one(put, i, CHUNK, &kept, E));
+	put_stats(put, &stats);
+	put_free(put);
+	session_end(session);
+	log_fini(&log);
+	return ((unsigned)stats.chunks_known);
+}
+
+/* After the first pack's commit the store fails with that code, or a callback
+ * fails (ERR_NONE): what is known to the next run, by one table or none. */
+static void
+salvaged_after(enum err_code code, bool in_second_epoch, unsigned known)
+{
+	struct at_gate a = { .gate = NULL };
+	struct err e = ERR_INIT, first = ERR_INIT;
+	unsigned before = in_second_epoch ? N : 0, tables;
+	struct kept kept[N];
+
+	setup(&a, 2, false);
+	if (in_second_epoch) {
+		OK(put_close(a.put, OBJECT_PACK_DATA, E));
+		put_run(a.put, N, N, CHUNK, kept);
+	}
+	tables = a.gate->tables;
+	gate_set(a.gate, true, ERR_NONE);
+	OK(put_name(a.put, E));
+	/* These are in no pack that is stored. */
+	put_run(a.put, before + N, N, CHUNK, kept);
+	if (code == ERR_NONE) {
+		a.log.refuse = true;
+		assert_true(put_flush(a.put, OBJECT_PACK_DATA, &first) < 0);
+		/* It must be waited for. */
+		gate_set(a.gate, false, ERR_NONE);
+	} else {
+		gate_set(a.gate, false, ERR_NONE);
+		for (unsigned n = 0; n < before / N + 1;
+		    (void)usleep(1000)) {
+			(void)pthread_mutex_lock(&a.gate->lock);
+			n = a.gate->packs;
+			(void)pthread_mutex_unlock(&a.gate->lock);
+		}
+		gate_set(a.gate, false, code);
+	}
+	assert_true(put_salvage(a.put, &e) < 0);
+	a.put = NULL;
+	assert_int_equal(e.code, code == ERR_NONE ? first.code : code);
+	gate_set(a.gate, false, ERR_NONE);
+	assert_int_equal(a.gate->tables - tables, known > 0);
+	check_whole(a.repo);
+	assert_int_equal(known_next(&a, before + 2 * N), before + known);
+	teardown(&a);
+}
+
+/* A failure: what was stored before it is known to the next run, all of it and
+ * nothing else.  A store that is out of reach isn't waited for again. */
+static void
+test_salvaged_after_failure(void **state)
+{
+	(void)state;
+	salvaged_after(ERR_NONE, false, N);
+	salvaged_after(ERR_NONE, true, N);
+	salvaged_after(ERR_FULL, false, N);
+	salvaged_after(ERR_REMOTE, true, N);
+	salvaged_after(ERR_NET, false, 0);
+	salvaged_after(ERR_NET, true, 0);
+}
+
+/* Nothing was stored: no table. */
+static void
+test_nothing_to_salvage(void **state)
+{
+	struct at_gate a = { .gate = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	setup(&a, 2, false);
+	gate_set(a.gate, false, ERR_FULL);
+	assert_true(put_salvage(a.put, &e) < 0);
+	a.put = NULL;
+	assert_int_equal(e.code, ERR_FULL);
+	assert_int_equal(a.gate->tables, 0);
+	assert_int_equal(known_next(&a, N), 0);
+	teardown(&a);
+}
+
 int
 main(void)
 {
@@ -364,6 +466,8 @@ main(void)
 		cmocka_unit_test(test_fails_late),
 		cmocka_unit_test(test_salvaged),
 		cmocka_unit_test(test_older),
+		cmocka_unit_test(test_salvaged_after_failure),
+		cmocka_unit_test(test_nothing_to_salvage),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

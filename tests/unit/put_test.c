@@ -387,7 +387,7 @@ test_salvage(void **state)
 	struct kept kept[N];
 	struct chunk_id id;
 	struct place at[2];
-	uint32_t told;
+	uint32_t told, frames;
 	struct rig rig;
 
 	(void)state;
@@ -396,8 +396,10 @@ test_salvage(void **state)
 	put_run(rig.put, 0, N, CHUNK, kept);
 	OK(put_meta(rig.put, "x", 1, true, &id, at, E));
 	told = rig.log.npacks;
+	frames = rig.log.nframes;
 	OK(put_salvage(rig.put, E));
 	assert_int_equal(rig.log.npacks, told);
+	assert_int_equal(rig.log.nframes, frames);
 	session_end(rig.session);
 	check_whole(rig.repo);
 	assert_int_equal(known_again(&rig, N), N);
