@@ -45,6 +45,11 @@ ok vitrine restore "latest:$S" --target "$D" --overwrite never
 says '; 8 kept'
 is "$(cat "$D/a/b/two")" changed
 
+step "a name that is left doesn't stand for the others of its file"
+rm "$D/c/one-again" && echo mine >"$D/a/one"
+ok vitrine restore "latest:$S" --target "$D" --overwrite never
+is "$(cat "$D/a/one") $(cat "$D/c/one-again")" "mine one"
+
 step "a directory that isn't empty is in the way, which --dry-run knows"
 rm "$D/empty" "$D/hole"
 mkdir -p "$D/empty/full" "$D/hole"

@@ -1,6 +1,8 @@
 /* Sessions beside collections, with stores that fail at any call. */
 #include "tests/unit/repo_fixture.h"
 
+#include "engine/base/clock.h"
+
 /*
  * Sessions and collections.
  */
@@ -225,6 +227,7 @@ struct eater {
 	unsigned far_ms;		/* a call */
 	unsigned looks;			/* how often pending/ was listed */
 	bool ends;			/* a collection, with the next look */
+	bool deaf;			/* pending/ can't be read */
 };
 
 static struct store *
@@ -263,6 +266,9 @@ static int
 eater_read(struct store *s, const char *n, uint64_t o, void *d, size_t l,
     size_t *g, struct err *e)
 {
+	if (((struct eater *)(void *)s)->deaf &&
+	    strncmp(n, "pending/", 8) == 0)
+		return (err_set(e, ERR_NET, "%s: the line is dead", n));
 	return (store_read(travel(s), n, o, d, l, g, e));
 }
 static int
@@ -583,68 +589,177 @@ test_many_far_away(void **state)
 }
 
 /*
- * A dead run left its manifest under pending/, and its lease too if it was
- * killed.  How often must the next one look before it goes on?
+ * What a dead run left: its manifest under pending/, and its lease too if it
+ * was killed; and if it committed, its snapshot.
  */
-static unsigned
-looks_past_dead(bool was_killed)
+struct left {
+	struct eater *eater;		/* the store's */
+	struct repo *repo;
+	struct manifest manifest;
+	struct snapshot_id id;
+	char pending[OBJECT_NAME_MAX], lease[128];
+};
+
+static void
+leave_it(struct left *l, bool was_killed, bool had_committed)
 {
 	struct repo_env env = environment();
 	struct buf object = BUF_INIT;
 	struct registry writers = { 0 };
 	struct err e = ERR_INIT;
-	struct eater *x = NULL;
-	struct snapshot_id id, a;
-	char name[128], run[RUN_HEX];
-	struct manifest m;
+	char run[RUN_HEX];
 	struct repo *r;
-	unsigned looks;
 
 	make_repo();
 	r = open_repo();
-	a = commit(r, "host", "/home");
-	assert_int_equal(manifest_load(r, &writers, &a, &m, &e), 0);
+	l->id = commit(r, "host", "/home");
+	assert_int_equal(manifest_load(r, &writers, &l->id, &l->manifest, &e),
+	    0);
 	registry_fini(&writers);
-	assert_int_equal(object_load(repo_store(r), "snapshots", a.b,
+	assert_int_equal(object_load(repo_store(r), "snapshots", l->id.b,
 	    SEALED_MAX, &object, &e), 0);
-	remove_object("snapshots", a.b);
+	if (!had_committed)
+		remove_object("snapshots", l->id.b);
 	repo_close(r);
 	run_command("rm -rf", states, "");
-	x = eater_new();
-	assert_int_equal(repo_open(&r, &x->base, SLOT_KEY_FILE, &pass, &env,
-	    &e), 0);
-	assert_int_equal(object_put(repo_store(r), "pending", &object, id.b,
-	    &e), 0);
-	(void)snprintf(name, sizeof(name), "leases/%s-00000003",
-	    hex_emit(run, m.run.b, sizeof(m.run.b)));
+	l->eater = eater_new();
+	assert_int_equal(repo_open(&l->repo, &l->eater->base, SLOT_KEY_FILE,
+	    &pass, &env, &e), 0);
+	assert_int_equal(object_put(repo_store(l->repo), "pending", &object,
+	    l->id.b, &e), 0);
+	(void)object_name(l->pending, "pending", l->id.b);
+	(void)snprintf(l->lease, sizeof(l->lease), "leases/%s-00000003",
+	    hex_emit(run, l->manifest.run.b, sizeof(l->manifest.run.b)));
 	if (was_killed)
-		assert_int_equal(store_put(repo_store(r), name, "x", 1, &e),
-		    0);
-	x->looks = 0;
-	(void)commit(r, "host", "/home");
-	looks = x->looks;
-	assert_int_equal(check_lies(r), 0);
-	manifest_fini(&m);
+		assert_int_equal(store_put(repo_store(l->repo), l->lease, "x",
+		    1, &e), 0);
+	l->eater->looks = 0;
 	buf_fini(&object);
-	repo_close(r);
+}
+
+static void
+left_free(struct left *l)
+{
+	manifest_fini(&l->manifest);
+	repo_close(l->repo);
+	run_command("rm -rf", dir, states);
+}
+
+/* How often must the next one look before it goes on? */
+static unsigned
+looks_past_dead(bool was_killed, bool had_committed, const char *host)
+{
+	struct left l;
+	unsigned looks;
+
+	leave_it(&l, was_killed, had_committed);
+	(void)commit(l.repo, host, "/home");
+	looks = l.eater->looks;
+	assert_int_equal(check_lies(l.repo), 0);
+	left_free(&l);
 	return (looks);
 }
 
 static void
 test_left_pending(void **state)
 {
-	assert_int_equal(looks_past_dead(false), 1);
+	assert_int_equal(looks_past_dead(false, false, "host"), 1);
+	/* Nor are these rivals: another lineage, another number. */
+	assert_int_equal(looks_past_dead(true, false, "other"), 1);
+	assert_int_equal(looks_past_dead(true, true, "host"), 1);
 }
 
 static void
 test_killed_pending(void **state)
 {
-	assert_true(looks_past_dead(true) > 1);
+	uint64_t began;
+
 	/* However late it is: who was stopped has seen nothing meanwhile. */
 	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "0", 1), 0);
-	run_command("rm -rf", dir, states);
-	assert_true(looks_past_dead(true) > 15);
+	assert_true(looks_past_dead(true, false, "host") > 15);
+	/* And however often it has looked. */
+	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "1500", 1), 0);
+	began = clock_mono_ms();
+	assert_true(looks_past_dead(true, false, "host") > 15);
+	assert_true(clock_mono_ms() - began >= 1500);
 	assert_int_equal(unsetenv("VITRINE_TEST_TURN_MS"), 0);
+}
+
+static int
+ask(struct turn *t, struct session *s, const struct left *l)
+{
+	struct err e = ERR_INIT;
+	int rc = turn_ask(t, s, &l->manifest, &e);
+
+	assert_true(rc >= 0);
+	return (rc);
+}
+
+/* Who asks stays away while a rival has its object and its lease, and from a
+ * dead one for twice as long as who stands. */
+static void
+test_asking(void **state)
+{
+	struct err e = ERR_INIT;
+	struct session *s;
+	struct left l;
+	struct turn t;
+	uint64_t began;
+
+	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "600000", 1), 0);
+	for (int i = 0; i < 2; i++) {
+		leave_it(&l, true, false);
+		assert_int_equal(session_begin(&s, l.repo, &e), 0);
+		turn_init(&t);
+		assert_int_equal(ask(&t, s, &l), 0);
+		t.tries = 1;
+		assert_int_equal(ask(&t, s, &l), TURN_TAKEN);
+		assert_int_equal(store_remove(repo_store(l.repo), i == 0 ?
+		    l.pending : l.lease, &e), 0);
+		assert_int_equal(ask(&t, s, &l), 0);
+		turn_fini(&t);
+		session_end(s);
+		left_free(&l);
+	}
+	assert_int_equal(setenv("VITRINE_TEST_TURN_MS", "500", 1), 0);
+	leave_it(&l, true, false);
+	assert_int_equal(session_begin(&s, l.repo, &e), 0);
+	turn_init(&t);
+	t.tries = 1;
+	began = clock_mono_ms();
+	while (ask(&t, s, &l) == TURN_TAKEN)
+		(void)usleep(10000);
+	assert_true(clock_mono_ms() - began >= 1000);
+	turn_fini(&t);
+	session_end(s);
+	left_free(&l);
+	assert_int_equal(unsetenv("VITRINE_TEST_TURN_MS"), 0);
+}
+
+/* What is under pending/ and isn't one is nobody's rival; but one that can't be
+ * read for the moment may be. */
+static void
+test_odd_pending(void **state)
+{
+	struct buf junk = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct snapshot_id id;
+	uint8_t name[ID_BYTES];
+	struct left l;
+
+	leave_it(&l, true, true);
+	buf_bytes(&junk, "no manifest", 11);
+	assert_int_equal(object_put(repo_store(l.repo), "pending", &junk, name,
+	    &e), 0);
+	buf_fini(&junk);
+	(void)commit(l.repo, "host", "/home");
+	l.eater->deaf = true;
+	assert_int_equal(try_commit(l.repo, "host", "/home", &id, &e), -1);
+	assert_int_equal(e.code, ERR_NET);
+	assert_int_equal(count_objects("snapshots"), 2);
+	l.eater->deaf = false;
+	(void)commit(l.repo, "host", "/home");
+	left_free(&l);
 }
 
 int
@@ -660,7 +775,8 @@ main(void)
 		T(test_renewal),
 		T(test_commit_faults),
 		T(test_one_number_each), T(test_many_far_away),
-		T(test_left_pending), T(test_killed_pending)
+		T(test_left_pending), T(test_killed_pending),
+		T(test_asking), T(test_odd_pending)
 	};
 
 	if (sodium_init() < 0)
