@@ -137,6 +137,20 @@ race file $CREATE "ln -s $T/new $D/dir/file" 3
 says 'dir/file: not restored: something of this name is there already'
 [ ! -e "$T/new" ] || die "a link was followed"
 
+step "another name of the file that is as it should be is left then, too"
+echo two >"$S/dir/a-name"
+ln "$S/dir/a-name" "$S/dir/b-name"
+ok vitrine backup "$S"
+rm -rf "$D"
+ok vitrine restore "latest:$S" --target "$D"
+rm "$D/dir/a-name"
+race a-name $CREATE "echo mine >$D/dir/a-name" 3 --overwrite changed
+says 'dir/a-name: not restored: something of this name is there already'
+says '; 1 thing could not be restored'
+is "$(cat "$D/dir/a-name") $(cat "$D/dir/b-name")" "mine two"
+rm "$S/dir/a-name" "$S/dir/b-name"
+ok vitrine backup "$S"
+
 step "--verify: nor is it read by way of a link, or waited for"
 rm -rf "$D"
 race file $READ "mv $D/dir/file $T/moved; ln -s $T/moved $D/dir/file" 3 --verify

@@ -266,6 +266,23 @@ commit(struct repo *r, const char *host, const char *root)
 	return (id);
 }
 
+/* What one who has a put-only writer's key can sign. */
+static inline struct keyring *
+put_only_ring(const struct keyring *own, uint32_t writer, uint32_t domain)
+{
+	struct put_only_secrets sec = { .writer = writer, .domain = domain };
+	struct err e = ERR_INIT;
+	struct keyring *ring;
+
+	assert_int_equal(keyring_writer_key(own, writer, sec.writer_key, &e),
+	    0);
+	memcpy(sec.public_key, keyring_public_key(own),
+	    sizeof(sec.public_key));
+	assert_int_equal(keyring_new_put_only(&ring, keyring_repo(own), &sec,
+	    &e), 0);
+	return (ring);
+}
+
 static size_t lies;
 static char lie[1024];
 static inline void

@@ -59,23 +59,6 @@ put_damaged(struct repo *r, const struct keyring *ring,
 	buf_fini(&object);
 }
 
-/* What one who has a put-only writer's key can sign. */
-static struct keyring *
-put_only_ring(const struct keyring *own, uint32_t writer)
-{
-	struct put_only_secrets sec = { .writer = writer, .domain = writer };
-	struct err e = ERR_INIT;
-	struct keyring *ring;
-
-	assert_int_equal(keyring_writer_key(own, writer, sec.writer_key, &e),
-	    0);
-	memcpy(sec.public_key, keyring_public_key(own),
-	    sizeof(sec.public_key));
-	assert_int_equal(keyring_new_put_only(&ring, keyring_repo(own), &sec,
-	    &e), 0);
-	return (ring);
-}
-
 static int
 count_banned(void *ctx, const struct pack_id *id, struct err *e)
 {
@@ -101,7 +84,7 @@ test_banned(void **state)
 	put_damaged(r, repo_keyring(r), &p[2], true);
 	put_damaged(r, repo_keyring(r), &p[3], false);
 	/* It can't check, so it doesn't know: all would be stored again. */
-	liar = put_only_ring(repo_keyring(r), 7);
+	liar = put_only_ring(repo_keyring(r), 7, 7);
 	put_damaged(r, liar, &p[4], true);
 	/* Nor does it collect. */
 	put_condemned_by(r, liar, 0, CONDEMNED_DELETING, &p[5]);

@@ -129,6 +129,15 @@ revision(struct repo *r)
 	return (n);
 }
 
+/* The file can't be put into its place. */
+static int
+block(void *ctx, struct state *s, struct err *e)
+{
+	assert_int_equal(unlink(ctx), 0);
+	assert_int_equal(mkdir(ctx, 0700), 0);
+	return (0);
+}
+
 /* It is for its user alone, and changes only where the change succeeds. */
 static void
 test_update(void **state)
@@ -159,6 +168,8 @@ test_update(void **state)
 		assert_int_equal(revision(r), 5);
 	}
 	assert_int_equal(e.code, ERR_CANCELED);
+	assert_int_equal(state_update(r, block, path, &e), -1);
+	assert_int_equal(e.code, ERR_SYS);
 	repo_close(r);
 }
 
@@ -205,6 +216,25 @@ test_unread(void **state)
 	(void)alarm(250);
 	(void)state_load(r, &s, &e);
 	(void)alarm(0);
+	repo_close(r);
+}
+
+/* Nobody is remembered without a directory. */
+static void
+test_none(void **state)
+{
+	struct repo_env env = environment();
+	struct err e = ERR_INIT;
+	uint32_t n = 5;
+	struct repo *r;
+
+	make_repo();
+	env.state_dir = NULL;
+	assert_int_equal(repo_open(&r, store_there(NULL), SLOT_KEY_FILE, &pass,
+	    &env, &e), 0);
+	assert_int_equal(state_update(r, set_revision, &n, &e), 0);
+	assert_int_equal(revision(r), 0);
+	assert_int_equal(state_hold(r), -1);
 	repo_close(r);
 }
 
@@ -296,8 +326,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_rules), T(test_update), T(test_unread), T(test_locked),
-		T(test_held)
+		T(test_rules), T(test_update), T(test_unread), T(test_none),
+		T(test_locked), T(test_held)
 	};
 
 	if (sodium_init() < 0)
