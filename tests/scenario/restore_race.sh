@@ -7,7 +7,8 @@
 
 # The command in $RACE is run once, before a file is opened that ends in $RACE_NAME
 # with the flags in $RACE_FLAGS; and if there is a $RACE_CLOSE, no file in the
-# target's directory can be closed: so a network says that it couldn't write it.
+# target's directory can be closed: so a network says that it couldn't write it.  The
+# modes that files are made with are noted in $RACE_MODES.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,6 +28,13 @@ race(int dir, const char *name, int flags, mode_t mode)
 	const char *want = getenv("RACE_NAME"), *how = getenv("RACE_FLAGS");
 	size_t n = strlen(name), m = want != NULL ? strlen(want) : 0;
 
+	if (getenv("RACE_MODES") != NULL && (flags & O_EXCL) != 0) {
+		FILE *f = fopen(getenv("RACE_MODES"), "a");
+
+		if (f == NULL || fprintf(f, "%s %o\n", name, mode) < 0 ||
+		    fclose(f) != 0)
+			abort();
+	}
 	if (m > 0 && n >= m && strcmp(name + n - m, want) == 0 &&
 	    (flags & (O_ACCMODE | O_CREAT)) == atoi(how) && !ran++ &&
 	    system(getenv("RACE")) != 0)
@@ -73,6 +81,7 @@ S=$T/src
 D=$T/there
 mkdir -p "$S/dir"
 seq 1 30000 >"$S/dir/file"
+truncate -s 3M "$S/dir/tail"
 ok vitrine init
 ok vitrine backup "$S"
 
@@ -124,8 +133,10 @@ fresh
 race file $RDWR "head -c 400000 /dev/zero >>$D/dir/file" 0 --in-place
 cmp "$S/dir/file" "$D/dir/file" || die "not the snapshot's"
 fresh
+echo short >"$D/dir/tail"
 race file $RDWR ": >$D/dir/file" 0 --in-place
 cmp "$S/dir/file" "$D/dir/file" || die "not the snapshot's"
+cmp "$S/dir/tail" "$D/dir/tail" || die "not the snapshot's"
 
 step "what turns up where nothing was is left"
 rm -rf "$D"
@@ -136,6 +147,17 @@ rm -rf "$D"
 race file $CREATE "ln -s $T/new $D/dir/file" 3
 says 'dir/file: not restored: something of this name is there already'
 [ ! -e "$T/new" ] || die "a link was followed"
+
+step "nor is what has the name that a new file has for the moment written to"
+fresh
+echo dear >"$T/dear"
+RACE_NAME=-0 RACE_FLAGS=$CREATE LD_PRELOAD=$T/race.so \
+    RACE="ln $T/dear $D/dir/.vitrine-\$(printf %x \$PPID)-0" \
+    ok vitrine restore "latest:$S" --target "$D" --overwrite always
+is "$(cat "$D"/dir/.vitrine-*-0)" dear
+is "$(cat "$T/dear")" dear
+rm "$D"/dir/.vitrine-*
+cmp "$S/dir/file" "$D/dir/file" || die "not the snapshot's"
 
 step "another name of the file that is as it should be is left then, too"
 echo two >"$S/dir/a-name"
@@ -164,12 +186,30 @@ fresh
 LD_PRELOAD=$T/race.so RACE_CLOSE=1 fails 3 vitrine restore "latest:$S" \
     --target "$D" --overwrite always
 says 'dir/file: not restored: close: Input/output error'
-says '; 1 thing could not be restored'
+says '; 2 things could not be restored'
 is "$(tail -1 "$D/dir/file")" longer
 [ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
 rm -rf "$D"
 LD_PRELOAD=$T/race.so RACE_CLOSE=1 fails 3 vitrine restore "latest:$S" \
     --target "$D"
 says 'dir/file: not restored: close: Input/output error'
-says ': 0 files, 0 B restored .*; 1 thing could not be restored'
+says ': 0 files, 0 B restored .*; 2 things could not be restored'
 [ ! -e "$D/dir/file" ] || die "what could not be closed was left"
+
+step "nobody gets at a file who isn't to be, before its owner and all else is set"
+rm -rf "$S" "$D"
+mkdir "$S"
+for mode in 644 664 640 604 4755 444; do
+	echo $mode >"$S/$mode"
+	chmod $mode "$S/$mode"
+done
+seq 1 500000 >"$S/pieces"
+chmod 644 "$S/pieces"
+expect="444 600 4755 600 604 600 640 600 644 644 664 600 pieces 600"
+# With an attribute, its mode alone says too little.
+setfattr -n user.color -v blue "$S/604" 2>/dev/null && chmod 666 "$S/604"
+ok vitrine backup "$S"
+LD_PRELOAD=$T/race.so RACE_MODES=$T/modes ok vitrine restore "latest:$S" \
+    --target "$D"
+is "$(sort "$T/modes" | tr '\n' ' ')" "$expect "
+same "$S" "$D"
