@@ -2,6 +2,8 @@
  * forges. */
 #include "tests/unit/repo_fixture.h"
 
+#include "engine/repo/mark.h"
+
 static void
 test_init_open(void **state)
 {
@@ -139,10 +141,34 @@ test_header(void **state)
 }
 
 /* Unknown features refuse the operation in question and nothing else. */
+/* A note of damage is there, once, or it is an error. */
+static void
+test_mark(void **state)
+{
+	struct damaged_pack pack = { .id = { { 1 } }, .whole = true };
+	const struct damaged d = { &pack, 1 };
+	struct err e = ERR_INIT;
+	struct repo *r;
+
+	make_repo();
+	r = open_with("put@1+=eio", &pass);
+	assert_int_equal(repo_mark_damaged(r, &d, &e), -1);
+	assert_int_equal(e.code, ERR_SYS);
+	repo_close(r);
+	assert_int_equal(count_objects("damaged"), 0);
+	r = open_repo();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(repo_mark_damaged(r, &d, &e), 0);
+		assert_int_equal(count_objects("damaged"), 1);
+	}
+	repo_close(r);
+}
+
 static void
 test_features(void **state)
 {
 	struct err e = ERR_INIT;
+	struct damaged_pack pack = { .id = { { 1 } }, .whole = true };
 	struct repo_header h;
 	struct buf b = BUF_INIT;
 	struct session *s;
@@ -164,6 +190,11 @@ test_features(void **state)
 	assert_int_equal(e.code, ERR_VERSION);
 	assert_non_null(strstr(err_text(&e), "bit 2"));
 	assert_int_equal(count_objects("leases"), 0);
+	err_init(&e);
+	assert_int_equal(repo_mark_damaged(r2, &(struct damaged){ &pack, 1 },
+	    &e), -1);
+	assert_int_equal(e.code, ERR_VERSION);
+	assert_int_equal(count_objects("damaged"), 0);
 	repo_close(r2);
 	h.need_read = 1ULL << 63;
 	buf_reset(&b);
@@ -775,6 +806,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_init_open), T(test_init_sizes),
 		T(test_init_interrupted), T(test_header), T(test_features),
+		T(test_mark),
 		T(test_snapshots), T(test_damaged_manifest),
 		T(test_listed), T(test_listing_fails), T(test_put_only),
 		T(test_put_only_dies), T(test_forging),
