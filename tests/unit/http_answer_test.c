@@ -24,6 +24,7 @@
 #define OK		"HTTP/1.1 200 OK\r\nContent-Length: "
 #define LARGE		((size_t)1 << 20)	/* that is asked for first */
 #define SOON_MS		20000		/* a busy machine included */
+#define PROMPT		8		/* times at most half a second */
 
 /* A request as it came. */
 struct heard {
@@ -313,6 +314,7 @@ test_request(void **state)
 	assert_true(was_sent("HEAD /a/"));
 	/* No redirection is followed, and nothing but HTTP. */
 	rq.method = HTTP_GET;
+	rq.text_max = 100;
 	assert_int_equal(ask(&rq, "HTTP/1.1 307 Off\r\nLocation: /else\r\n"
 	    "Content-Length: 0\r\n\r\n", &e), 0);
 	assert_int_equal(rq.status, 307);
@@ -431,6 +433,36 @@ test_proxy(void **state)
 	http_fini(&rq);
 }
 
+/* Nobody waits for the thread to look around by itself. */
+static void
+test_prompt(void **state)
+{
+	const struct http_options o = {
+		.connections = 1, .connect_ms = 60000, .stall_s = 600,
+		.total_s = 600
+	};
+	struct http_request rq = { .text_max = 100 };
+	uint64_t began_ms = clock_mono_ms();
+	struct err e = ERR_INIT;
+
+	/* The server has one connection at a time. */
+	http_free(http);
+	aim(server.port, "/");
+	for (unsigned i = 0; i < PROMPT; i++) {
+		assert_int_equal(http_new(&http, &o, &e), 0);
+		for (unsigned j = 0; j < 2; j++) {
+			assert_int_equal(ask_server(&rq, OK "0\r\n"
+			    "Connection: close\r\n\r\n", false, &e), 0);
+			/* It has nothing to do any more. */
+			(void)usleep(20000);
+		}
+		http_free(http);
+	}
+	http = NULL;
+	http_fini(&rq);
+	assert_in_range(clock_mono_ms() - began_ms, 0, PROMPT * 500);
+}
+
 int
 main(void)
 {
@@ -441,7 +473,8 @@ main(void)
 		cmocka_unit_test(test_short_body),
 		cmocka_unit_test(test_resent),
 		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_proxy)
+		cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_prompt)
 	};
 
 	return (cmocka_run_group_tests(tests, begin, end));

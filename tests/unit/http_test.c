@@ -341,6 +341,31 @@ test_slow_down(void **state)
 	http_free(h);
 }
 
+/* What a metadata service answers says nothing of the server. */
+static void
+test_direct(void **state)
+{
+	struct log log = { .say = hear_log };
+	struct http *h = client(&(struct http_options){
+	    .connections = 4, .log = &log, .peer = "somebody" });
+	struct http_request rq = { .text_max = 100, .direct = true };
+	struct err e = ERR_INIT;
+	char url[128];
+
+	set_server(0, 0);
+	told_less = 0;
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", server.port);
+	rq.url = url;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(http_perform(h, &rq, &e), 0);
+		assert_int_equal(rq.status, 503);
+		assert_int_equal(told_less, i);
+		rq.direct = false;
+	}
+	http_fini(&rq);
+	http_free(h);
+}
+
 static void
 test_window(void **state)
 {
@@ -369,8 +394,9 @@ test_window(void **state)
 	assert_int_equal(w.now, 9);
 	assert_true(http_window_answer(&w, 404, 120, 121));
 	assert_int_equal(w.now, 10);
-	/* One at least. */
-	for (uint64_t i = 0; i < 100; i++)
+	/* One at least; and it is told anew. */
+	assert_true(http_window_answer(&w, 503, 200, 200));
+	for (uint64_t i = 1; i < 100; i++)
 		(void)http_window_answer(&w, 503, 200 + i, 200 + i);
 	assert_int_equal(w.now, 1);
 	/* Answers to what was sent before a cut do not make it grow. */
@@ -411,6 +437,7 @@ hurry(void)
 	struct http *h = client(&(struct http_options){
 	    .connections = 4, .hurry = &hurried });
 	bool heard = is_heard(h, 830, false);
+	uint64_t began_ms;
 
 	assert_true(heard);
 	atomic_store(&hurried, true);
@@ -420,7 +447,10 @@ hurry(void)
 	assert_false(is_heard(h, 1300, false));
 	heard = heard && is_heard(h, 1300, true);
 	assert_false(is_heard(h, 8000, true));
+	/* Who takes leave in vain does so once. */
+	began_ms = clock_mono_ms();
 	assert_false(is_heard(h, 8000, true));
+	heard = heard && clock_mono_ms() - began_ms < HTTP_PARTING_MS;
 	http_free(h);
 	return (heard);
 }
@@ -511,7 +541,7 @@ test_limits(void **state)
 
 	for (int up = 0; up < 2; up++) {
 		struct http_options o = {
-			.connections = HTTP_CONNECTIONS_MAX,
+			.connections = SHARERS,
 			.up_limit = up ? SHARERS * SHARE : 0,
 			.down_limit = up ? 0 : SHARERS * SHARE
 		};
@@ -571,6 +601,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_slow_down),
+		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_turns),

@@ -83,7 +83,8 @@ begin(bool anonymous, bool has_keys)
 	return (c);
 }
 
-/* The key that there is; "" when requests go unsigned, NULL: none. */
+/* The key that there is; "" when requests go unsigned, NULL: none, since the
+ * service is out. */
 static const char *
 held(struct s3_creds *c, char access[S3_ACCESS_MAX])
 {
@@ -91,7 +92,7 @@ held(struct s3_creds *c, char access[S3_ACCESS_MAX])
 	struct err e = ERR_INIT;
 	int rc = s3_creds_hold(c, &k, &e);
 
-	if (rc < 0)
+	if (rc < 0 && strstr(err_text(&e), "the service is out") != NULL)
 		return (NULL);
 	access[0] = '\0';
 	if (rc == 0) {

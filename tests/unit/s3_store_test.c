@@ -303,9 +303,10 @@ learn(const char *where, enum create_only what)
 static void
 test_learn(void **state)
 {
-	int next = dup(0);
+	int next = dup(0), after = dup(0);
 
 	(void)close(next);
+	(void)close(after);
 	assert_int_equal(known_of(WHERE), CREATE_UNKNOWN);
 	learn(WHERE, CREATE_ONLY);
 	assert_int_equal(known_of(WHERE), CREATE_ONLY);
@@ -318,8 +319,11 @@ test_learn(void **state)
 	    CREATE_UNKNOWN);
 	learn(WHERE, CREATE_REPLACES);
 	assert_int_equal(known_of(WHERE), CREATE_REPLACES);
+	/* None is left open. */
 	assert_int_equal(dup(0), next);
+	assert_int_equal(dup(0), after);
 	(void)close(next);
+	(void)close(after);
 }
 
 /* The only file that is there. */
