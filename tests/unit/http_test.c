@@ -28,6 +28,7 @@
 #define SHARE	((size_t)256 << 10)
 #define CROWD	8		/* and more of them with so few */
 #define LITTLE	((size_t)24 << 10)
+#define PARTS	10		/* of a large answer, after a pause each */
 
 /* The server: so many requests at one time it answers, each after a while, and
  * refuses the others; a limit of 0: none gets an answer. */
@@ -116,9 +117,14 @@ answer(int fd)
 	else
 		server.refused++;
 	(void)pthread_mutex_unlock(&server.lock);
-	if (is_large)
-		(void)send(fd, large, strlen(large) + 262100, MSG_NOSIGNAL);
-	else
+	if (is_large) {
+		size_t part = (strlen(large) + 262100) / PARTS, n;
+
+		for (n = 0; n < PARTS - 1; n++, nap(pause_ms))
+			(void)send(fd, large + n * part, part, MSG_NOSIGNAL);
+		(void)send(fd, large + n * part, strlen(large) + 262100 -
+		    n * part, MSG_NOSIGNAL);
+	} else
 		(void)send(fd, good ? yes : no, (good ? sizeof(yes) :
 		    sizeof(no)) - 1, MSG_NOSIGNAL);
 }
@@ -576,11 +582,11 @@ test_hurry_goes_on(void **state)
 {
 	atomic_bool hurried = true;
 	const struct http_options o = {
-		.connections = 4, .hurry = &hurried, .down_limit = SHARE / 2
+		.connections = 4, .hurry = &hurried
 	};
 	struct sharer s;
 
-	set_server(CALLERS, 0);
+	set_server(CALLERS, 200);
 	(void)pthread_mutex_lock(&server.lock);
 	server.large = true;
 	(void)pthread_mutex_unlock(&server.lock);
