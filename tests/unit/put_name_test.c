@@ -22,6 +22,9 @@ struct gate {
 	unsigned packs, before_table;	/* lock; of data packs */
 	unsigned sums, said;		/* lock: digests, and those of packs */
 	unsigned tables;		/* lock; that came to it */
+	bool holds;			/* lock: workers' appends */
+	unsigned held;			/* lock; appends that waited */
+	pthread_t coordinator;
 };
 struct gate_put {
 	struct store_put base;
@@ -71,6 +74,15 @@ g_begin(struct store *s, struct store_put **out, struct err *e)
 static int
 g_append(struct store_put *p, const void *src, size_t len, struct err *e)
 {
+	struct gate *g = (struct gate *)p->store;
+
+	(void)pthread_mutex_lock(&g->lock);
+	if (g->holds && !pthread_equal(pthread_self(), g->coordinator)) {
+		g->held++;
+		while (g->holds)
+			(void)pthread_cond_wait(&g->cond, &g->lock);
+	}
+	(void)pthread_mutex_unlock(&g->lock);
 	return (store_put_append(((struct gate_put *)p)->inner, src, len, e));
 }
 
@@ -208,6 +220,7 @@ setup(struct at_gate *a, unsigned threads, bool older)
 	OK(repo_open(&a->repo, store, SLOT_KEY_FILE, &secret, &renv, E));
 	secret_fini(&secret);
 	a->gate = g;
+	g->coordinator = pthread_self();
 	OK(pool_new(&a->pool, threads, E));
 	env = make_env(a->pool, &a->log);
 	OK(session_begin(&a->session, a->repo, E));
@@ -439,6 +452,53 @@ test_salvaged_after_failure(void **state)
 	salvaged_after(ERR_NET, true, 0);
 }
 
+static void *
+let_go(void *arg)
+{
+	struct gate *g = arg;
+
+	(void)usleep(100000);
+	(void)pthread_mutex_lock(&g->lock);
+	g->holds = false;
+	(void)pthread_cond_broadcast(&g->cond);
+	(void)pthread_mutex_unlock(&g->lock);
+	return (NULL);
+}
+
+/* A pack that is being written to is not taken away from who writes. */
+static void
+test_salvaged_at_work(void **state)
+{
+	struct at_gate a = { .gate = NULL };
+	struct put_hint hint = { .known = false };
+	struct err e = ERR_INIT;
+	struct place place;
+	struct kept kept;
+	pthread_t thread;
+	unsigned held = 0;
+
+	(void)state;
+	setup(&a, 2, false);
+	(void)pthread_mutex_lock(&a.gate->lock);
+	a.gate->holds = true;
+	(void)pthread_mutex_unlock(&a.gate->lock);
+	for (uint32_t i = 0; held == 0; i++) {
+		OK(put_one(a.put, N + i % 1000, CHUNK, &kept, E));
+		(void)usleep(1000);
+		(void)pthread_mutex_lock(&a.gate->lock);
+		held = a.gate->held;
+		(void)pthread_mutex_unlock(&a.gate->lock);
+	}
+	assert_true(put_chunk(a.put, &hint, &e, 0, &place, &e) < 0);
+	assert_int_equal(pthread_create(&thread, NULL, let_go, a.gate), 0);
+	assert_true(put_salvage(a.put, &e) < 0);
+	a.put = NULL;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(a.gate->tables, 0);
+	assert_int_equal(count(a.repo, "packs"), 0);
+	teardown(&a);
+}
+
 /* Nothing was stored: no table. */
 static void
 test_nothing_to_salvage(void **state)
@@ -467,6 +527,7 @@ main(void)
 		cmocka_unit_test(test_salvaged),
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_salvaged_after_failure),
+		cmocka_unit_test(test_salvaged_at_work),
 		cmocka_unit_test(test_nothing_to_salvage),
 	};
 
