@@ -8,7 +8,8 @@
 # The command in $RACE is run once, before a file is opened that ends in $RACE_NAME
 # with the flags in $RACE_FLAGS; and if there is a $RACE_CLOSE, no file in the
 # target's directory can be closed: so a network says that it couldn't write it.  The
-# modes that files are made with are noted in $RACE_MODES.
+# modes that files are made with are noted in $RACE_MODES; with a $RACE_WRITE, none of
+# them can be written but at its beginning.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -57,6 +58,24 @@ name(int dir, const char *path, int flags, ...)				\
 }
 OPEN(openat)
 OPEN(openat64)
+
+#define WRITE(name)							\
+ssize_t									\
+name(int fd, const void *p, size_t len, off_t off)			\
+{									\
+	char link[64], at[4096] = "";					\
+									\
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);	\
+	if (getenv("RACE_WRITE") != NULL && off > 0 &&			\
+	    readlink(link, at, sizeof(at) - 1) > 0 &&			\
+	    strstr(at, "/there/dir/") != NULL) {			\
+		errno = EIO;						\
+		return (-1);						\
+	}								\
+	return (syscall(SYS_pwrite64, fd, p, len, off));		\
+}
+WRITE(pwrite)
+WRITE(pwrite64)
 
 int
 close(int fd)
@@ -195,6 +214,22 @@ LD_PRELOAD=$T/race.so RACE_CLOSE=1 fails 3 vitrine restore "latest:$S" \
 says 'dir/file: not restored: close: Input/output error'
 says ': 0 files, 0 B restored .*; 2 things could not be restored'
 [ ! -e "$D/dir/file" ] || die "what could not be closed was left"
+
+step "nor is one there that could not be written whole; in place it is told"
+seq 1 500000 >"$S/dir/big"
+ok vitrine backup "$S"
+rm -rf "$D"
+LD_PRELOAD=$T/race.so RACE_WRITE=1 fails 3 vitrine restore "latest:$S" \
+    --target "$D"
+says 'dir/big: not restored: write: Input/output error'
+says ': 2 files, .*; 1 thing could not be restored'
+[ ! -e "$D/dir/big" ] || die "a part of it was left"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed
+tr 5 6 <"$S/dir/big" >"$D/dir/big"
+LD_PRELOAD=$T/race.so RACE_WRITE=1 fails 3 vitrine restore "latest:$S" \
+    --target "$D" --in-place
+says 'dir/big: not restored: it is a mixture now'
+says 'dir/big: not restored: write: Input/output error'
 
 step "nobody gets at a file who isn't to be, before its owner and all else is set"
 rm -rf "$S" "$D"

@@ -281,36 +281,6 @@ test_merged_at_end(void **state)
 	rig_free(&rig);
 }
 
-/* Nothing and too much are no chunks, and end the run. */
-static void
-test_lengths(void **state)
-{
-	static const size_t lengths[] = { 0, CHUNK_MAX + 1 };
-	uint8_t *bytes = calloc(1, CHUNK_MAX + 1);
-	struct place at[2];
-	struct rig rig;
-
-	(void)state;
-	assert_non_null(bytes);
-	rig_new(&rig, 2);
-	for (unsigned i = 0; i < 4; i++) {
-		size_t len = lengths[i / 2];
-		struct put_hint hint = { .known = false };
-		struct err e = ERR_INIT;
-		struct chunk_id id;
-
-		rig_begin(&rig);
-		assert_true((i % 2 == 0 ?
-		    put_chunk(rig.put, &hint, bytes, len, at, &e) :
-		    put_meta(rig.put, bytes, len, false, &id, at, &e)) < 0);
-		assert_int_equal(e.code, ERR_LIMIT);
-		assert_true(put_close(rig.put, OBJECT_PACK_META, &e) < 0);
-		rig_end(&rig);
-	}
-	free(bytes);
-	rig_free(&rig);
-}
-
 /* The filters of many tables would not fit the map's cache: while the run goes
  * on some are merged, and what was stored is found in those as well. */
 static void
@@ -629,7 +599,6 @@ main(void)
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_merged_at_end),
-		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_merged_meanwhile),
 		cmocka_unit_test(test_banned),
 		cmocka_unit_test(test_tables_at_need),
