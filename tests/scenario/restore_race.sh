@@ -248,3 +248,17 @@ LD_PRELOAD=$T/race.so RACE_MODES=$T/modes ok vitrine restore "latest:$S" \
     --target "$D"
 is "$(sort "$T/modes" | tr '\n' ' ')" "$expect "
 same "$S" "$D"
+
+step "what is damaged in the repository is told and left out; the rest is there"
+rm -rf "$S" "$D"
+mkdir "$S"
+head -c 6000000 /dev/urandom >"$S/damaged"
+echo whole >"$S/whole"
+ok vitrine backup "$S"
+pack=$(find "$R/packs" -type f -size +5000k)
+flip_bit "$pack" 3000000
+fails 3 vitrine restore "latest:$S" --target "$D"
+says '^vitrine: damaged: not restored: '
+says ': 1 file, 6 B restored .*; 1 thing could not be restored'
+[ ! -e "$D/damaged" ] || die "a damaged file was left"
+is "$(cat "$D/whole")" whole
