@@ -252,11 +252,11 @@ same "$S" "$D"
 step "what is damaged in the repository is told and left out; the rest is there"
 rm -rf "$S" "$D"
 mkdir "$S"
-head -c 6000000 /dev/urandom >"$S/damaged"
+head -c 3000000 /dev/urandom >"$S/damaged"
 echo whole >"$S/whole"
 ok vitrine backup "$S"
-pack=$(find "$R/packs" -type f -size +5000k)
-flip_bit "$pack" 3000000
+pack=$(find "$R/packs" -type f -size +2500k)
+flip_bit "$pack" 1500000
 fails 3 vitrine restore "latest:$S" --target "$D"
 says '^vitrine: damaged: not restored: '
 says ': 1 file, 6 B restored .*; 1 thing could not be restored'
