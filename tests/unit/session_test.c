@@ -1,4 +1,6 @@
 /* Sessions beside collections, with stores that fail at any call. */
+#include <stdatomic.h>
+
 #include "tests/unit/repo_fixture.h"
 
 #include "engine/base/clock.h"
@@ -208,7 +210,7 @@ struct eater {
 	struct store *inner;
 	bool eat;
 	unsigned far_ms;		/* a call */
-	unsigned looks;			/* how often pending/ was listed */
+	atomic_uint looks;		/* how often pending/ was listed */
 	bool ends;			/* a collection, with the next look */
 	bool deaf;			/* pending/ can't be read */
 };
@@ -268,7 +270,7 @@ eater_list(struct store *s, const char *p, store_list_fn *fn, void *ctx,
 	char cmd[256];
 	int ret;
 
-	x->looks += strcmp(p, "pending") == 0;
+	(void)atomic_fetch_add(&x->looks, strcmp(p, "pending") == 0);
 	ret = store_list(travel(s), p, fn, ctx, e);
 	if ((strcmp(p, "condemned") == 0 || strcmp(p, "packs") == 0) &&
 	    x->ends) {
@@ -616,7 +618,7 @@ leave_it(struct left *l, bool was_killed, bool had_committed)
 	if (was_killed)
 		assert_int_equal(store_put(repo_store(l->repo), l->lease, "x",
 		    1, &e), 0);
-	l->eater->looks = 0;
+	atomic_store(&l->eater->looks, 0);
 	buf_fini(&object);
 }
 
@@ -637,7 +639,7 @@ looks_past_dead(bool was_killed, bool had_committed, const char *host)
 
 	leave_it(&l, was_killed, had_committed);
 	(void)commit(l.repo, host, "/home");
-	looks = l.eater->looks;
+	looks = atomic_load(&l.eater->looks);
 	assert_int_equal(check_lies(l.repo), 0);
 	left_free(&l);
 	return (looks);
