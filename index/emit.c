@@ -106,7 +106,8 @@ has_interior(const uint8_t *block, size_t len, bool first)
 	return (false);
 }
 
-/* Choose how the block is stored, and store the step that is new. */
+/* Choose how the block is stored, and store the step that is new.  Where there
+ * is an old one, the chain begins with the block's hash. */
 static int
 store_block(struct emit *m, struct changed *c, const struct chain *old,
     size_t len, struct err *e)
@@ -189,11 +190,13 @@ emit_block(struct emit *m, uint64_t no, bool leaves, struct err *e)
 	c = &m->blocks[m->nblock];
 	memset(c, 0, sizeof(*c));
 	c->no = no;
-	hash_keyed(c->chain.ref[0].hash.b, m->id_key, m->plain, len);
-	/* Written, but to what it was. */
-	if (has_old && id_equal(old.ref[old.depth - 1].hash.b,
-	    c->chain.ref[0].hash.b))
-		return (0);
+	if (has_old) {
+		hash_keyed(c->chain.ref[0].hash.b, m->id_key, m->plain, len);
+		/* Written, but to what it was. */
+		if (id_equal(old.ref[old.depth - 1].hash.b,
+		    c->chain.ref[0].hash.b))
+			return (0);
+	}
 	if (store_block(m, c, has_old ? &old : NULL, len, e) != 0)
 		return (-1);
 	m->b->depth[no] = c->chain.depth;
