@@ -78,6 +78,26 @@ frame_add(struct frame *f, const struct chunk_id *id, const void *bytes,
 	return (0);
 }
 
+int
+frame_copy(struct frame *f, const struct frame *src, struct err *e)
+{
+	bool squeezed = src->plain.len > 0;
+	const struct buf *from = squeezed ? &src->plain : &src->raw;
+	struct buf *to = squeezed ? &f->plain : &f->raw;
+
+	BUG_ON(f->nslots != 0 || src->nslots == 0);
+	buf_bytes(to, from->data, from->len);
+	if (buf_ok(to, e) < 0)
+		return (-1);
+	memcpy(f->slots, src->slots, src->nslots * sizeof(*f->slots));
+	f->nslots = src->nslots;
+	f->codec = src->codec;
+	if (memcmp(to->data, from->data, from->len) != 0)
+		return (err_set(e, ERR_CORRUPT, "what was copied is not the "
+		    "same: this machine's memory or processor is faulty"));
+	return (0);
+}
+
 /* Open what was sealed and compare it with what should be in it. */
 static int
 verify_seal(struct frame *f, const struct pack_seal *s, uint32_t no,

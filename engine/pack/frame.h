@@ -44,6 +44,9 @@ bool frame_has_room(const struct frame *, size_t len);
 /* The slot that the chunk got. */
 int frame_add(struct frame *, const struct chunk_id *, const void *, size_t len,
     uint32_t *slot, struct err *);
+/* An empty frame gets what is in another, as it was added or, if that was
+ * squeezed, as it was squeezed; then they are compared (ERR_CORRUPT). */
+int frame_copy(struct frame *, const struct frame *src, struct err *);
 
 /* A thread's compression state (contexts are costly to make); confined. */
 struct squeezer;

@@ -361,6 +361,22 @@ add(struct put *p, enum stream s, const struct chunk_id *id, const void *bytes,
 	return (frame_add(it->frame, id, bytes, len, &place->slot, e));
 }
 
+/* The second copy of what place[0] tells of. */
+static int
+add_again(struct put *p, const struct chunk_id *id, const void *bytes,
+    size_t len, struct place place[2], struct err *e)
+{
+	struct item *twin;
+
+	if (pipe_twin(p, &twin, e) != 0)
+		return (-1);
+	if (twin == NULL)
+		return (add(p, STREAM_MIRROR, id, bytes, len, &place[1], e));
+	place[1] = place[0];
+	place[1].frame = twin->number;
+	return (0);
+}
+
 static int
 check_len(size_t len, struct err *e)
 {
@@ -406,11 +422,12 @@ put_meta(struct put *p, const void *bytes, size_t len, bool twice,
 	if (check_len(len, e) != 0)
 		return (put_fail(p, e));
 	hash_keyed(id->b, p->id_key, bytes, len);
-	if (add(p, STREAM_META, id, bytes, len, &place[0], e) != 0)
+	if ((!twice && pipe_part(p, e) != 0) ||
+	    add(p, STREAM_META, id, bytes, len, &place[0], e) != 0)
 		return (put_fail(p, e));
 	memset(&place[1], 0, sizeof(place[1]));
 	place[1].frame = UINT32_MAX;
-	if (twice && add(p, STREAM_MIRROR, id, bytes, len, &place[1], e) != 0)
+	if (twice && add_again(p, id, bytes, len, place, e) != 0)
 		return (put_fail(p, e));
 	return (0);
 }

@@ -61,12 +61,17 @@ stream_kind(enum stream s)
  * A frame and its job.  Being filled (coordinator) -> squeezed (worker) ->
  * given a pack and number (coordinator) -> sealed (worker) -> given a place
  * (coordinator) -> appended (worker) -> free again.
+ *
+ * Metadata that is stored twice is squeezed once: while the frames of both
+ * streams hold the same, the mirror's is the other's twin and stays empty, and
+ * whoever squeezes the one copies it into the other.
  */
 struct item {
 	struct job job;			/* first: a job is its item */
 	struct item *next;	/* among the free ones, or those appending */
 	struct put *put;
 	struct frame *frame;		/* owned */
+	struct item *twin;		/* until both are squeezed; NULL */
 	enum stream stream;
 	uint32_t number;		/* the run's */
 	struct pack *pack;		/* once chosen */
@@ -195,6 +200,11 @@ void pipe_close(struct put *);
 /* The frame being filled for a stream, with room for len bytes more. */
 int pipe_room(struct put *, enum stream, size_t len, struct item **out,
     struct err *);
+/* For metadata that is stored twice, after the first copy was added: the
+ * twin, if there is or can be one; else NULL, and the mirror is filled. */
+int pipe_twin(struct put *, struct item **out, struct err *);
+/* Before metadata that is stored once. */
+int pipe_part(struct put *, struct err *);
 /* Send on what is being filled for streams of that kind, and wait until all
  * that was sent is appended and told. */
 int pipe_flush(struct put *, enum object_kind, struct err *);

@@ -69,6 +69,8 @@ squeeze_run(struct job *job)
 		return;
 	it->rc = frame_squeeze(it->frame, s, verified(it), &it->err);
 	squeezer_give(&p->squeezers, s);
+	if (it->rc == 0 && it->twin != NULL)
+		it->rc = frame_copy(it->twin->frame, it->frame, &it->err);
 }
 
 static void
@@ -101,23 +103,17 @@ item_free(struct put *p, struct item *it)
 {
 	frame_reset(it->frame);
 	it->pack = NULL;
+	it->twin = NULL;
 	it->next = p->free_items;
 	p->free_items = it;
 }
 
-/* The oldest squeezed frame's turn: a pack, a number, on to the seal. */
+/* A pack, a number, on to the seal. */
 static int
-turn_squeezed(struct put *p, struct err *e)
+choose(struct put *p, struct item *it, struct err *e)
 {
-	struct item *it = (struct item *)lane_take(p->squeeze);
-	size_t bytes;
+	size_t bytes = FRAME_PREFIX + it->frame->plain.len + AEAD_TAG_BYTES;
 
-	if (it->rc != 0) {
-		*e = it->err;
-		item_free(p, it);
-		return (-1);
-	}
-	bytes = FRAME_PREFIX + it->frame->plain.len + AEAD_TAG_BYTES;
 	if (packs_choose(p, it->stream, it->frame, bytes, &it->pack, &it->no,
 	    e) != 0) {
 		item_free(p, it);
@@ -126,6 +122,30 @@ turn_squeezed(struct put *p, struct err *e)
 	it->job.run = seal_run;
 	lane_submit(p->seal, &it->job);
 	return (0);
+}
+
+/* The oldest squeezed frame's turn, and its twin's. */
+static int
+turn_squeezed(struct put *p, struct err *e)
+{
+	struct item *it = (struct item *)lane_take(p->squeeze);
+	struct item *twin = it->twin;
+	int rc = it->rc;
+
+	it->twin = NULL;
+	if (rc != 0) {
+		*e = it->err;
+		item_free(p, it);
+	} else {
+		rc = choose(p, it, e);
+	}
+	if (twin == NULL)
+		return (rc);
+	if (rc != 0) {
+		item_free(p, twin);
+		return (-1);
+	}
+	return (choose(p, twin, e));
 }
 
 /* Remember where a data frame lies, for the table. */
@@ -267,6 +287,10 @@ send(struct put *p, enum stream s, struct err *e)
 		return (0);
 	p->filling[s] = NULL;
 	p->submitted++;
+	if (it->twin != NULL) {
+		p->filling[it->twin->stream] = NULL;
+		p->submitted++;
+	}
 	it->job.run = squeeze_run;
 	lane_submit(p->squeeze, &it->job);
 	/* The ring has room for what is in flight only because what was sent
@@ -313,6 +337,32 @@ pipe_room(struct put *p, enum stream s, size_t len, struct item **out,
 		return (-1);
 	*out = p->filling[s];
 	return (0);
+}
+
+int
+pipe_twin(struct put *p, struct item **out, struct err *e)
+{
+	struct item *it = p->filling[STREAM_META];
+
+	if (it->frame->nslots == 1 && p->filling[STREAM_MIRROR] == NULL) {
+		if (begin(p, STREAM_MIRROR, e) != 0)
+			return (-1);
+		it->twin = p->filling[STREAM_MIRROR];
+	}
+	*out = it->twin;
+	return (0);
+}
+
+int
+pipe_part(struct put *p, struct err *e)
+{
+	struct item *it = p->filling[STREAM_META], *twin;
+
+	if (it == NULL || it->twin == NULL)
+		return (0);
+	twin = it->twin;
+	it->twin = NULL;
+	return (frame_copy(twin->frame, it->frame, e));
 }
 
 int

@@ -82,25 +82,25 @@ test_small_run(void **state)
 
 /* Metadata: always stored; second copies in another pack. */
 static void
-test_meta(void **state)
+stores_meta(bool (*twice)(unsigned))
 {
 	enum { N = 60 };
 	struct { struct chunk_id id; struct place at[2]; } m[N];
+	size_t given = 0, there = 0;
 	struct fetch *f;
 	uint8_t *bytes = malloc(65536);
 	struct rig rig;
 
-	(void)state;
 	rig_new(&rig, 2);
 	rig_begin(&rig);
 	for (unsigned i = 0; i < N; i++) {
 		size_t len = make_chunk(bytes, 65536, i / 2);
 
-		OK(put_meta(rig.put, bytes, len, i % 3 == 0, &m[i].id, m[i].at,
+		OK(put_meta(rig.put, bytes, len, twice(i), &m[i].id, m[i].at,
 		    E));
 		assert_true(m[i].at[0].fresh);
-		if (i % 3 != 0)
-			assert_int_equal(m[i].at[1].frame, UINT32_MAX);
+		assert_int_equal(twice(i), m[i].at[1].frame != UINT32_MAX);
+		given += twice(i) ? len : 0;
 	}
 	OK(put_flush(rig.put, OBJECT_PACK_META, E));
 	for (unsigned i = 0; i < N; i++)
@@ -130,15 +130,60 @@ test_meta(void **state)
 		assert_memory_equal(data, bytes, len);
 		fetch_put(f, ref);
 		if (i % 2 == 1) {
+			/* Its frames have nothing else. */
+			there += slot == 0 ? frame.raw : 0;
 			find_place(&rig.log, &m[i / 2].at[0], &other, &frame,
 			    &slot);
 			assert_memory_not_equal(&other.id, &pack.id, ID_BYTES);
 		}
 	}
+	assert_int_equal(there, given);
 	fetch_free(f);
 	session_end(rig.session);
 	free(bytes);
 	rig_free(&rig);
+}
+
+static bool
+always(unsigned i)
+{
+	return (true);
+}
+
+static bool
+each_third(unsigned i)
+{
+	return (i % 3 == 0);
+}
+
+static bool
+but_each_11th(unsigned i)
+{
+	return (i % 11 != 5);
+}
+
+static bool
+at_first(unsigned i)
+{
+	return (i < 23);
+}
+
+static bool
+at_last(unsigned i)
+{
+	return (i > 23);
+}
+
+static void
+test_meta(void **state)
+{
+	(void)state;
+	stores_meta(each_third);
+	/* Frames that are alike are squeezed once, until they are not. */
+	stores_meta(always);
+	stores_meta(but_each_11th);
+	stores_meta(at_first);
+	stores_meta(at_last);
 }
 
 /* In a child, so that the injected random source begins at the same state. */

@@ -70,8 +70,9 @@ EVP_CipherUpdate(EVP_CIPHER_CTX *c, unsigned char *dst, int *n,
 #endif
 
 /* One chunk of data, or of metadata, is stored while that goes wrong. */
+enum what { DATA, META, META_TWICE };
 static int
-store(enum fault f, bool meta, bool verify_data, unsigned *packs,
+store(enum fault f, enum what what, bool verify_data, unsigned *packs,
     struct err *e)
 {
 	static uint8_t bytes[LEN];
@@ -88,11 +89,11 @@ store(enum fault f, bool meta, bool verify_data, unsigned *packs,
 	rig_begin(&r);
 	OK(put_lookup(r.put, bytes, LEN, &hint, E));
 	atomic_store(&fault, f);
-	rc = meta ? put_meta(r.put, bytes, LEN, false, &id, at, e) :
-	    put_chunk(r.put, &hint, bytes, LEN, at, e);
+	rc = what == DATA ? put_chunk(r.put, &hint, bytes, LEN, at, e) :
+	    put_meta(r.put, bytes, LEN, what == META_TWICE, &id, at, e);
 	if (rc == 0)
-		rc = put_close(r.put, meta ? OBJECT_PACK_META :
-		    OBJECT_PACK_DATA, e);
+		rc = put_close(r.put, what == DATA ? OBJECT_PACK_DATA :
+		    OBJECT_PACK_META, e);
 	/* It was met. */
 	assert_int_equal(atomic_load(&fault), NONE);
 	*packs = count(r.repo, "packs");
@@ -102,7 +103,7 @@ store(enum fault f, bool meta, bool verify_data, unsigned *packs,
 }
 
 static void
-noticed(bool meta, bool verify_data)
+noticed(enum what what, bool verify_data)
 {
 #ifdef HAVE_LIBCRYPTO
 	const enum fault last = SEAL_OUT;
@@ -114,7 +115,7 @@ noticed(bool meta, bool verify_data)
 		struct err e = ERR_INIT;
 		unsigned packs;
 
-		assert_int_equal(store(f, meta, verify_data, &packs, &e), -1);
+		assert_int_equal(store(f, what, verify_data, &packs, &e), -1);
 		assert_int_equal(e.code, ERR_CORRUPT);
 		assert_non_null(strstr(err_text(&e), "is faulty"));
 		assert_int_equal(packs, 0);
@@ -127,8 +128,8 @@ test_data(void **state)
 	struct err e = ERR_INIT;
 	unsigned packs;
 
-	noticed(false, true);
-	assert_int_equal(store(NONE, false, true, &packs, &e), 0);
+	noticed(DATA, true);
+	assert_int_equal(store(NONE, DATA, true, &packs, &e), 0);
 	assert_int_equal(packs, 1);
 }
 
@@ -136,8 +137,9 @@ test_data(void **state)
 static void
 test_meta(void **state)
 {
-	noticed(true, true);
-	noticed(true, false);
+	noticed(META, true);
+	noticed(META, false);
+	noticed(META_TWICE, false);
 }
 
 #ifdef HAVE_LIBCRYPTO
