@@ -27,13 +27,23 @@ struct map_pack {			/* a pack of a table being written */
 	uint32_t nframes;
 };
 
-/* Emit a table object; entries are sorted by this call.  Streams to the store
- * and gives the object's id and size.  `replaces' are ids of tables merged into
- * it. */
-int table_write(struct object_id *out, uint64_t *size_bytes, struct store *,
-    const struct keyring *, const struct run_id *, uint64_t counter,
-    struct map_entry *, size_t n, const struct map_pack *, size_t npacks,
+/*
+ * Writing a table.  table_write() sorts the entries and streams all of it to
+ * the store; it is there from the commit on, for which its packs must be, and
+ * which gives its id and size.  What an entry has for pack and frame is turned
+ * into the table's by `place', on a copy of it; NULL: it is the table's.
+ * `replaces' are ids of tables merged into it.
+ */
+struct table_out;
+typedef void map_place_fn(void *ctx, struct map_entry *);
+int table_write(struct table_out **, struct store *, const struct keyring *,
+    const struct run_id *, uint64_t counter, struct map_entry *, size_t n,
+    map_place_fn *place, void *ctx, const struct map_pack *, size_t npacks,
     const struct object_id *replaces, size_t nreplaces, struct err *);
+/* Nothing but table_out_free() may follow. */
+int table_out_commit(struct table_out *, struct object_id *,
+    uint64_t *size_bytes, struct err *);
+void table_out_free(struct table_out *);	/* aborts what isn't done */
 
 struct map;
 /*

@@ -144,7 +144,7 @@ int info_scan(info_read_fn *, void *ctx, uint32_t packs, uint64_t *index,
 
 /*
  * Writing.  What a table holds is known in advance; then its ids are given (for
- * the filter), its entries in order, its information.
+ * the filter), its entries in order, its information; then its name (map.h).
  */
 struct table_plan {
 	uint32_t domain;
@@ -154,19 +154,14 @@ struct table_plan {
 	const void *mix;		/* for the salt */
 	size_t mix_len;
 };
-struct table_out;
 int table_out_new(struct table_out **, struct store *, const struct keyring *,
     const struct run_id *, uint64_t counter, const struct table_plan *,
     struct err *);
-void table_out_free(struct table_out *);	/* aborts what isn't done */
 void table_out_filter(struct table_out *, const uint8_t *id);
 int table_out_filter_end(struct table_out *, struct err *);
 int table_out_entry(struct table_out *, const uint8_t *id, uint32_t pack,
     uint32_t frame, uint32_t slot, struct err *);
 int table_out_entry_end(struct table_out *, struct err *);
 int table_out_info(struct table_out *, const void *, size_t len, struct err *);
-/* Gives the table its name; nothing but table_out_free may follow. */
-int table_out_commit(struct table_out *, struct object_id *,
-    uint64_t *size_bytes, struct err *);
 
 #endif

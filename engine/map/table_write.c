@@ -302,22 +302,25 @@ info_bytes(const struct map_pack *packs, size_t npacks, size_t nreplaces)
 }
 
 int
-table_write(struct object_id *out, uint64_t *size_bytes, struct store *store,
+table_write(struct table_out **out, struct store *store,
     const struct keyring *ring, const struct run_id *run, uint64_t counter,
-    struct map_entry *entries, size_t n, const struct map_pack *packs,
-    size_t npacks, const struct object_id *replaces, size_t nreplaces,
-    struct err *e)
+    struct map_entry *entries, size_t n, map_place_fn *place, void *ctx,
+    const struct map_pack *packs, size_t npacks,
+    const struct object_id *replaces, size_t nreplaces, struct err *e)
 {
 	struct table_out *o = NULL;
 	struct buf b = BUF_INIT;
 	struct table_plan plan;
+	struct hash_long h;
 	uint8_t mix[HASH_BYTES];
 	int ret = -1;
 
 	if (npacks > UINT32_MAX || nreplaces > UINT32_MAX)
 		return (err_set(e, ERR_LIMIT, "a table of too many packs"));
 	n = sort_entries(entries, n);
-	hash_bytes(mix, entries, n * sizeof(*entries));
+	hash_long_init(&h, HASH_SHA256);
+	hash_long_update(&h, entries, n * sizeof(*entries));
+	hash_long_final(&h, mix);
 	plan.domain = keyring_domain(ring);
 	plan.entries = n;
 	plan.info_bytes = info_bytes(packs, npacks, nreplaces);
@@ -331,17 +334,24 @@ table_write(struct object_id *out, uint64_t *size_bytes, struct store *store,
 		table_out_filter(o, entries[i].id.b);
 	if (table_out_filter_end(o, e) != 0)
 		goto out;
-	for (size_t i = 0; i < n; i++)
-		if (table_out_entry(o, entries[i].id.b, entries[i].pack,
-		    entries[i].frame, entries[i].slot, e) != 0)
+	for (size_t i = 0; i < n; i++) {
+		struct map_entry m = entries[i];
+
+		if (place != NULL)
+			place(ctx, &m);
+		if (table_out_entry(o, m.id.b, m.pack, m.frame, m.slot,
+		    e) != 0)
 			goto out;
+	}
 	if (table_out_entry_end(o, e) != 0 ||
 	    emit_info(o, packs, npacks, &b, e) != 0)
 		goto out;
 	for (size_t i = 0; i < nreplaces; i++)
 		if (table_out_info(o, replaces[i].b, ID_BYTES, e) != 0)
 			goto out;
-	ret = table_out_commit(o, out, size_bytes, e);
+	*out = o;
+	o = NULL;
+	ret = 0;
 out:
 	table_out_free(o);
 	buf_fini(&b);

@@ -8,8 +8,9 @@
  *
  *	put_chunk* --end_epoch--> put_chunk* ... --put_close--> done
  *
- * put_name() doesn't end it: its packs are then told before they are stored,
- * and the end comes with the next put_close() of whichever kind.
+ * put_name() only prepares the end: its packs are told before they are stored,
+ * and the table is made, but for its name.  The end comes with the next
+ * put_close() of whichever kind; a put_chunk() before it makes that table void.
  *
  * Invariants:
  *  1. A chunk that this run stored is in `seen' or in a table of the map, and
@@ -86,6 +87,7 @@ put_free(struct put *p)
 	atomic_store(&p->cancel, true);
 	pipe_close(p);
 	packs_close(p);
+	table_out_free(p->table);
 	known_free(p->known);
 	seen_fini(&p->seen);
 	sodium_free(p->id_key);
@@ -129,45 +131,44 @@ select_kind(struct pack *pack, enum object_kind kind, struct pack **v,
 	return (n);
 }
 
-/* Tell of the packs of a kind that have names. */
+/* Those of a kind that are closed or closing, sorted; the array is the
+ * caller's, the packs are not. */
 static int
-tell(struct put *p, enum object_kind kind, struct err *e)
-{
-	uint32_t n = select_kind(p->closing_first, kind, NULL,
-	    select_kind(p->closed, kind, NULL, 0));
-	struct pack **v = calloc((size_t)n + 1, sizeof(*v));
-	int rc = 0;
-
-	if (v == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory"));
-	(void)select_kind(p->closing_first, kind, v,
-	    select_kind(p->closed, kind, v, 0));
-	qsort(v, n, sizeof(*v), by_number);
-	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		if (v[i]->told)
-			continue;
-		v[i]->told = true;
-		if (p->env.on_pack != NULL)
-			rc = p->env.on_pack(p->env.ctx, v[i]->number,
-			    &v[i]->info, e);
-	}
-	free(v);
-	return (rc);
-}
-
-/* Take the closed packs of a kind, sorted.  The array and the packs are the
- * caller's. */
-static int
-take_closed(struct put *p, enum object_kind kind, struct pack ***out,
+find_packs(const struct put *p, enum object_kind kind, struct pack ***out,
     uint32_t *n, struct err *e)
 {
-	struct pack **at, *pack;
-
-	*n = select_kind(p->closed, kind, NULL, 0);
+	*n = select_kind(p->closing_first, kind, NULL,
+	    select_kind(p->closed, kind, NULL, 0));
 	*out = calloc((size_t)*n + 1, sizeof(**out));
 	if (*out == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory"));
-	(void)select_kind(p->closed, kind, *out, 0);
+	(void)select_kind(p->closing_first, kind, *out,
+	    select_kind(p->closed, kind, *out, 0));
+	qsort(*out, *n, sizeof(**out), by_number);
+	return (0);
+}
+
+/* Tell of packs that have names. */
+static int
+tell(struct put *p, struct pack *const *packs, uint32_t n, struct err *e)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (packs[i]->told)
+			continue;
+		packs[i]->told = true;
+		if (p->env.on_pack != NULL && p->env.on_pack(p->env.ctx,
+		    packs[i]->number, &packs[i]->info, e) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+/* The closed packs of a kind are the caller's now. */
+static void
+take_closed(struct put *p, enum object_kind kind)
+{
+	struct pack **at, *pack;
+
 	for (at = &p->closed; (pack = *at) != NULL;) {
 		if (stream_kind(pack->stream) == kind)
 			*at = pack->next;
@@ -175,65 +176,79 @@ take_closed(struct put *p, enum object_kind kind, struct pack ***out,
 			at = &pack->next;
 	}
 	p->closed_tail = at;
-	qsort(*out, *n, sizeof(**out), by_number);
-	return (0);
 }
 
-/* Entries get their pack's index and the frame's number there. */
+/* In a table, an entry has its pack's index and the frame's number there. */
+struct resolve {
+	const struct put *put;
+	struct pack *const *packs;	/* sorted */
+	uint32_t n;
+};
+
 static void
-resolve(struct put *p, struct pack *const *packs, uint32_t npacks)
+resolve(void *ctx, struct map_entry *m)
 {
-	for (uint32_t i = 0; i < p->seen.n; i++) {
-		struct map_entry *m = &p->seen.v[i];
-		const struct placed *at = &p->placed[m->frame - p->placed_base];
-		uint32_t lo = 0, hi = npacks;
+	const struct resolve *r = ctx;
+	const struct put *p = r->put;
+	const struct placed *at = &p->placed[m->frame - p->placed_base];
+	uint32_t lo = 0, hi = r->n;
 
-		while (hi - lo > 1) {
-			uint32_t mid = lo + (hi - lo) / 2;
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
 
-			if (packs[mid]->number <= at->pack)
-				lo = mid;
-			else
-				hi = mid;
-		}
-		BUG_ON(npacks == 0 || packs[lo]->number != at->pack);
-		m->pack = lo;
-		m->frame = at->no;
+		if (r->packs[mid]->number <= at->pack)
+			lo = mid;
+		else
+			hi = mid;
 	}
+	BUG_ON(r->n == 0 || r->packs[lo]->number != at->pack);
+	m->pack = lo;
+	m->frame = at->no;
 }
 
-/* What was seen goes to the store as a table; it lies in these packs. */
+/* The table of what was seen, which lies in these packs, but for its name.
+ * Sorts what was seen, which can't be found then before seen_index(). */
 static int
-store_table(struct put *p, struct pack *const *packs, uint32_t npacks,
-    struct object_id *id, uint64_t *size, struct err *e)
+make_table(struct put *p, struct pack *const *packs, uint32_t n, struct err *e)
 {
-	struct map_pack *v = calloc((size_t)npacks + 1, sizeof(*v));
+	struct map_pack *v = calloc((size_t)n + 1, sizeof(*v));
+	struct resolve r = { p, packs, n };
 	int rc;
 
 	if (v == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory"));
-	for (uint32_t i = 0; i < npacks; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		v[i].info = packs[i]->info;
 		v[i].frames = packs[i]->frames;
 		v[i].nframes = packs[i]->appended;
 	}
-	resolve(p, packs, npacks);
-	rc = table_write(id, size, p->store, p->keyring,
+	rc = table_write(&p->table, p->store, p->keyring,
 	    session_run(p->session), session_counter(p->session), p->seen.v,
-	    p->seen.n, v, npacks, NULL, 0, e);
+	    p->seen.n, resolve, &r, v, n, NULL, 0, e);
 	free(v);
 	return (rc);
 }
 
+/* There is more to be in it. */
+static void
+drop_table(struct put *p)
+{
+	table_out_free(p->table);
+	p->table = NULL;
+	seen_index(&p->seen);
+}
+
+/* Its packs are stored. */
 static int
-write_table(struct put *p, struct pack *const *packs, uint32_t npacks,
-    struct err *e)
+commit_table(struct put *p, struct err *e)
 {
 	struct object_id id;
 	struct map *map;
 	uint64_t size;
-	int rc = store_table(p, packs, npacks, &id, &size, e);
+	int rc = table_out_commit(p->table, &id, &size, e);
 
+	table_out_free(p->table);
+	p->table = NULL;
 	if (rc == 0)
 		rc = known_map(p->known, &map, e);
 	if (rc == 0)
@@ -282,30 +297,44 @@ merge_full(struct put *p)
 	p->merge_entries = TABLE_ENTRIES_PER_RUN / MAP_MERGE_RATIO;
 }
 
+/* An epoch's end. */
+static int
+end_epoch(struct put *p, struct pack *const *packs, uint32_t n, struct err *e)
+{
+	if (p->seen.n > 0 && ((p->table == NULL &&
+	    make_table(p, packs, n, e) != 0) || commit_table(p, e) != 0))
+		return (-1);
+	merge_full(p);
+	seen_reset(&p->seen);
+	p->placed_base = p->next_frame;
+	p->placed_n = 0;
+	p->named = false;
+	atomic_fetch_add(&p->epoch, 1);
+	return (0);
+}
+
 /* What is closing of a kind is stored, told, and in a table. */
 static int
 finish_kind(struct put *p, enum object_kind kind, struct err *e)
 {
-	struct pack **packs = NULL;
-	uint32_t n = 0;
+	struct pack **packs;
+	uint32_t n;
 	int rc;
 
-	if (packs_finish(p, kind, e) != 0 || tell(p, kind, e) != 0)
+	if (packs_finish(p, kind, e) != 0 ||
+	    find_packs(p, kind, &packs, &n, e) != 0)
 		return (-1);
-	rc = take_closed(p, kind, &packs, &n, e);
-	if (rc == 0 && kind == OBJECT_PACK_DATA && p->seen.n > 0)
-		rc = write_table(p, packs, n, e);
+	rc = tell(p, packs, n, e);
+	if (rc != 0) {
+		free(packs);
+		return (-1);
+	}
+	if (kind == OBJECT_PACK_DATA)
+		rc = end_epoch(p, packs, n, e);
+	take_closed(p, kind);
 	for (uint32_t i = 0; i < n; i++)
 		pack_free(packs[i]);
 	free(packs);
-	if (rc == 0 && kind == OBJECT_PACK_DATA) {
-		merge_full(p);
-		seen_reset(&p->seen);
-		p->placed_base = p->next_frame;
-		p->placed_n = 0;
-		p->named = false;
-		atomic_fetch_add(&p->epoch, 1);
-	}
 	return (rc);
 }
 
@@ -314,9 +343,9 @@ close_kind(struct put *p, enum object_kind kind, struct err *e)
 {
 	if (pipe_flush(p, kind, e) != 0 || packs_begin_close(p, kind, e) != 0)
 		return (-1);
-	/* The table is made while the metadata is on its way. */
+	/* While the metadata is on its way. */
 	if (kind == OBJECT_PACK_META && p->named &&
-	    finish_kind(p, OBJECT_PACK_DATA, e) != 0)
+	    close_kind(p, OBJECT_PACK_DATA, e) != 0)
 		return (-1);
 	return (finish_kind(p, kind, e));
 }
@@ -395,6 +424,8 @@ put_chunk(struct put *p, const struct put_hint *hint, const void *bytes,
 		return (-1);
 	if (check_len(len, e) != 0)
 		return (put_fail(p, e));
+	if (p->table != NULL)
+		drop_table(p);
 	rc = find_place(p, hint, place, e);
 	if (rc == 0) {
 		p->stats.chunks_known++;
@@ -440,23 +471,38 @@ put_flush(struct put *p, enum object_kind kind, struct err *e)
 	return (pipe_flush(p, kind, e) != 0 ? put_fail(p, e) : 0);
 }
 
+static int
+name_data(struct put *p, struct err *e)
+{
+	struct pack **packs;
+	uint32_t n;
+	int rc;
+
+	if (pipe_flush(p, OBJECT_PACK_DATA, e) != 0 ||
+	    packs_begin_close(p, OBJECT_PACK_DATA, e) != 0)
+		return (-1);
+	if (!packs_await_names(p, OBJECT_PACK_DATA) &&
+	    packs_finish(p, OBJECT_PACK_DATA, e) != 0)
+		return (-1);
+	if (find_packs(p, OBJECT_PACK_DATA, &packs, &n, e) != 0)
+		return (-1);
+	rc = tell(p, packs, n, e);
+	/* While they are on their way. */
+	if (rc == 0 && p->seen.n > 0 && p->table == NULL)
+		rc = make_table(p, packs, n, e);
+	free(packs);
+	return (rc);
+}
+
 int
 put_name(struct put *p, struct err *e)
 {
-	int rc = check(p, e);
-
-	if (rc != 0)
+	if (check(p, e) != 0)
 		return (-1);
-	rc = pipe_flush(p, OBJECT_PACK_DATA, e);
-	if (rc == 0)
-		rc = packs_begin_close(p, OBJECT_PACK_DATA, e);
-	if (rc == 0 && !packs_await_names(p, OBJECT_PACK_DATA))
-		rc = packs_finish(p, OBJECT_PACK_DATA, e);
-	if (rc == 0)
-		rc = tell(p, OBJECT_PACK_DATA, e);
-	if (rc == 0)
-		p->named = true;
-	return (rc != 0 ? put_fail(p, e) : 0);
+	if (name_data(p, e) != 0)
+		return (put_fail(p, e));
+	p->named = true;
+	return (0);
 }
 
 int
@@ -498,21 +544,21 @@ static void
 salvage_stored(struct put *p)
 {
 	struct err ignored = ERR_INIT;
-	struct pack **packs = NULL;
+	struct pack **packs;
 	struct object_id id;
 	uint64_t size;
 	uint32_t n;
 
 	pipe_stop(p);
 	packs_settle(p);
+	table_out_free(p->table);
+	p->table = NULL;
 	if (p->err.code == ERR_NET ||
-	    take_closed(p, OBJECT_PACK_DATA, &packs, &n, &ignored) != 0)
+	    find_packs(p, OBJECT_PACK_DATA, &packs, &n, &ignored) != 0)
 		return;
 	keep_seen(p, packs, n);
-	if (p->seen.n > 0)
-		(void)store_table(p, packs, n, &id, &size, &ignored);
-	for (uint32_t i = 0; i < n; i++)
-		pack_free(packs[i]);
+	if (p->seen.n > 0 && make_table(p, packs, n, &ignored) == 0)
+		(void)table_out_commit(p->table, &id, &size, &ignored);
 	free(packs);
 }
 

@@ -44,6 +44,7 @@ struct seen {
 };
 void seen_fini(struct seen *);
 void seen_reset(struct seen *);		/* empties, keeps the memory */
+void seen_index(struct seen *);		/* after v was put in another order */
 const struct map_entry *seen_find(const struct seen *, const struct chunk_id *);
 /* The id must not be there. */
 int seen_add(struct seen *, const struct chunk_id *, uint32_t frame,
@@ -145,6 +146,7 @@ struct put {
 	struct err err;			/* of the first failure */
 
 	struct seen seen;
+	struct table_out *table;	/* owned: put_name()'s, not committed */
 	struct put_stats stats;
 	uint64_t entries;		/* in this run's tables */
 	unsigned full;			/* of these, tables of full size */

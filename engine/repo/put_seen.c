@@ -57,12 +57,33 @@ seen_fini(struct seen *s)
 	*s = (struct seen){ 0 };
 }
 
+static void
+empty(struct seen *s)
+{
+	if (s->cap > 0)
+		memset(s->bucket, 0, 2 * (size_t)s->cap * sizeof(*s->bucket));
+}
+
 void
 seen_reset(struct seen *s)
 {
 	s->n = 0;
-	if (s->cap > 0)
-		memset(s->bucket, 0, 2 * (size_t)s->cap * sizeof(*s->bucket));
+	empty(s);
+}
+
+/* The buckets are empty. */
+static void
+fill(struct seen *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		*slot_of(s, &s->v[i].id) = (i + 1) | mark(&s->v[i].id);
+}
+
+void
+seen_index(struct seen *s)
+{
+	empty(s);
+	fill(s);
 }
 
 const struct map_entry *
@@ -92,8 +113,7 @@ grow(struct seen *s, struct err *e)
 	free(s->bucket);
 	s->bucket = bucket;
 	s->cap = cap;
-	for (uint32_t i = 0; i < s->n; i++)
-		*slot_of(s, &s->v[i].id) = (i + 1) | mark(&s->v[i].id);
+	fill(s);
 	return (0);
 }
 

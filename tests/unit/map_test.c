@@ -124,11 +124,13 @@ sample_write_as(struct sample *s, const struct keyring *k,
     const struct object_id *replaces, size_t nreplaces)
 {
 	struct err e = ERR_INIT;
+	struct table_out *o;
 
 	memcpy(s->v, s->given, s->n * sizeof(*s->v));
-	assert_int_equal(table_write(&s->id, &s->size, store, k, &run,
-	    counter++, s->v, s->n, s->packs, s->npacks, replaces, nreplaces,
-	    &e), 0);
+	assert_int_equal(table_write(&o, store, k, &run, counter++, s->v, s->n,
+	    NULL, NULL, s->packs, s->npacks, replaces, nreplaces, &e), 0);
+	assert_int_equal(table_out_commit(o, &s->id, &s->size, &e), 0);
+	table_out_free(o);
 }
 
 static void

@@ -301,6 +301,64 @@ test_ends_with_meta(void **state)
 	ends_with(OBJECT_PACK_META, 0);
 }
 
+/* How many of the first n chunks the next run knows. */
+static unsigned
+known_next(const struct at_gate *a, uint32_t n)
+{
+	struct put_log log = { 0 };
+	struct put_env env = make_env(a->pool, &log);
+	struct put_stats stats;
+	struct session *session;
+	struct kept kept;
+	struct put *put;
+
+	OK(session_begin(&session, a->repo, E));
+	OK(put_open(&put, session, &env, E));
+	for (uint32_t i = 0; i < n; i++)
+		OK(put_one(put, i, CHUNK, &kept, E));
+	put_stats(put, &stats);
+	put_free(put);
+	session_end(session);
+	log_fini(&log);
+	return ((unsigned)stats.chunks_known);
+}
+
+/* More comes after it all the same: it is in the table, and what was before it
+ * is found. */
+static void
+goes_on(enum object_kind kind, unsigned threads)
+{
+	struct at_gate a = { .gate = NULL };
+	struct put_stats before, after;
+	struct kept kept[N];
+
+	setup(&a, threads, false);
+	OK(put_name(a.put, E));
+	put_stats(a.put, &before);
+	put_run(a.put, 0, N, CHUNK, kept);
+	put_stats(a.put, &after);
+	assert_int_equal(after.chunks_known - before.chunks_known, N);
+	put_run(a.put, N, N, CHUNK, kept);
+	if (kind == OBJECT_PACK_DATA)
+		OK(put_name(a.put, E));
+	OK(put_close(a.put, kind, E));
+	assert_int_equal(count(a.repo, "packs"), 2);
+	assert_int_equal(count(a.repo, "index"), 1);
+	check_whole(a.repo);
+	fetch_all(a.repo, &a.log, a.kept, N, CHUNK);
+	assert_int_equal(known_next(&a, 2 * N), 2 * N);
+	teardown(&a);
+}
+
+static void
+test_goes_on(void **state)
+{
+	(void)state;
+	goes_on(OBJECT_PACK_DATA, 2);
+	goes_on(OBJECT_PACK_META, 2);
+	goes_on(OBJECT_PACK_META, 0);
+}
+
 /* A pack that was told and then could not be stored fails the end, and no table
  * names it. */
 static void
@@ -369,28 +427,6 @@ test_older(void **state)
 	assert_int_equal(a.gate->sums, 0);
 	fetch_all(a.repo, &a.log, a.kept, N, CHUNK);
 	teardown(&a);
-}
-
-/* How many of the first n chunks the next run knows. */
-static unsigned
-known_next(const struct at_gate *a, uint32_t n)
-{
-	struct put_log log = { 0 };
-	struct put_env env = make_env(a->pool, &log);
-	struct put_stats stats;
-	struct session *session;
-	struct kept kept;
-	struct put *put;
-
-	OK(session_begin(&session, a->repo, E));
-	OK(put_open(&put, session, &env, E));
-	for (uint32_t i = 0; i < n; i++)
-		OK(put_one(put, i, CHUNK, &kept, E));
-	put_stats(put, &stats);
-	put_free(put);
-	session_end(session);
-	log_fini(&log);
-	return ((unsigned)stats.chunks_known);
 }
 
 /* After the first pack's commit the store fails with that code, or a callback
@@ -523,6 +559,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends_with_data),
 		cmocka_unit_test(test_ends_with_meta),
+		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_fails_late),
 		cmocka_unit_test(test_salvaged),
 		cmocka_unit_test(test_older),
