@@ -21,7 +21,7 @@ struct spool {
 	int fd;
 	uint64_t since_ms;		/* when it was made */
 };
-#define S3_SPOOLS_MAX	4
+#define S3_SPOOLS_MAX	2
 
 struct s3_store {
 	struct store base;
