@@ -16,6 +16,8 @@
 
 #include "tools/job/walk.h"
 
+#define MOVED	7		/* the old inode of what is below "moved" */
+
 static char top[64];
 
 static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -66,6 +68,12 @@ examine(void *ctx, struct walk_batch *b, struct err *e)
 {
 	struct entry old = { .kind = ENTRY_FILE };
 
+	for (size_t i = 0; i < b->n && b->dir->old == MOVED; i++) {
+		b->v[i].has_old = true;
+		b->v[i].old.kind = b->v[i].st.kind;
+		b->v[i].old.src_ino = b->v[i].st.ino;
+		b->v[i].old.ino = MOVED;
+	}
 	/* As if the parent had had "gone" in every directory below the top. */
 	if (strncmp(b->dir->name, "with_gone", 9) != 0)
 		return (0);
@@ -102,8 +110,17 @@ enter(void *ctx, struct walk_dir *dir, struct walk_batch *in,
     struct walk_entry *en, struct walk_batch *first, struct err *e)
 {
 	assert_true(first->dir == dir);
+	/* Found only now to be one that was elsewhere. */
+	if (strcmp(dir->name, "moved") == 0) {
+		assert_int_equal(dir->old, 0);
+		dir->old = MOVED;
+		walk_batch_reset(first);
+		assert_int_equal(examine(ctx, first, e), 0);
+	}
+	for (size_t i = 0; i < first->n; i++)
+		assert_int_equal(first->v[i].has_old, dir->old == MOVED);
 	return (tell(ctx, first->error != 0 ? "d!" : dir->implied ? "d- " :
-	    "d ", dir, NULL, e));
+	    dir->old == MOVED ? "D " : "d ", dir, NULL, e));
 }
 
 static int
@@ -333,6 +350,35 @@ test_order(void **state)
 	free(first);
 }
 
+/* Narrow and deep: the next directories are far down.  What was looked at ahead
+ * below a directory that turns out to be another's is looked at again. */
+static void
+test_far_ahead(void **state)
+{
+	static const unsigned threads[] = { 0, 1, 2, 5 };
+	char *first = NULL;
+	unsigned moved = 0;
+
+	run("cd %s && for a in 1 2 3 4 5 6 7 8; do for b in 1 2 3; do "
+	    "for c in x moved y; do mkdir -p far/$a/$b/$c/p/q/r && "
+	    "touch far/$a/$b/$c/f far/$a/$b/$c/p/q/f; done; done; done", top);
+	for (size_t i = 0; i < 4; i++) {
+		for (unsigned rounds = 0; rounds < 8; rounds++) {
+			char *text = walk_top(threads[i], 16 << 20);
+
+			if (first == NULL)
+				first = text;
+			assert_string_equal(text, first);
+			if (text != first)
+				free(text);
+		}
+	}
+	for (const char *p = first; (p = strstr(p, "\nD ")) != NULL; p++)
+		moved++;
+	assert_int_equal(moved, 8 * 3 * 4);
+	free(first);
+}
+
 /* Large directories in one another, with hardly any memory: all is let go of
  * and listed again. */
 static void
@@ -407,6 +453,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test(test_names_twice),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_far_ahead, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_let_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup,

@@ -75,6 +75,7 @@ walk_batch_free(struct walk_batch *b)
 	meta_free(b->meta);
 	free(b->v);
 	free(b->text);
+	free(b->dirs);
 	free(b);
 }
 
@@ -243,6 +244,25 @@ copy_names(struct visit *v, struct walk_batch *b, size_t n)
 	return (0);
 }
 
+/* Those that may be visited ahead. */
+static int
+find_dirs(struct walk_batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const struct walk_entry *en = &b->v[i];
+
+		if (en->st.kind != ENTRY_DIR || en->error != 0 ||
+		    en->left_out || en->st.dev != b->dir->st.dev)
+			continue;
+		if (b->dirs == NULL)
+			b->dirs = calloc(b->n - i, sizeof(*b->dirs));
+		if (b->dirs == NULL)
+			return (ENOMEM);
+		b->dirs[b->ndirs++] = (uint16_t)i;
+	}
+	return (0);
+}
+
 static int
 fill(struct visit *v, struct walk_batch *b)
 {
@@ -286,7 +306,7 @@ fill(struct visit *v, struct walk_batch *b)
 	ns->at += n;
 	if (names_at_end(ns))
 		b->upto = NULL;
-	return (0);
+	return (find_dirs(b));
 }
 
 static struct meta *

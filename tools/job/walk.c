@@ -7,11 +7,13 @@
  *    bytes.  What workers do ahead changes when something is read, never what
  *    is told.
  * 2. A visit that a worker may be running is in the lane, or was taken out of
- *    it (`done') and waits with its entry (`ahead') or frame (`next').  It is
- *    waited for before it, or a descriptor that it uses, is let go.
+ *    it (`done') and waits with its entry (`ahead', in a frame's batch or in
+ *    that of another visit that is done) or frame (`next').  It is waited for
+ *    before it, or a descriptor that it uses, is let go.
  * 3. All batches and lists of the stack together stay near half of the budget:
  *    the frames nearest to "/" are emptied first, keeping only the name that
- *    they had come to (`after'), and are listed again from there.
+ *    they had come to (`after'), and are listed again from there.  Nothing is
+ *    read ahead while what was takes more than an eighth.
  * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by
  *    others.
  * 5. The top frame's descriptor is open while entries of it are told.
@@ -24,8 +26,10 @@
 #include <unistd.h>
 
 #define FDS_MAX		48	/* directories of the stack kept open */
-#define AHEAD_MAX	64	/* directories read ahead */
+#define AHEAD_NEXT	64	/* the next directories are read ahead */
+#define AHEAD_MAX	(2 * AHEAD_NEXT)	/* with those farther on */
 #define AHEAD_NAMES	65536	/* bytes of names in each of those */
+#define AHEAD_AFTER	8	/* directories entered between looks ahead */
 #define LANE_JOBS	(2 * AHEAD_MAX)
 #define GATHER		8	/* visits for which a worker is woken */
 
@@ -38,8 +42,6 @@ struct level {
 	size_t at;			/* entries of the batch told */
 	size_t gone_at;			/* gone ones told */
 	const char *told;		/* in the batch: the last name told */
-	size_t ahead_at;	/* entries looked at for reading ahead */
-	unsigned ahead;			/* directories read ahead from here */
 	bool last;			/* no batch after this one */
 	int error;
 	size_t bytes;			/* counted in held */
@@ -53,7 +55,9 @@ struct walk {
 	size_t parked;			/* frames from the bottom without fd */
 	size_t emptied;			/* frames from the bottom let go */
 	size_t held;			/* bytes of all frames */
-	unsigned ahead;			/* of all frames */
+	unsigned ahead;			/* visits that wait with entries */
+	size_t ahead_bytes;		/* of those that are done */
+	unsigned entered;		/* since the last look ahead */
 };
 
 static int
@@ -68,15 +72,34 @@ names_max(const struct walk *w)
 	return (w->env->budget_bytes / 4);
 }
 
+/* The oldest in the lane. */
+static void
+take(struct walk *w)
+{
+	struct visit *v = (struct visit *)lane_take(w->lane);
+
+	BUG_ON(v == NULL);
+	v->done = true;
+	if (!v->ahead || v->batch == NULL)
+		return;
+	v->bytes = walk_batch_bytes(v->batch);
+	w->ahead_bytes += v->bytes;
+}
+
 static void
 wait_for(struct walk *w, struct visit *v)
 {
-	while (v->submitted && !v->done) {
-		struct visit *done = (struct visit *)lane_take(w->lane);
+	while (v->submitted && !v->done)
+		take(w);
+}
 
-		BUG_ON(done == NULL);
-		done->done = true;
-	}
+/* It waits with its entry no more. */
+static void
+release(struct walk *w, struct visit *v)
+{
+	w->ahead--;
+	w->ahead_bytes -= v->bytes;
+	v->ahead = false;
 }
 
 /* Its result, whoever makes it. */
@@ -111,17 +134,31 @@ count(struct walk *w, struct level *f)
 	w->held += f->bytes;
 }
 
-/* The frame's batch goes, with what was read ahead from it. */
+/* What was read ahead from a batch goes. */
+static void
+drop_ahead(struct walk *w, struct walk_batch *b)
+{
+	for (size_t i = 0; i < b->ndirs; i++) {
+		struct walk_entry *en = &b->v[b->dirs[i]];
+
+		if (en->ahead == NULL)
+			continue;
+		wait_for(w, en->ahead);
+		if (en->ahead->batch != NULL)
+			drop_ahead(w, en->ahead->batch);
+		release(w, en->ahead);
+		visit_free(en->ahead);
+		en->ahead = NULL;
+	}
+}
+
+/* The frame's batch goes. */
 static void
 drop_batch(struct walk *w, struct level *f)
 {
 	if (f->batch == NULL)
 		return;
-	for (size_t i = 0; i < f->batch->n; i++)
-		if (f->batch->v[i].ahead != NULL)
-			wait_for(w, f->batch->v[i].ahead);
-	w->ahead -= f->ahead;
-	f->ahead = 0;
+	drop_ahead(w, f->batch);
 	walk_batch_free(f->batch);
 	f->batch = NULL;
 	f->told = NULL;
@@ -175,9 +212,12 @@ park(struct walk *w, struct level *f)
 		return (f->dir->users > 0 ? -1 : 0);
 	if (f->next != NULL)
 		wait_for(w, f->next);
-	for (size_t i = 0; f->batch != NULL && i < f->batch->n; i++)
-		if (f->batch->v[i].ahead != NULL)
-			wait_for(w, f->batch->v[i].ahead);
+	for (size_t i = 0; f->batch != NULL && i < f->batch->ndirs; i++) {
+		struct visit *v = f->batch->v[f->batch->dirs[i]].ahead;
+
+		if (v != NULL)
+			wait_for(w, v);
+	}
 	(void)close(f->dir->fd);
 	f->dir->fd = -1;
 	return (0);
@@ -238,7 +278,7 @@ adopt(struct walk *w, struct level *f, struct visit *v, struct err *e)
 	names_fini(&f->names);
 	f->names = v->names;
 	memset(&v->names, 0, sizeof(v->names));
-	f->at = f->gone_at = f->ahead_at = 0;
+	f->at = f->gone_at = 0;
 	f->last = names_at_end(&f->names);
 	if (f->batch->error != 0)
 		f->error = f->batch->error;
@@ -254,33 +294,74 @@ adopt(struct walk *w, struct level *f, struct visit *v, struct err *e)
 	return (rc);
 }
 
-/* Read directories of the top frame ahead; the deeper the frame the smaller its
- * share, so that those above leave something. */
+/* Visit directories of a batch ahead, its entries from `from' on, and those in
+ * them as far as they are known: *next in the order of the walk, *room new. */
+static int
+visit_ahead(struct walk *w, struct walk_dir *dir, struct walk_batch *b,
+    size_t from, unsigned *next, unsigned *room, struct err *e)
+{
+	for (size_t i = 0; i < b->ndirs && *next > 0; i++) {
+		struct walk_entry *en = &b->v[b->dirs[i]];
+		struct visit *v = en->ahead;
+
+		if (b->dirs[i] < from)
+			continue;
+		(*next)--;
+		if (v == NULL) {
+			if (*room == 0 || lane_is_full(w->lane))
+				return (0);
+			v = en->ahead = walk_visit_entry(w->env, dir, en);
+			if (v == NULL)
+				return (no_memory(e));
+			v->names_max = AHEAD_NAMES;
+			v->ahead = true;
+			submit(w, v);
+			w->ahead++;
+			(*room)--;
+		} else if (v->done && v->batch != NULL && !v->failed &&
+		    visit_ahead(w, v->dir, v->batch, 0, next, room, e) != 0) {
+			return (-1);
+		}
+	}
+	return (0);
+}
+
+/* Is the frame's next directory on its way, or is there none? */
+static bool
+has_next(const struct level *f)
+{
+	const struct walk_batch *b = f->batch;
+
+	for (size_t i = 0; b != NULL && i < b->ndirs; i++)
+		if (b->dirs[i] >= f->at)
+			return (b->v[b->dirs[i]].ahead != NULL);
+	return (true);
+}
+
+/*
+ * Keep workers busy with the directories that come next, in this frame and in
+ * those above.  What was found farther on and waits may keep no more than half
+ * of the room from what is nearer and found later, and so on.
+ */
 static int
 look_ahead(struct walk *w, struct err *e)
 {
-	struct level *f = &w->v[w->n - 1];
-	unsigned share = (AHEAD_MAX - (w->ahead - f->ahead)) / 2;
+	unsigned next = AHEAD_NEXT, room = (AHEAD_MAX - w->ahead + 1) / 2;
 
-	if (pool_threads(w->env->pool) == 0 || f->batch == NULL)
+	if (pool_threads(w->env->pool) == 0 ||
+	    (w->entered < AHEAD_AFTER && has_next(&w->v[w->n - 1])))
 		return (0);
-	if (f->ahead_at < f->at)
-		f->ahead_at = f->at;
-	while (f->ahead < share && f->ahead_at < f->batch->n &&
-	    !lane_is_full(w->lane)) {
-		struct walk_entry *en = &f->batch->v[f->ahead_at++];
+	w->entered = 0;
+	while (!lane_is_empty(w->lane) && lane_is_ready(w->lane))
+		take(w);
+	if (w->ahead_bytes > w->env->budget_bytes / 8)
+		return (0);
+	for (size_t i = w->n; i-- > w->parked && next > 0;) {
+		struct level *f = &w->v[i];
 
-		if (en->st.kind != ENTRY_DIR || en->error != 0 ||
-		    en->left_out || en->ahead != NULL ||
-		    en->st.dev != f->dir->st.dev)
-			continue;
-		en->ahead = walk_visit_entry(w->env, f->dir, en);
-		if (en->ahead == NULL)
-			return (no_memory(e));
-		en->ahead->names_max = AHEAD_NAMES;
-		submit(w, en->ahead);
-		f->ahead++;
-		w->ahead++;
+		if (f->batch != NULL && f->dir->fd >= 0 && visit_ahead(w,
+		    f->dir, f->batch, f->at, &next, &room, e) != 0)
+			return (-1);
 	}
 	return (0);
 }
@@ -295,6 +376,7 @@ push(struct walk *w, struct visit *v, struct err *e)
 		struct level *stack = reallocarray(w->v, cap, sizeof(*stack));
 
 		if (stack == NULL) {
+			drop_ahead(w, v->batch);
 			visit_free(v);
 			return (no_memory(e));
 		}
@@ -336,6 +418,7 @@ descend(struct walk *w, struct walk_entry *en, struct err *e)
 	struct level *f = &w->v[w->n - 1];
 	struct visit *v = en->ahead;
 	bool list = true;
+	uint64_t old;
 	int rc;
 
 	if (en->st.dev != f->dir->st.dev) {
@@ -349,14 +432,23 @@ descend(struct walk *w, struct walk_entry *en, struct err *e)
 			return (no_memory(e));
 		v->names_max = names_max(w);
 		v->dir->listed = list;
-	} else {
-		en->ahead = NULL;
-		f->ahead--;
-		w->ahead--;
 	}
-	if (finish(w, v, e) != 0 ||
-	    w->env->ops->enter(w->env->ctx, v->dir, f->batch, en,
-	    v->batch, e) != 0) {
+	en->ahead = NULL;
+	rc = finish(w, v, e);
+	if (v->ahead)
+		release(w, v);
+	if (rc != 0) {
+		visit_free(v);
+		return (-1);
+	}
+	w->entered++;
+	old = v->dir->old;
+	rc = w->env->ops->enter(w->env->ctx, v->dir, f->batch, en, v->batch,
+	    e);
+	/* Those in it were compared with what isn't theirs. */
+	if (rc != 0 || v->dir->old != old)
+		drop_ahead(w, v->batch);
+	if (rc != 0) {
 		visit_free(v);
 		return (-1);
 	}

@@ -79,7 +79,9 @@ struct walk_batch {
 	size_t ngone, gone_cap;
 	struct stamp now;	/* before anything of it was looked at */
 	uint64_t next_ino, end_ino;	/* the caller's */
-	char *text;			/* the walk's */
+	char *text;			/* the walk's, as what follows */
+	uint16_t *dirs;			/* which entries are directories */
+	size_t ndirs;
 };
 void walk_batch_reset(struct walk_batch *);
 int walk_gone_add(struct walk_batch *, const char *name, size_t len,

@@ -25,6 +25,8 @@ struct visit {
 	bool want_meta;			/* of the directory, with first */
 	size_t names_max;
 	bool submitted, done;
+	bool ahead;			/* counted as such, with its bytes */
+	size_t bytes;			/* of the batch, once done */
 	struct walk_batch *batch;	/* owned: the result */
 	bool failed;			/* of a callback */
 	struct err err;
