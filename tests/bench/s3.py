@@ -38,7 +38,7 @@ from client import Client  # noqa: E402
 from corpus import corpus  # noqa: E402
 from measure import Failed, run  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from tools import PASSWORD, Restic, Rustic, Tool, Vitrine  # noqa: E402
+from tools import PASSWORD, Kopia, Restic, Rustic, Tool, Vitrine  # noqa: E402
 
 RADOSGW = os.path.join(HERE, "../s3/radosgw")
 PACK = 32 << 20
@@ -115,6 +115,18 @@ class RusticS3(OverS3, Rustic):
         super().init()
 
 
+class KopiaS3(OverS3, Kopia):
+    def settings(self):
+        return self.keys() | super().settings()
+
+    def init(self):
+        place = self.place().split("/", 4)
+        self.quiet("repository", "create", "s3", "--endpoint", place[2], "--disable-tls",
+                   "--region", self.keys()["AWS_REGION"], "--bucket", place[3],
+                   "--prefix", place[4] + "/")
+        self.compress()
+
+
 class RcloneS3(OverS3, Tool):
     name = program = "rclone"
     version_of = "version"
@@ -141,7 +153,8 @@ class RcloneS3(OverS3, Tool):
         return self.run("check", "-q", "--download", self.source, self.there())
 
 
-CLASSES = {"vitrine": VitrineS3, "restic": ResticS3, "rustic": RusticS3, "rclone": RcloneS3}
+CLASSES = {"vitrine": VitrineS3, "restic": ResticS3, "rustic": RusticS3, "kopia": KopiaS3,
+           "rclone": RcloneS3}
 
 
 def make_corpus(which, scale):

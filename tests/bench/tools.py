@@ -252,6 +252,9 @@ class Kopia(Tool):
 
     def init(self):
         self.quiet("repository", "create", "filesystem", "--path", self.repo)
+        self.compress()
+
+    def compress(self):
         self.quiet("policy", "set", "--global", "--compression", "zstd")
 
     def backup(self, nth):
