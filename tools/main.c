@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -261,6 +262,8 @@ main(int argc, char **argv)
 
 	standard_files();
 	descriptor_table();
+	/* Or sqlite counts its memory, each piece under one lock of all. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	no_core();
 	pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
 	(void)setlocale(LC_CTYPE, "");
