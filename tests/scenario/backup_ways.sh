@@ -209,3 +209,13 @@ ok vitrine check --read-data
 ok vitrine restore latest --target "$T/back"
 same "$S" "$T/back$S"
 ok vitrine backup "$S"
+
+step "few descriptors: less is read ahead"
+F=$T/few
+for a in 1 2 3 4 5 6 7 8; do for b in 1 2 3 4 5; do
+	for c in 1 2 3 4 5; do mkdir -p "$F/$a/$b/$c/x/y"; done
+	echo "$a $b" | tee "$F/$a/$b/f" "$F/$a/$b/3/f" >"$F/$a/$b/3/x/y/f"
+done; done
+ok sh -c 'ulimit -n 220; exec vitrine backup "$1"' - "$F"
+ok vitrine restore latest --target "$T/few-back"
+same "$F" "$T/few-back$F"

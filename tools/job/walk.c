@@ -15,7 +15,8 @@
  *    they had come to (`after'), and are listed again from there.  Nothing is
  *    read ahead while what was takes more than an eighth.
  * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by
- *    others.
+ *    others; and each visit that waits with its entry has one, for which no
+ *    more than half of what the process may have beyond FDS_OTHERS is taken.
  * 5. The top frame's descriptor is open while entries of it are told.
  */
 #include "tools/job/walk_int.h"
@@ -23,11 +24,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define FDS_MAX		48	/* directories of the stack kept open */
 #define AHEAD_NEXT	64	/* the next directories are read ahead */
 #define AHEAD_MAX	(2 * AHEAD_NEXT)	/* with those farther on */
+#define FDS_OTHERS	128	/* FDS_MAX, and for who isn't the walk */
 #define AHEAD_NAMES	65536	/* bytes of names in each of those */
 #define AHEAD_AFTER	8	/* directories entered between looks ahead */
 #define LANE_JOBS	(2 * AHEAD_MAX)
@@ -55,6 +58,7 @@ struct walk {
 	size_t parked;			/* frames from the bottom without fd */
 	size_t emptied;			/* frames from the bottom let go */
 	size_t held;			/* bytes of all frames */
+	unsigned ahead_max;
 	unsigned ahead;			/* visits that wait with entries */
 	size_t ahead_bytes;		/* of those that are done */
 	unsigned entered;		/* since the last look ahead */
@@ -346,7 +350,7 @@ has_next(const struct level *f)
 static int
 look_ahead(struct walk *w, struct err *e)
 {
-	unsigned next = AHEAD_NEXT, room = (AHEAD_MAX - w->ahead + 1) / 2;
+	unsigned next = AHEAD_NEXT, room = (w->ahead_max - w->ahead + 1) / 2;
 
 	if (pool_threads(w->env->pool) == 0 ||
 	    (w->entered < AHEAD_AFTER && has_next(&w->v[w->n - 1])))
@@ -582,6 +586,19 @@ start(struct walk *w, struct err *e)
 	return (look_ahead(w, e));
 }
 
+/* By the descriptors. */
+static unsigned
+ahead_max(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) != 0 ||
+	    lim.rlim_cur >= FDS_OTHERS + 2 * AHEAD_MAX)
+		return (AHEAD_MAX);
+	return (lim.rlim_cur > FDS_OTHERS ?
+	    (unsigned)(lim.rlim_cur - FDS_OTHERS) / 2 : 0);
+}
+
 int
 walk_run(const struct walk_env *given, struct err *e)
 {
@@ -591,6 +608,7 @@ walk_run(const struct walk_env *given, struct err *e)
 
 	if (env.source == NULL)
 		env.source = source_fs();
+	w.ahead_max = ahead_max();
 	if (lane_new(&w.lane, env.pool, env.priority, LANE_JOBS, e) != 0)
 		return (-1);
 	lane_gather(w.lane, GATHER);
