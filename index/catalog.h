@@ -50,7 +50,7 @@ struct entry {
 struct extent {
 	uint64_t off, len;		/* in the file */
 	bool hole;			/* reads as zeros; the rest is unset */
-	struct chunk_id id;
+	struct chunk_id id;		/* CHUNK_KEY_BYTES count */
 	uint32_t frame;			/* the catalog's number */
 	uint32_t slot;
 };

@@ -8,33 +8,36 @@
 #include <string.h>
 
 void
-extent_emit(struct buf *b, const struct extent *x)
+extent_emit(struct buf *b, const struct extent *x, bool short_id)
 {
 	if (x->hole) {
 		buf_u8(b, EXTENT_HOLE);
 		buf_u64(b, x->len);
 		return;
 	}
-	buf_u8(b, EXTENT_DATA);
+	buf_u8(b, short_id ? EXTENT_DATA_SHORT : EXTENT_DATA);
 	buf_u32(b, (uint32_t)x->len);
 	buf_u32(b, x->frame);
 	buf_u16(b, (uint16_t)x->slot);
-	buf_bytes(b, x->id.b, ID_BYTES);
+	buf_bytes(b, x->id.b, short_id ? CHUNK_KEY_BYTES : ID_BYTES);
 }
 
 void
 extent_parse(struct extent *x, struct rd *r, uint64_t off)
 {
 	uint64_t end;
+	uint8_t kind = rd_u8(r);
 
 	memset(x, 0, sizeof(*x));
 	x->off = off;
-	switch (rd_u8(r)) {
+	switch (kind) {
 	case EXTENT_DATA:
+	case EXTENT_DATA_SHORT:
 		x->len = rd_u32(r);
 		x->frame = rd_u32(r);
 		x->slot = rd_u16(r);
-		rd_bytes(r, x->id.b, ID_BYTES);
+		rd_bytes(r, x->id.b, kind == EXTENT_DATA ? ID_BYTES :
+		    CHUNK_KEY_BYTES);
 		/* Who looks frames up takes 0 for none. */
 		if (x->len > CHUNK_MAX || x->frame == 0 ||
 		    x->slot >= FRAME_SLOTS_MAX)

@@ -12,17 +12,18 @@
  */
 #define EXTENTS_INLINE		16	/* in a node row, at most */
 #define EXTENTS_SEGMENT		64	/* in a segment row, at most */
-#define EXTENT_DATA_BYTES	43
+#define EXTENT_DATA_BYTES	43	/* at most; with a short id 31 */
 #define EXTENT_HOLE_BYTES	9
 #define EXTENT_DATA		1
 #define EXTENT_HOLE		2
+#define EXTENT_DATA_SHORT	3	/* CHUNK_KEY_BYTES of the chunk's id */
 /* A set of more bytes is split over rows numbered (set << XPART_SHIFT) + part.
  */
 #define XSET_ROW_BYTES		12288
 #define XPART_SHIFT		13
 #define FILE_SIZE_MAX		((uint64_t)INT64_MAX)
 
-void extent_emit(struct buf *, const struct extent *);
+void extent_emit(struct buf *, const struct extent *, bool short_id);
 /* The next extent, beginning at `off'; sets rd->bad for what can't be. */
 void extent_parse(struct extent *, struct rd *, uint64_t off);
 

@@ -127,10 +127,10 @@ build_content_begin(struct build *b, uint64_t ino, struct err *e)
 }
 
 static void
-emit_extents(const struct content *c, struct buf *buf)
+emit_extents(const struct build *b, const struct content *c, struct buf *buf)
 {
 	for (size_t i = 0; i < c->n; i++)
-		extent_emit(buf, &c->v[i]);
+		extent_emit(buf, &c->v[i], repo_short_ids(b->repo));
 }
 
 /* What was gathered becomes a segment row. */
@@ -141,7 +141,7 @@ content_spill(struct build *b, struct content *c, struct err *e)
 	sqlite3_stmt *st;
 	int r = -1;
 
-	emit_extents(c, &buf);
+	emit_extents(b, c, &buf);
 	if (buf_ok(&buf, e) != 0 || build_begin(b, e) != 0 ||
 	    build_stmt(b, B_SEGMENT_INSERT, &st, e) != 0)
 		goto out;
@@ -222,7 +222,7 @@ build_content_end(struct build *b, uint64_t ino, struct err *e)
 	r = build_row(b, ino, &w, e);
 	if (r != 0)
 		return (r < 0 ? -1 : catalog_corrupt(e, "a lost node"));
-	emit_extents(c, &buf);
+	emit_extents(b, c, &buf);
 	if (buf_ok(&buf, e) != 0) {
 		buf_fini(&buf);
 		return (-1);

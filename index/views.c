@@ -231,8 +231,8 @@ x_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int column)
 	else if (x->hole)
 		sqlite3_result_null(ctx);
 	else if (column == X_ID)
-		sqlite3_result_text(ctx, hex_emit(hex, x->id.b, ID_BYTES), -1,
-		    SQLITE_TRANSIENT);
+		sqlite3_result_text(ctx, hex_emit(hex, x->id.b,
+		    CHUNK_KEY_BYTES), -1, SQLITE_TRANSIENT);
 	else
 		sqlite3_result_int64(ctx,
 		    column == X_FRAME ? x->frame : x->slot);

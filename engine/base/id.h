@@ -21,6 +21,10 @@ struct pack_id { uint8_t b[ID_BYTES]; }; /* ... when the object is a pack */
 struct snapshot_id { uint8_t b[ID_BYTES]; };	/* ... when it is a manifest */
 struct lineage_id { uint8_t b[ID_BYTES]; };	/* writer, host, name, roots */
 
+/* Chunks are told apart by the first bytes of their ids: tables hold no more,
+ * nor do catalogs. */
+#define CHUNK_KEY_BYTES	20
+
 static inline bool
 id_equal(const uint8_t a[ID_BYTES], const uint8_t b[ID_BYTES])
 {
@@ -33,6 +37,12 @@ id_is_zero(const uint8_t a[ID_BYTES])
 	static const uint8_t zero[ID_BYTES] = { 0 };
 
 	return (memcmp(a, zero, ID_BYTES) == 0);
+}
+
+static inline bool
+chunk_id_equal(const struct chunk_id *a, const struct chunk_id *b)
+{
+	return (memcmp(a->b, b->b, CHUNK_KEY_BYTES) == 0);
 }
 
 /* Lower-case hex; dst has 2 * len + 1 bytes.  Returns dst. */

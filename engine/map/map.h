@@ -96,7 +96,7 @@ int map_merge(struct map *, const struct run_id *, uint64_t counter,
 
 /* Walk every entry of every table (check).  fn returns 0 to go on. */
 typedef int map_walk_fn(void *ctx, const struct object_id *table,
-    const uint8_t id20[20], const struct pack_info *,
+    const uint8_t key[CHUNK_KEY_BYTES], const struct pack_info *,
     const struct frame_info *, uint32_t slot, struct err *);
 int map_walk(struct map *, map_walk_fn *, void *ctx, struct err *);
 

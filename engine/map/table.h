@@ -14,7 +14,7 @@
 #define TABLE_PAGE_BYTES	16384		/* sealed */
 #define TABLE_PLAIN_BYTES	16368		/* ... without the tag */
 #define TABLE_ENTRY_BYTES	32
-#define TABLE_ID_BYTES		20
+#define TABLE_ID_BYTES		CHUNK_KEY_BYTES
 #define TABLE_PAGE_ENTRIES	511
 #define TABLE_PAGE_BUCKETS	255
 #define TABLE_BUCKET_BYTES	64

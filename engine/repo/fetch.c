@@ -214,7 +214,7 @@ check_slot(struct fetch *f, struct fetched *x, uint32_t slot,
 		return (0);
 	if (prove(f, x, slot, *data, *len, &found, e) != 0)
 		return (-1);
-	if (id_equal(found.b, w->id->b))
+	if (chunk_id_equal(&found, w->id))
 		return (0);
 	if (memcmp(found.b, w->id->b, sizeof(o->prefix[slot])) == 0)
 		return (FETCH_NOT_THERE);
@@ -451,7 +451,7 @@ fetch_is_chunk(struct fetch *f, uint32_t domain, const struct chunk_id *id,
 		return (false);
 	hash_keyed(found.b, key, data, len);
 	sodium_memzero(key, sizeof(key));
-	return (id_equal(found.b, id->b));
+	return (chunk_id_equal(&found, id));
 }
 
 size_t

@@ -9,7 +9,8 @@
 
 /* Features: bits of what a program must know to read, write or collect. */
 #define FEATURE_SHA256_PACKS	(1ULL << 0)	/* what packs are named by */
-#define FEATURES_KNOWN		FEATURE_SHA256_PACKS
+#define FEATURE_SHORT_IDS	(1ULL << 1)	/* what catalogs hold of ids */
+#define FEATURES_KNOWN		(FEATURE_SHA256_PACKS | FEATURE_SHORT_IDS)
 
 /* `ring' is a full keyring. */
 int header_emit(struct buf *, const struct repo_header *,

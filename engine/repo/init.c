@@ -96,7 +96,7 @@ fill_header(struct repo_header *h, const struct repo_params *params,
 		return (err_set(e, ERR_USAGE, "a chunk size is a power of two "
 		    "from 4 KiB to 8 MiB"));
 	h->revision = 1;
-	h->need_read = h->need_write = h->need_collect = FEATURE_SHA256_PACKS;
+	h->need_read = h->need_write = h->need_collect = FEATURES_KNOWN;
 	memcpy(h->public_key, keyring_public_key(ring), sizeof(h->public_key));
 	h->created = clock_wall();
 	return (0);

@@ -256,6 +256,12 @@ repo_pack_naming(const struct repo *repo)
 	    HASH_SHA256 : HASH_BLAKE2B);
 }
 
+bool
+repo_short_ids(const struct repo *repo)
+{
+	return ((repo->header.need_read & FEATURE_SHORT_IDS) != 0);
+}
+
 const struct repo_env *
 repo_env(const struct repo *repo)
 {

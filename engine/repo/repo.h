@@ -58,6 +58,8 @@ const struct keyring *repo_keyring(const struct repo *);
 const struct repo_header *repo_header(const struct repo *);
 /* What packs are named by. */
 enum hash_kind repo_pack_naming(const struct repo *);
+/* Do catalogs hold CHUNK_KEY_BYTES of a chunk's id?  Else all of it. */
+bool repo_short_ids(const struct repo *);
 const struct repo_env *repo_env(const struct repo *);
 const struct log *repo_log(const struct repo *);
 /* "$cache_dir/<repository id>", made; NULL when there is no cache. */

@@ -19,12 +19,18 @@ def data(length, frame, slot, fill):
     return struct.pack("<BIIH", 1, length, frame, slot) + bytes([fill]) * 32
 
 
+def short(length, frame, slot, fill):
+    return struct.pack("<BIIH", 3, length, frame, slot) + bytes([fill]) * 20
+
+
 def hole(length):
     return struct.pack("<BQ", 2, length)
 
 
 put("extent", "one", data(1, 1, 0, 1))
 put("extent", "mixed", hole(1 << 40) + data(65536, 9, 8191, 2) + hole(1))
+put("extent", "short", hole(1) + short(65536, 9, 8191, 2) + short(1, 1, 0, 1))
+put("extent", "cut-short", short(65536, 9, 8191, 2)[:-1])
 put("extent", "full", data(4096, 3, 1, 3) * 64)
 put("extent", "too-many", data(4096, 3, 1, 3) * 65)
 put("extent", "zero", hole(0))

@@ -13,7 +13,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (extents_parse(v, EXTENTS_SEGMENT, &n, data, len, 4096, &end)) {
 		for (size_t i = 0; i < n; i++)
-			extent_emit(&b, &v[i]);
+			extent_emit(&b, &v[i],
+			    data[b.len] == EXTENT_DATA_SHORT);
 		BUG_ON(b.len != len || end < 4096 ||
 		    (len > 0 && memcmp(b.data, data, len) != 0));
 	}

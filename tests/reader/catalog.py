@@ -239,12 +239,12 @@ class Tree:
             r, n, hole = Reader(blob), 0, False
             while r.left():
                 kind = r.u8()
-                need(kind in (1, 2), "an unknown extent")
+                need(kind in (2, self.repo.extent_kind), "an unknown extent")
                 if kind == 2:
                     length, rest = r.u64(), (None, None, None)
                     need(length >= 1 and not hole, "a hole after a hole, or of nothing")
                 else:
-                    length, rest = r.u32(), (r.u32(), r.u16(), r.id())
+                    length, rest = r.u32(), (r.u32(), r.u16(), r.take(self.repo.extent_id))
                     need(1 <= length <= 16 * MIB, "a chunk beyond its limits")
                 hole = kind == 2
                 yield (at, length, *rest)

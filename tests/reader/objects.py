@@ -239,8 +239,9 @@ class Repository:
         need(r.u32() >= 1, "a header without revision")
         r.zeros(4)
         read, _, _ = r.u64(), r.u64(), r.u64()
-        if read & ~1:
-            raise Newer(f"features {read & ~1:#x} are needed to read")
+        if read & ~3:
+            raise Newer(f"features {read & ~3:#x} are needed to read")
+        self.extent_kind, self.extent_id = (3, 20) if read & 2 else (1, 32)
         self.name_pack = (lambda raw: hashlib.sha256(raw).digest()) if read & 1 else blake
         r.take(12), r.zeros(4)
         public = r.take(32)
@@ -448,7 +449,8 @@ class Repository:
         chunks = self.frame(record, number, offset, stored)
         need(slot < len(chunks), "a slot that the frame does not have")
         prefix, data = chunks[slot]
-        need(prefix == chunk_id[:8] and self.chunk_id(record.domain, data) == chunk_id,
+        found = self.chunk_id(record.domain, data)
+        need(prefix == chunk_id[:8] and found[:len(chunk_id)] == chunk_id,
              "another chunk than the one named")
         return data
 

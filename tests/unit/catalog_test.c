@@ -345,8 +345,8 @@ check_content(struct expect *x, const struct mnode *n)
 			assert_int_equal(v[i].len, n->ext[at].len);
 			assert_int_equal(v[i].hole, n->ext[at].hole);
 			if (!v[i].hole)
-				assert_memory_equal(v[i].id.b,
-				    n->ext[at].id.b, ID_BYTES);
+				assert_true(chunk_id_equal(&v[i].id,
+				    &n->ext[at].id));
 			off = v[i].off + v[i].len;
 		}
 	} while (got == 7);
@@ -463,8 +463,8 @@ compare_small(struct catalog *c, const struct model *m, uint64_t max_bytes,
 			assert_true(is_small(&m->nodes[k], max_bytes));
 			assert_int_equal(v[i].x.off, 0);
 			assert_int_equal(v[i].x.len, m->nodes[k].ext[0].len);
-			assert_memory_equal(&v[i].x.id, &m->nodes[k].ext[0].id,
-			    sizeof(v[i].x.id));
+			assert_true(chunk_id_equal(&v[i].x.id,
+			    &m->nodes[k].ext[0].id));
 		}
 	}
 	assert_int_equal(n, 0);

@@ -121,7 +121,7 @@ see(void *ctx, size_t i, struct fetched *x, struct err *e)
 		assert_int_equal(make_chunk(bytes, CHUNK, want->seed),
 		    want->len);
 		assert_memory_equal(data, bytes, want->len);
-		other.b[31] ^= 1;
+		other.b[CHUNK_KEY_BYTES - 1] ^= 1;
 		assert_false(fetch_run_chunk(seen->f, x, want->place.slot,
 		    &other, want->len, &data));
 		assert_false(fetch_run_chunk(seen->f, x, want->place.slot,

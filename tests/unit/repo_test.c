@@ -16,9 +16,9 @@ test_init_open(void **state)
 	assert_int_equal(repo_header(r)->revision, 1);
 	assert_int_equal(repo_header(r)->cutter.avg_bytes, 65536);
 	/* In all three: nobody else may even collect. */
-	assert_true(repo_header(r)->need_read == FEATURE_SHA256_PACKS);
-	assert_true(repo_header(r)->need_write == FEATURE_SHA256_PACKS);
-	assert_true(repo_header(r)->need_collect == FEATURE_SHA256_PACKS);
+	assert_true(repo_header(r)->need_read == FEATURES_KNOWN);
+	assert_true(repo_header(r)->need_write == FEATURES_KNOWN);
+	assert_true(repo_header(r)->need_collect == FEATURES_KNOWN);
 	assert_int_equal(repo_pack_naming(r), HASH_SHA256);
 	assert_int_equal(keyring_role(repo_keyring(r)), ROLE_FULL);
 	assert_non_null(repo_cache_dir(r));

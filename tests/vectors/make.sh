@@ -8,9 +8,10 @@
 # and random numbers are injected, and the source is a tree in a root directory and
 # a tmpfs of its own, whose change times and inode numbers still.c makes repeatable.
 #
-# tests/vectors/v1 and v1-sha256 (packs named by that, feature bit 0) were made by
-# this once, and stay as they are: new readers open them for ever.  A new format
-# version, or feature, gets vectors of its own beside them.
+# tests/vectors/v1, v1-sha256 (packs named by that, feature bit 0) and v1-short-ids
+# (of chunks in catalogs, bit 1 as well) were made by this once, and stay as they
+# are: new readers open them for ever.  A new format version, or feature, gets
+# vectors of its own beside them.
 set -eu
 if [ $# != 1 ]; then
 	echo "usage: tests/vectors/make.sh DIRECTORY" >&2

@@ -16,14 +16,14 @@ add(struct content *c, const uint8_t *id, uint64_t len)
 
 	le_put64(n, len);
 	hash_update(&c->hash, n, sizeof(n));
-	hash_update(&c->hash, id, ID_BYTES);
+	hash_update(&c->hash, id, CHUNK_KEY_BYTES);
 }
 
 /* Neighbouring holes are one. */
 static void
 flush(struct content *c)
 {
-	static const uint8_t none[ID_BYTES];
+	static const uint8_t none[CHUNK_KEY_BYTES];
 
 	if (c->hole > 0)
 		add(c, none, c->hole);

@@ -57,7 +57,7 @@ holds(const struct place *p, const struct extent *x)
 	first = d->first_slot[p->info.no];
 	n = d->first_slot[p->info.no + 1] - first;
 	return (x->slot < n && d->slots[first + x->slot].len == x->len &&
-	    id_equal(d->slots[first + x->slot].id.b, x->id.b));
+	    chunk_id_equal(&d->slots[first + x->slot].id, &x->id));
 }
 
 int

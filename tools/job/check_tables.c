@@ -70,9 +70,9 @@ not_listed(struct round *r, const struct object_id *table,
 }
 
 static int
-each_entry(void *ctx, const struct object_id *table, const uint8_t id20[20],
-    const struct pack_info *pack, const struct frame_info *frame,
-    uint32_t slot, struct err *e)
+each_entry(void *ctx, const struct object_id *table,
+    const uint8_t key[CHUNK_KEY_BYTES], const struct pack_info *pack,
+    const struct frame_info *frame, uint32_t slot, struct err *e)
 {
 	struct round *r = ctx;
 	const struct pack_directory *d;
@@ -88,7 +88,8 @@ each_entry(void *ctx, const struct object_id *table, const uint8_t id20[20],
 	    d->frames[frame->no].stored == frame->stored) {
 		first = d->first_slot[frame->no];
 		if (slot < d->first_slot[frame->no + 1] - first &&
-		    memcmp(d->slots[first + slot].id.b, id20, 20) == 0)
+		    memcmp(d->slots[first + slot].id.b, key,
+		    CHUNK_KEY_BYTES) == 0)
 			return (0);
 	}
 	if (r->wrong++ == 0)

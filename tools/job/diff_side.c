@@ -217,7 +217,7 @@ same_extents(struct diff *d, const struct entry *old, const struct entry *new,
 			    x[0][i].len != x[1][i].len ||
 			    x[0][i].hole != x[1][i].hole ||
 			    (!x[0][i].hole &&
-			    !id_equal(x[0][i].id.b, x[1][i].id.b)))
+			    !chunk_id_equal(&x[0][i].id, &x[1][i].id)))
 				return (0);
 		off = x[0][n[0] - 1].off + x[0][n[0] - 1].len;
 	}
@@ -228,7 +228,7 @@ static int
 same_piece(struct diff *d, int fd, const struct extent *x,
     const uint8_t key[KEY_BYTES], bool *same)
 {
-	uint8_t id[HASH_BYTES];
+	struct chunk_id id;
 	struct err e = ERR_INIT;
 	size_t got;
 	int r;
@@ -239,8 +239,8 @@ same_piece(struct diff *d, int fd, const struct extent *x,
 		r = io_pread(fd, d->piece, (size_t)x->len, x->off, &got, &e);
 		*same = r == 0 && got == x->len;
 		if (*same) {
-			hash_keyed(id, key, d->piece, got);
-			*same = id_equal(id, x->id.b);
+			hash_keyed(id.b, key, d->piece, got);
+			*same = chunk_id_equal(&id, &x->id);
 		}
 	}
 	if (r != 0)

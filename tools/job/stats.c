@@ -182,13 +182,13 @@ add_row(void *ctx, int columns, const char *const *names,
 	struct stats *s = ctx;
 	struct frame_info frame;
 	struct pack_info pack;
-	struct chunk_id id;
+	struct chunk_id id = { { 0 } };
 	uint32_t no;
 
 	if (going(s, e) < 0)
 		return (-1);
 	if (values[0] == NULL || values[1] == NULL || values[2] == NULL ||
-	    hex_parse(id.b, ID_BYTES, values[0]) < 0)
+	    hex_parse(id.b, CHUNK_KEY_BYTES, values[0]) < 0)
 		return (err_set(e, ERR_CORRUPT, "a chunk without id"));
 	if (add_chunk(s, &id, strtoull(values[1], NULL, 10), e) < 0)
 		return (-1);
