@@ -4,7 +4,8 @@
  *	snapshots, history: forged manifests; a store that lies
  *	objects: names are hashes (check_objects.c)
  *	catalogs: structure, packs, places (check_catalogs.c)
- *	packs, tables: headers, directories (check_tables.c)
+ *	packs: headers, directories (check_packs.c)
+ *	tables: against the directories (check_tables.c)
  *	data: every byte, when asked for (check_data.c, check_read.c); some are
  *	    read from the beginning on, and told of in their turn
  *	trace: damage -> snapshots and paths (check_trace.c)

@@ -14,6 +14,7 @@
 struct bad;
 struct packlist;
 struct dirs;
+struct tables;
 struct data;
 struct check {
 	struct repo *repo;
@@ -72,6 +73,8 @@ struct pack_row {
 	unsigned flags;		/* PACK_x */
 	uint8_t kind;		/* 0: not known */
 	uint8_t record[HASH_BYTES];	/* digest of its record, when SEEN */
+	uint64_t entries;	/* that tables have of it */
+	uint64_t balance;	/* its directory's sum less theirs */
 	uint64_t verified;	/* when it was read last; 0: never */
 };
 int packlist_open(struct packlist **out, struct check *, struct err *);
@@ -79,8 +82,7 @@ void packlist_close(struct packlist *);	/* NULL is fine */
 #define PACKLIST_NONE	1
 int packlist_find(struct packlist *, const struct pack_id *, struct pack_row *,
     struct err *);
-/* Write a row's flags, kind and record back; a row that isn't there is added
- * (not present). */
+/* Write a row back; one that isn't there is added. */
 int packlist_save(struct packlist *, const struct pack_row *, struct err *);
 /* Each present pack, by id, until fn returns something else than 0, which is
  * returned: < 0 for a failure, > 0 to end there.  fn may save rows. */
@@ -153,6 +155,16 @@ int reading_tell(struct job *, struct err *);	/* it has run */
 void reading_free(struct job *);		/* NULL is fine */
 /* The memory that one takes while it runs. */
 size_t reading_bytes(const struct check *);
+
+/* The tables against the directories (check_tables.c).  Of each pack that is
+ * read its domain is told and, if it is whole, its directory; then all is
+ * compared, over c->dirs. */
+int tables_new(struct tables **out, struct check *, struct err *);
+void tables_free(struct tables *);	/* NULL is fine */
+int tables_domain(struct tables *, uint32_t domain, struct err *);
+int tables_directory(struct tables *, const struct pack_id *,
+    const struct pack_directory *, struct err *);
+int tables_compare(struct tables *, struct err *);
 
 /* Is a chunk to be had?  At its place by the pack's directory, or elsewhere. */
 struct place {

@@ -44,13 +44,15 @@ create(struct packlist *p, struct err *e)
 	    "CREATE TABLE pack (id BLOB PRIMARY KEY, size INTEGER NOT NULL,"
 	    " present INTEGER NOT NULL, flags INTEGER NOT NULL,"
 	    " kind INTEGER NOT NULL, record BLOB NOT NULL,"
-	    " verified INTEGER NOT NULL) WITHOUT ROWID;"
+	    " verified INTEGER NOT NULL, entries INTEGER NOT NULL,"
+	    " balance INTEGER NOT NULL) WITHOUT ROWID;"
 	    "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db,
 	    "SELECT * FROM pack WHERE id = ?1", -1, &p->find,
 	    NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "INSERT OR REPLACE INTO pack VALUES "
-	    "(?1, ?2, ?3, ?4, ?5, ?6, ?7)", -1, &p->save, NULL) != SQLITE_OK ||
+	    "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", -1, &p->save,
+	    NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE id > ?1 AND "
 	    "present ORDER BY id LIMIT ?2", -1, &p->next, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(p->db, "SELECT * FROM pack WHERE present "
@@ -73,6 +75,8 @@ row_of(sqlite3_stmt *st, struct pack_row *row)
 	row->kind = (uint8_t)sqlite3_column_int(st, 4);
 	memcpy(row->record, sqlite3_column_blob(st, 5), HASH_BYTES);
 	row->verified = (uint64_t)sqlite3_column_int64(st, 6);
+	row->entries = (uint64_t)sqlite3_column_int64(st, 7);
+	row->balance = (uint64_t)sqlite3_column_int64(st, 8);
 }
 
 int
@@ -89,6 +93,8 @@ packlist_save(struct packlist *p, const struct pack_row *row, struct err *e)
 	(void)sqlite3_bind_blob(p->save, 6, row->record, HASH_BYTES,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_int64(p->save, 7, (sqlite3_int64)row->verified);
+	(void)sqlite3_bind_int64(p->save, 8, (sqlite3_int64)row->entries);
+	(void)sqlite3_bind_int64(p->save, 9, (sqlite3_int64)row->balance);
 	r = sqlite3_step(p->save);
 	(void)sqlite3_reset(p->save);
 	return (r == SQLITE_DONE ? 0 : failed(p, e));

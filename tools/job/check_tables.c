@@ -1,88 +1,261 @@
 /*
- * Packs' headers and directories against what the catalogs say of them, and the
- * tables against the directories.
+ * The tables against the packs' directories.
  *
- * Table entries are sorted by chunk, packs lie anywhere: so as many directories
- * as the budget holds are loaded, all tables are walked over them, and so on,
- * in bounded memory, until every pack had its turn.  The last of them stay, for
- * who reads the data next.
+ * Table entries are sorted by chunk, packs lie anywhere, and there is memory
+ * for few of either.  So each entry is hashed, under a key of this run, and
+ * the hashes are added up by the pack that it names; the same is done for each
+ * directory.  Where both sums of a pack are the same, so are the entries, but
+ * for a chance of 2^-64, and all tables were gone over once.
+ *
+ * They differ where an entry is wrong, and where tables have a part of a pack
+ * or twice the same.  These packs' directories are loaded, as many as the
+ * budget holds, and all tables are gone over again to look at each entry, and
+ * so on until every such pack had its turn.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "engine/map/map.h"
 #include "engine/repo/pack_name.h"
 #include "tools/job/check_impl.h"
 
-struct round {
-	struct check *c;
-	struct loader *loader;
-	uint32_t *domains;		/* owned: seen so far */
-	size_t ndomains;
-	bool first;			/* of the rounds */
-	uint64_t orphans, orphan_bytes;
-	uint64_t wrong;			/* table entries */
+#define TALLY_FIRST	1024	/* packs, a power of 2 */
+
+/* What a table has of a pack. */
+struct tally {
+	struct pack_id id;
+	uint64_t entries;		/* 0: none is here */
+	uint64_t sum;
 };
 
-static int
-add_domain(struct round *r, uint32_t domain, struct err *e)
+struct tables {
+	struct check *c;
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	uint32_t *domains;		/* owned: seen so far */
+	size_t ndomains;
+	struct object_id table;		/* whose tallies they are */
+	struct tally *tallies;		/* owned; by id, open addressing */
+	size_t cap, n, max;
+	bool unsure;			/* some packs' sums differ */
+	uint64_t wrong;			/* entries */
+};
+
+int
+tables_new(struct tables **out, struct check *c, struct err *e)
+{
+	struct tables *t = calloc(1, sizeof(*t));
+
+	if (t == NULL ||
+	    (t->tallies = calloc(TALLY_FIRST, sizeof(*t->tallies))) == NULL) {
+		free(t);
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	t->c = c;
+	t->cap = TALLY_FIRST;
+	t->max = check_share(c, 16, SIZE_MAX) / sizeof(*t->tallies);
+	crypto_shorthash_keygen(t->key);
+	*out = t;
+	return (tables_domain(t, 0, e));
+}
+
+void
+tables_free(struct tables *t)
+{
+	if (t == NULL)
+		return;
+	free(t->domains);
+	free(t->tallies);
+	free(t);
+}
+
+int
+tables_domain(struct tables *t, uint32_t domain, struct err *e)
 {
 	uint32_t *v;
 
-	for (size_t i = 0; i < r->ndomains; i++)
-		if (r->domains[i] == domain)
+	for (size_t i = 0; i < t->ndomains; i++)
+		if (t->domains[i] == domain)
 			return (0);
-	v = reallocarray(r->domains, r->ndomains + 1, sizeof(*v));
+	v = reallocarray(t->domains, t->ndomains + 1, sizeof(*v));
 	if (v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	r->domains = v;
-	v[r->ndomains++] = domain;
+	t->domains = v;
+	v[t->ndomains++] = domain;
 	return (0);
+}
+
+static uint64_t
+entry_hash(const struct tables *t, const struct frame_info *frame,
+    uint32_t slot, const uint8_t key[CHUNK_KEY_BYTES])
+{
+	const uint32_t v[4] = { frame->no, frame->off, frame->stored, slot };
+	uint8_t in[sizeof(v) + CHUNK_KEY_BYTES], out[crypto_shorthash_BYTES];
+	uint64_t h;
+
+	memcpy(in, v, sizeof(v));
+	memcpy(in + sizeof(v), key, CHUNK_KEY_BYTES);
+	(void)crypto_shorthash(out, in, sizeof(in), t->key);
+	memcpy(&h, out, sizeof(h));
+	return (h);
+}
+
+int
+tables_directory(struct tables *t, const struct pack_id *id,
+    const struct pack_directory *d, struct err *e)
+{
+	struct pack_row row;
+	uint64_t sum = 0;
+	uint32_t first;
+	int got;
+
+	for (uint32_t f = 0; f < d->nframes; f++) {
+		first = d->first_slot[f];
+		for (uint32_t i = first; i < d->first_slot[f + 1]; i++)
+			sum += entry_hash(t, &d->frames[f], i - first,
+			    d->slots[i].id.b);
+	}
+	got = packlist_find(t->c->packs, id, &row, e);
+	if (got != 0)
+		return (got < 0 ? -1 : 0);
+	row.balance += sum;
+	return (packlist_save(t->c->packs, &row, e));
 }
 
 /* A table names a pack that the listing didn't have. */
 static int
-not_listed(struct round *r, const struct object_id *table,
-    const struct pack_id *id, struct err *e)
+not_listed(struct tables *t, const struct pack_id *id, struct pack_row *row,
+    struct err *e)
 {
 	char name[PACK_NAME_BYTES], a[ID_HEX], b[ID_HEX];
-	struct pack_row row;
 	struct store_stat st;
 	int got;
 
-	got = packlist_find(r->c->packs, id, &row, e);
-	if (got < 0 || (got == 0 && (row.present ||
-	    (row.flags & PACK_SAID) != 0)))
-		return (got < 0 ? -1 : 0);
-	if (got == PACKLIST_NONE) {
-		memset(&row, 0, sizeof(row));
-		row.id = *id;
-	}
 	/* A backup that runs beside us may have put it since. */
-	got = store_stat(repo_store(r->c->repo), pack_name(name, id), &st, e);
+	got = store_stat(repo_store(t->c->repo), pack_name(name, id), &st, e);
 	if (got < 0)
 		return (-1);
 	if (got == STORE_ABSENT)
-		check_warning(r->c, "table %s names pack %s, which is not "
+		check_warning(t->c, "table %s names pack %s, which is not "
 		    "there and which no snapshot needs",
-		    check_id(a, table->b), check_id(b, id->b));
-	row.flags |= PACK_SAID;
-	return (packlist_save(r->c->packs, &row, e));
+		    check_id(a, t->table.b), check_id(b, id->b));
+	row->flags |= PACK_SAID;
+	return (packlist_save(t->c->packs, row, e));
+}
+
+/* A tally goes to the pack's row. */
+static int
+settle(struct tables *t, const struct tally *x, struct err *e)
+{
+	struct pack_row row;
+	int got = packlist_find(t->c->packs, &x->id, &row, e);
+
+	if (got < 0)
+		return (-1);
+	if (got == PACKLIST_NONE) {
+		memset(&row, 0, sizeof(row));
+		row.id = x->id;
+	}
+	if (!row.present)
+		return ((row.flags & PACK_SAID) != 0 ? 0 :
+		    not_listed(t, &x->id, &row, e));
+	row.entries += x->entries;
+	row.balance -= x->sum;
+	return (packlist_save(t->c->packs, &row, e));
 }
 
 static int
-each_entry(void *ctx, const struct object_id *table,
+settle_all(struct tables *t, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < t->cap && t->n > 0 && r == 0; i++)
+		if (t->tallies[i].entries > 0) {
+			r = settle(t, &t->tallies[i], e);
+			t->tallies[i].entries = 0;
+			t->n--;
+		}
+	return (r);
+}
+
+/* Where it is, or would be. */
+static struct tally *
+find_tally(const struct tables *t, const struct pack_id *id)
+{
+	uint64_t at;
+
+	memcpy(&at, id->b, sizeof(at));
+	for (at &= t->cap - 1; t->tallies[at].entries > 0 &&
+	    !id_equal(t->tallies[at].id.b, id->b); at = (at + 1) &
+	    (t->cap - 1))
+		;
+	return (&t->tallies[at]);
+}
+
+/* Room for one more: twice as much, or if that is too much, none is kept. */
+static int
+make_room(struct tables *t, struct err *e)
+{
+	struct tally *old = t->tallies, *v;
+	size_t cap = t->cap;
+
+	if (2 * cap > t->max)
+		return (settle_all(t, e));
+	if ((v = calloc(2 * cap, sizeof(*v))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	t->tallies = v;
+	t->cap = 2 * cap;
+	for (size_t i = 0; i < cap; i++)
+		if (old[i].entries > 0)
+			*find_tally(t, &old[i].id) = old[i];
+	free(old);
+	return (0);
+}
+
+static int
+count_entry(void *ctx, const struct object_id *table,
     const uint8_t key[CHUNK_KEY_BYTES], const struct pack_info *pack,
     const struct frame_info *frame, uint32_t slot, struct err *e)
 {
-	struct round *r = ctx;
+	struct tables *t = ctx;
+	struct tally *x;
+
+	if (check_going(t->c, e) < 0)
+		return (-1);
+	if (!id_equal(table->b, t->table.b)) {
+		if (settle_all(t, e) < 0)
+			return (-1);
+		t->table = *table;
+	}
+	x = find_tally(t, &pack->id);
+	if (x->entries == 0) {
+		if (2 * t->n >= t->cap) {
+			if (make_room(t, e) < 0)
+				return (-1);
+			x = find_tally(t, &pack->id);
+		}
+		t->n++;
+		*x = (struct tally){ .id = pack->id };
+	}
+	x->entries++;
+	x->sum += entry_hash(t, frame, slot, key);
+	return (0);
+}
+
+/* Of packs whose directories are there: is it in that? */
+static int
+look_at_entry(void *ctx, const struct object_id *table,
+    const uint8_t key[CHUNK_KEY_BYTES], const struct pack_info *pack,
+    const struct frame_info *frame, uint32_t slot, struct err *e)
+{
+	struct tables *t = ctx;
 	const struct pack_directory *d;
 	char a[ID_HEX], b[ID_HEX];
 	uint32_t first;
 
-	if (check_going(r->c, e) < 0)
+	if (check_going(t->c, e) < 0)
 		return (-1);
-	if ((d = dirs_find(r->c->dirs, &pack->id)) == NULL)
-		return (r->first ? not_listed(r, table, &pack->id, e) : 0);
+	if ((d = dirs_find(t->c->dirs, &pack->id)) == NULL)
+		return (0);
 	if (frame->no < d->nframes &&
 	    d->frames[frame->no].off == frame->off &&
 	    d->frames[frame->no].stored == frame->stored) {
@@ -92,8 +265,8 @@ each_entry(void *ctx, const struct object_id *table,
 		    CHUNK_KEY_BYTES) == 0)
 			return (0);
 	}
-	if (r->wrong++ == 0)
-		check_damage(r->c, NULL, "table %s says of pack %s what its "
+	if (t->wrong++ == 0)
+		check_damage(t->c, NULL, "table %s says of pack %s what its "
 		    "directory doesn't", check_id(a, table->b),
 		    check_id(b, pack->id.b));
 	return (0);
@@ -108,169 +281,84 @@ table_said(void *ctx, enum log_level level, const char *text)
 		check_damage(c, NULL, "%s", text);
 }
 
+/* What is said of a table is said the first time. */
 static int
-walk_tables(struct round *r, struct err *e)
+walk(struct tables *t, map_walk_fn *fn, bool first, struct err *e)
 {
-	struct check *c = r->c;
+	struct check *c = t->c;
 	struct log log = { table_said, c };
 	struct map *map;
 	int got;
 
-	for (size_t i = 0; i < r->ndomains; i++) {
-		/* What is said of a table is said once. */
+	for (size_t i = 0; i < t->ndomains; i++) {
 		if (map_open(&map, repo_store(c->repo), repo_keyring(c->repo),
-		    r->domains[i], repo_env(c->repo)->memory_bytes / 16, NULL,
-		    r->first ? &log : NULL, e) < 0)
+		    t->domains[i], check_share(c, 16, SIZE_MAX), NULL,
+		    first ? &log : NULL, e) < 0)
 			return (-1);
-		got = map_walk(map, each_entry, r, e);
+		got = map_walk(map, fn, t, e);
 		map_close(map);
 		if (got >= 0)
 			continue;
 		if (!check_is_damage(e))
 			return (-1);
-		if (r->first)
+		if (first)
 			check_damage(c, NULL, "tables: %s", err_text(e));
 		err_init(e);
 	}
-	r->first = false;
 	return (0);
 }
 
-/* What is wrong with a pack is one finding, whatever follows from it. */
 static int
-said(struct check *c, const struct pack_row *row, struct err *e)
+look_at_all(struct tables *t, struct err *e)
 {
-	struct pack_row now = *row;
+	int r = walk(t, look_at_entry, false, e);
 
-	c->res.bad++;
-	now.flags |= PACK_SAID;
-	return (packlist_save(c->packs, &now, e));
+	dirs_clear(t->c->dirs);
+	return (r);
 }
 
+/* A pack whose sums differ is loaded. */
 static int
-check_info(struct round *r, const struct pack_row *row,
-    const struct pack_info *info, struct err *e)
+load_unsure(void *ctx, const struct pack_row *row, struct err *e)
 {
-	uint8_t digest[HASH_BYTES];
+	struct tables *t = ctx;
+	struct pack_directory dir = { 0 };
+	struct pack_info info;
 	char hex[ID_HEX];
+	int r;
 
-	record_digest(digest, info);
-	if ((row->flags & PACK_SEEN) != 0 &&
-	    memcmp(digest, row->record, HASH_BYTES) != 0) {
-		check_damage(r->c, NULL, "pack %s: its header is not what the "
-		    "snapshots say of it", check_id(hex, row->id.b));
-		check_bad(r->c, &row->id, UINT32_MAX);
-		if (said(r->c, row, e) < 0)
-			return (-1);
-	}
-	return (add_domain(r, info->domain, e));
-}
-
-/* What was read of a pack, and is taken. */
-static int
-check_loaded(struct round *r, struct loaded *l, struct err *e)
-{
-	const struct pack_row *row = &l->row;
-	bool damage = l->result < 0 && check_is_damage(&l->err);
-	bool header = l->result == 0 || l->info.kind != 0;
-	char hex[ID_HEX];
-
-	if (l->result < 0 && !damage) {
-		*e = l->err;
-		return (-1);
-	}
-	if (l->result == STORE_ABSENT)
+	if (row->entries == 0 || row->balance == 0 ||
+	    (row->flags & PACK_SAID) != 0)
 		return (0);
-	if ((row->flags & PACK_SAID) != 0) {
-		pack_directory_fini(&l->dir);
-		return (header ? add_domain(r, l->info.domain, e) : 0);
-	}
-	if (header && check_info(r, row, &l->info, e) < 0) {
-		pack_directory_fini(&l->dir);
+	if (!t->unsure)
+		dirs_clear(t->c->dirs);
+	t->unsure = true;
+	if (check_going(t->c, e) < 0 ||
+	    (dirs_full(t->c->dirs) && look_at_all(t, e) < 0))
 		return (-1);
-	}
-	if (!damage)
-		return (dirs_add(r->c->dirs, &l->info, &l->dir, e));
-	/* A full-key writer's frames are read without header and directory. */
-	check_damage(r->c, NULL, "pack %s: its %s: %s%s",
-	    check_id(hex, row->id.b), header ? "directory" : "header",
-	    check_why(&l->err),
-	    (row->flags & (PACK_USED | PACK_PUT_ONLY)) == PACK_USED ?
-	    " (what is in it can be read without)" : "");
-	if ((row->flags & PACK_PUT_ONLY) != 0)
-		check_bad(r->c, &row->id, UINT32_MAX);
-	return (said(r->c, row, e));
-}
-
-static int
-next_round(struct round *r, struct err *e)
-{
-	int got = walk_tables(r, e);
-
-	dirs_clear(r->c->dirs);
-	return (got);
-}
-
-/* Room for one more first: all tables are walked over what is there. */
-static int
-take(struct round *r, struct err *e)
-{
-	struct loaded l;
-
-	check_tick(r->c, NULL);
-	if (check_going(r->c, e) < 0 ||
-	    (dirs_full(r->c->dirs) && next_round(r, e) < 0))
+	r = fetch_pack(t->c->repo, &row->id, row->size_bytes, row->kind, &info,
+	    &dir, e);
+	if (r == 0)
+		return (dirs_add(t->c->dirs, &info, &dir, e));
+	if (r < 0 && !check_is_damage(e))
 		return (-1);
-	return (loader_take(r->loader, &l) ? check_loaded(r, &l, e) : 0);
-}
-
-static int
-check_pack(void *ctx, const struct pack_row *row, struct err *e)
-{
-	struct round *r = ctx;
-	const struct pack_info *have;
-
-	if ((row->flags & PACK_USED) == 0) {
-		r->orphans++;
-		r->orphan_bytes += row->size_bytes;
-	}
-	/* Read already, in this run and from the store. */
-	have = dirs_info(r->c->dirs, &row->id);
-	if (have != NULL && (row->flags & PACK_SAID) == 0)
-		return (check_info(r, row, have, e));
-	if (loader_is_full(r->loader) && take(r, e) < 0)
-		return (-1);
-	return (loader_ask(r->loader, row, e));
+	/* It could be read a moment ago. */
+	if (r < 0)
+		check_damage(t->c, NULL, "pack %s: its directory: %s",
+		    check_id(hex, row->id.b), check_why(e));
+	err_init(e);
+	return (0);
 }
 
 int
-check_packs(struct check *c, struct err *e)
+tables_compare(struct tables *t, struct err *e)
 {
-	struct round r = { .c = c, .first = true };
-	int got;
-
-	got = loader_new(&r.loader, c, e);
-	if (got == 0)
-		got = packlist_each(c->packs, check_pack, &r, e);
-	while (got == 0 && !loader_is_empty(r.loader))
-		got = take(&r, e);
-	loader_free(r.loader);
-	if (got == 0)
-		got = add_domain(&r, 0, e);
-	if (got == 0)
-		got = walk_tables(&r, e);
-	free(r.domains);
-	if (got < 0)
+	if (walk(t, count_entry, true, e) < 0 || settle_all(t, e) < 0 ||
+	    packlist_each(t->c->packs, load_unsure, t, e) < 0 ||
+	    (t->unsure && look_at_all(t, e) < 0))
 		return (-1);
-	if (r.wrong > 1)
-		check_warning(c, "%llu more entries of tables are wrong",
-		    (unsigned long long)(r.wrong - 1));
-	/* Not so if they are those of a snapshot that can't be read. */
-	if (r.orphans > 0 && !c->any_unread && c->snaps.refused == 0)
-		log_say(repo_log(c->repo), LOG_NOTICE, "packs of no snapshot: "
-		    "%llu, %llu bytes; left by an interrupted backup, from "
-		    "which the next one goes on, or made by a repack",
-		    (unsigned long long)r.orphans,
-		    (unsigned long long)r.orphan_bytes);
+	if (t->wrong > 1)
+		check_warning(t->c, "%llu more entries of tables are wrong",
+		    (unsigned long long)(t->wrong - 1));
 	return (0);
 }
