@@ -98,11 +98,29 @@ take_json(struct cmd *c)
 	c->ui.json = opts_given(&c->global, "json") ? stdout : NULL;
 }
 
+/* Where a command takes none, what is given is most often the repository. */
+static int
+count_arguments(const struct cmd *c, bool has_repository, struct err *e)
+{
+	const struct command *d = c->command;
+	bool few = c->nargs < d->min_args;
+
+	if (!few && (d->max_args < 0 || c->nargs <= d->max_args))
+		return (0);
+	return (err_set(e, ERR_USAGE, "%s: too %s arguments%s; usage: "
+	    "vitrine %s%s%s%s", d->name, few ? "few" : "many",
+	    d->max_args == 0 && has_repository ? ": the repository is "
+	    "named with --repo (-r) or VITRINE_REPOSITORY" : "", d->name,
+	    d->options[0].name != NULL ? " [options]" : "",
+	    *d->arguments != '\0' ? " " : "", d->arguments));
+}
+
 static int
 parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 {
 	struct opts *sets[2] = { &c->own, &c->global };
 	struct opts *global[1] = { &c->global };
+	bool shows;
 	int at = 1;
 
 	*done = true;
@@ -139,19 +157,13 @@ parse(struct cmd *c, int argc, char **argv, bool *done, struct err *e)
 		return (0);
 	}
 	/* What shows how to go on doesn't depend on what the files say. */
-	if (c->command != &help_command_def && c->command != &version_command &&
-	    config_load(c, e) < 0)
+	shows = c->command == &help_command_def ||
+	    c->command == &version_command;
+	if (!shows && config_load(c, e) < 0)
 		return (-1);
 	take_json(c);
-	if (c->nargs < c->command->min_args || (c->command->max_args >= 0 &&
-	    c->nargs > c->command->max_args))
-		return (err_set(e, ERR_USAGE, "%s: too %s arguments; usage: "
-		    "vitrine %s%s%s%s", c->command->name,
-		    c->nargs < c->command->min_args ? "few" : "many",
-		    c->command->name,
-		    c->command->options[0].name != NULL ? " [options]" : "",
-		    *c->command->arguments != '\0' ? " " : "",
-		    c->command->arguments));
+	if (count_arguments(c, !shows, e) < 0)
+		return (-1);
 	*done = false;
 	return (0);
 }

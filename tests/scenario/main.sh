@@ -56,6 +56,17 @@ rmdir "$state"
 step "an argument too many, a passphrase's file that isn't there"
 fails 2 vitrine snapshots latest
 says 'usage: vitrine snapshots \[options\]$'
+# Most often it is the repository, which is no argument.
+for c in init check snapshots 'key list' 'key add' 'key change'; do
+	# shellcheck disable=SC2086 # words
+	fails 2 vitrine $c "$REPO"
+	says "^vitrine: $c: too many arguments: the repository is named"
+	says 'with --repo \(-r\) or VITRINE_REPOSITORY; usage: vitrine '
+done
+fails 2 vitrine version "$REPO"
+says '^vitrine: version: too many arguments; usage: vitrine version$'
+fails 2 vitrine restore "$REPO" latest
+says 'too many arguments; usage: vitrine restore \[options\] SNAPSHOT'
 fails 1 vitrine --password-file "$T/none" snapshots
 says "the passphrase's file: $T/none: No such file"
 fails 1 vitrine --key-file "$T/none" snapshots
