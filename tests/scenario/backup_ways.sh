@@ -219,3 +219,11 @@ done; done
 ok sh -c 'ulimit -n 220; exec vitrine backup "$1"' - "$F"
 ok vitrine restore latest --target "$T/few-back"
 same "$F" "$T/few-back$F"
+step "few descriptors: what was gone through keeps none"
+F=$T/long
+for i in $(seq 600); do
+	mkdir -p "$F/$i/a/b/c/d/e/f/g/h/i/j"
+	echo "$i" >"$F/$i/a/b/c/d/e/f/g/h/i/j/f"
+done
+ok sh -c 'ulimit -n 1024; exec vitrine backup "$1"' - "$F"
+says ' 600 new, '

@@ -52,6 +52,8 @@ teardown(void **state)
 struct told {
 	struct buf text;
 	unsigned batches;
+	struct walk_dir *held[2];	/* those of entries named "held" */
+	unsigned nheld;
 };
 
 static bool
@@ -142,16 +144,44 @@ static int
 entry(void *ctx, struct walk_batch *b, struct walk_entry *en, struct err *e)
 {
 	struct meta_stat st;
+	struct told *t = ctx;
 
 	/* Invariant 5 of the walk. */
 	if (en->error == 0)
 		assert_int_equal(meta_stat(&st, b->dir->fd, en->name), 0);
+	if (strcmp(en->name, "held") == 0) {
+		assert_true(t->nheld < 2);
+		walk_dir_hold(b->dir);
+		t->held[t->nheld++] = b->dir;
+	}
 	return (tell(ctx, en->error != 0 ? "f!" : "f ", b->dir, en->name, e));
+}
+
+/* Whoever holds a directory finds it open, but not those that lead there. */
+static void
+let_held_go(struct told *t)
+{
+	struct walk_dir *inner = t->held[0], *outer = t->held[1];
+
+	assert_int_equal(t->nheld, 2);
+	assert_ptr_equal(inner->parent->parent, outer);
+	assert_true(inner->fd >= 0);
+	assert_int_equal(inner->parent->fd, -1);
+	assert_true(outer->fd >= 0);
+	walk_dir_drop(outer);
+	assert_int_equal(outer->fd, -1);
+	assert_true(inner->fd >= 0);
+	walk_dir_drop(inner);
+	t->nheld = 0;
 }
 
 static int
 leave(void *ctx, struct walk_dir *dir, int error, struct err *e)
 {
+	struct told *t = ctx;
+
+	if (t->nheld > 0 && strcmp(dir->name, strrchr(top, '/') + 1) == 0)
+		let_held_go(t);
 	return (tell(ctx, error != 0 ? "l!" : "l ", dir, NULL, e));
 }
 
@@ -430,6 +460,14 @@ test_deep(void **state)
 }
 
 static void
+test_held(void **state)
+{
+	run("mkdir -p %s/a/b/c && cd %s/a && touch held b/c/held", top, top);
+	for (unsigned threads = 0; threads < 3; threads += 2)
+		free(walk_top(threads, 1 << 20));
+}
+
+static void
 test_unreadable(void **state)
 {
 	const char *roots[] = { "/nonexistent/root", top };
@@ -456,6 +494,7 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_let_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup,
 		    teardown),
 	};

@@ -15,8 +15,9 @@
  *    they had come to (`after'), and are listed again from there.  Nothing is
  *    read ahead while what was takes more than an eighth.
  * 4. Only the top FDS_MAX frames keep descriptors, besides those in use by
- *    others; and each visit that waits with its entry has one, for which no
- *    more than half of what the process may have beyond FDS_OTHERS is taken.
+ *    others, for whom those above stay open no longer than the walk is in them;
+ *    and each visit that waits with its entry has one, for which no more than
+ *    half of what the process may have beyond FDS_OTHERS is taken.
  * 5. The top frame's descriptor is open while entries of it are told.
  */
 #include "tools/job/walk_int.h"
@@ -407,7 +408,7 @@ pop(struct walk *w)
 	names_fini(&f->names);
 	count(w, f);
 	free(f->after);
-	walk_dir_unref(f->dir);
+	walk_dir_leave(f->dir);
 	w->n--;
 	if (w->parked > w->n)
 		w->parked = w->n;

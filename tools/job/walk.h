@@ -25,6 +25,7 @@ struct walk_dir {			/* counted; the coordinator's */
 	uint64_t place;			/* another source's */
 	unsigned refs;
 	unsigned users;			/* need fd: it isn't closed meanwhile */
+	bool left;			/* nobody else does any more */
 	size_t root_lo, root_hi;	/* roots in or below this directory */
 	size_t plen;			/* of its path, when there are such */
 	bool implied;			/* only leads to roots */

@@ -25,18 +25,34 @@ walk_dir_new(struct walk_dir *parent, const char *name, size_t len)
 	return (d);
 }
 
+static void
+close_fd(struct walk_dir *d)
+{
+	if (d->fd >= 0)
+		(void)close(d->fd);
+	d->fd = -1;
+}
+
 void
 walk_dir_unref(struct walk_dir *d)
 {
 	while (d != NULL && --d->refs == 0) {
 		struct walk_dir *parent = d->parent;
 
-		if (d->fd >= 0)
-			(void)close(d->fd);
+		close_fd(d);
 		ignore_free(d->ignore);
 		free(d);
 		d = parent;
 	}
+}
+
+void
+walk_dir_leave(struct walk_dir *d)
+{
+	d->left = true;
+	if (d->users == 0)
+		close_fd(d);
+	walk_dir_unref(d);
 }
 
 void
@@ -49,7 +65,8 @@ walk_dir_hold(struct walk_dir *d)
 void
 walk_dir_drop(struct walk_dir *d)
 {
-	d->users--;
+	if (--d->users == 0 && d->left)
+		close_fd(d);
 	walk_dir_unref(d);
 }
 

@@ -9,6 +9,9 @@
 struct walk_dir *walk_dir_new(struct walk_dir *parent, const char *name,
     size_t len);
 void walk_dir_unref(struct walk_dir *);		/* NULL is fine */
+/* The walk's reference goes, and won't come back: from then on those who hold
+ * the directory alone need its descriptor, not those who hold one in it. */
+void walk_dir_leave(struct walk_dir *);
 
 /*
  * One piece of work: open a directory, list it, or take the next names of its
