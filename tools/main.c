@@ -14,6 +14,7 @@
 
 #include "tools/cmd/cmd.h"
 #include "tools/cmd/mount_helper.h"
+#include "tools/job/descriptors.h"
 #include "tools/job/restore.h"
 
 /* Secrets are in our memory: none of it goes into a core file or to a debugger
@@ -50,23 +51,12 @@ standard_files(void)
 static void
 descriptor_table(void)
 {
-	struct rlimit was, lim;
-	int fd;
+	size_t n = descriptors_raise(RESTORE_DESCRIPTORS);
+	int fd = fcntl(0, F_DUPFD_CLOEXEC, (int)n - 1);
 
-	if (getrlimit(RLIMIT_NOFILE, &was) != 0)
-		return;
-	lim = was;
-	if (lim.rlim_cur < RESTORE_DESCRIPTORS)
-		lim.rlim_cur = lim.rlim_max < RESTORE_DESCRIPTORS ?
-		    lim.rlim_max : RESTORE_DESCRIPTORS;
-	if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
-		lim = was;
-	if (lim.rlim_cur > RESTORE_DESCRIPTORS)
-		lim.rlim_cur = RESTORE_DESCRIPTORS;
-	fd = fcntl(0, F_DUPFD_CLOEXEC, (int)lim.rlim_cur - 1);
 	if (fd >= 0)
 		(void)close(fd);
-	(void)setrlimit(RLIMIT_NOFILE, &was);
+	descriptors_put_back();
 }
 
 /* The error of what went to stdout; 0 when all of it arrived. */
@@ -193,6 +183,8 @@ advice(const struct cmd *c, const struct err *e)
 		return ("\"vitrine check --read-data\" lists all damage and "
 		    "what it hits");
 	case ERR_SYS:
+		if (e->sys == EMFILE)
+			return ("allow more open files: ulimit -n");
 		if (c->command != &umount_command || e->sys != EBUSY)
 			return (NULL);
 		return ("\"fuser -vm MOUNTPOINT\" tells who works in it");

@@ -227,3 +227,30 @@ for i in $(seq 600); do
 done
 ok sh -c 'ulimit -n 1024; exec vitrine backup "$1"' - "$F"
 says ' 600 new, '
+step "few descriptors: as many as the hard limit allows, and others' is as it was"
+limited() {	# ULIMIT'S ARGUMENTS COMMAND ...
+	run=$1
+	shift
+	sh -c 'ulimit $1; shift; exec "$@"' - "$run" "$@"
+}
+ok limited "-Sn 40" vitrine backup --name soft \
+    --before "ulimit -Sn >'$T/soft'" --after "ulimit -Sn >>'$T/soft'" "$F"
+says ' 600 new, '
+is "$(tr '\n' ' ' <"$T/soft")" "40 40 "
+ok limited "-Sn 40" vitrine backup --stdin-name f --command -- sh -c 'ulimit -Sn'
+ok vitrine cat latest:/f
+is "$(out)" 40
+
+step "few descriptors: what waits to be read takes none from what comes"
+ok limited "-n 100" vitrine backup --name hard --memory 2G "$F"
+says ' 600 new, '
+mkdir -p "$T/few/deep/$(seq -s / 60)"
+fails 3 limited "-n 50" vitrine backup --name few "$T/few"
+says '/few/deep/.*: not read: Too many open files [(]see ulimit -n[)]$'
+says ' 120 new, '
+# The wrapper in PATH would need more itself.
+if [ "$STORE$VITRINE_WRAP" = dir ]; then
+	fails 1 limited "-n 11" "$VITRINE" restore latest --target "$T/none"
+	says '^vitrine: .*: Too many open files$'
+	says '^vitrine: allow more open files: ulimit -n$'
+fi

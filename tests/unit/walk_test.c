@@ -196,7 +196,7 @@ walk(const char *const *roots, size_t n, unsigned threads, size_t budget)
 	struct told t = { .text = BUF_INIT };
 	struct roots r;
 	struct walk_env env = { .roots = &r, .budget_bytes = budget,
-	    .ops = &ops, .ctx = &t };
+	    .descriptors = 1024, .ops = &ops, .ctx = &t };
 
 	assert_int_equal(roots_make(&r, roots, n, true, &e), 0);
 	assert_int_equal(pool_new(&env.pool, threads, &e), 0);

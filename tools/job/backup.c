@@ -22,6 +22,7 @@
 #include "engine/store/dir.h"
 #include "engine/store/s3.h"
 #include "tools/job/backup_int.h"
+#include "tools/job/descriptors.h"
 #include "tools/job/owner.h"
 #include "tools/job/pace.h"
 #include "tools/job/source_bucket.h"
@@ -32,6 +33,8 @@
 #define SHOW_MS		100
 #define TICKS		16		/* entries between looks at the clock */
 #define BUCKET_READERS	16
+/* 98 works at most with RUN_DIRS directories each, the walk's, the store's. */
+#define DESCRIPTORS	2048
 
 void
 backup_say(struct backup *b, enum event_kind kind, const struct walk_dir *dir,
@@ -59,10 +62,12 @@ backup_unread(struct backup *b, const struct walk_dir *dir, const char *name,
 	const char *why = b->source->ops->why(b->source, error);
 	char text[128];
 
-	if (why == NULL)
-		why = error == ELOOP || error == ESTALE ?
-		    "was replaced while it was read" :
-		    strerror_r(error, text, sizeof(text));
+	if (why == NULL && (error == ELOOP || error == ESTALE))
+		why = "was replaced while it was read";
+	else if (why == NULL && error == EMFILE)
+		why = "Too many open files (see ulimit -n)";
+	else if (why == NULL)
+		why = strerror_r(error, text, sizeof(text));
 	b->res->unread++;
 	backup_say(b, EVENT_UNREAD, dir, name, "%s", why);
 }
@@ -466,7 +471,7 @@ work(struct backup *b, struct err *e)
 	struct walk_env env = { .source = b->source, .pool = b->pool,
 	    .priority = 0, .roots = &b->roots,
 	    .budget_bytes = b->memory_bytes / 8,
-	    .ops = &ops, .ctx = b };
+	    .descriptors = b->descriptors, .ops = &ops, .ctx = b };
 
 	ops.want_path = patterns_want_path(b->patterns);
 	if (flow_new(&b->flow, b, e) != 0)
@@ -578,9 +583,13 @@ attempt(struct repo *repo, const struct backup_env *env,
 	    .source = source_fs() };
 	struct manifest m = { 0 };
 	uint64_t start = clock_mono_ms();
+	/* A stream's command would inherit the limit. */
+	bool many = env->stream_name == NULL;
 	int rc = -1;
 
 	memset(res, 0, sizeof(*res));
+	if (many)
+		b.descriptors = descriptors_raise(DESCRIPTORS);
 	if (prepare(&b, e) == 0 && describe(&b, &m, e) == 0 &&
 	    open_all(&b, &m, use_parent, e) == 0)
 		rc = work(&b, e);
@@ -594,6 +603,8 @@ attempt(struct repo *repo, const struct backup_env *env,
 	res->duration_ms = clock_mono_ms() - start;
 	close_all(&b);
 	manifest_fini(&m);
+	if (many)
+		descriptors_put_back();
 	return (rc);
 }
 

@@ -425,7 +425,7 @@ flow_file(struct flow *f, const struct item *it, struct err *e)
 		return (add_large(f, it, e));
 	w = f->run;
 	if (w != NULL && (w->n == f->run_items ||
-	    w->bytes + bytes > SMALL_MAX || (w->ndirs == RUN_DIRS &&
+	    w->bytes + bytes > SMALL_MAX || (w->ndirs == f->run_dirs &&
 	    w->items[w->n - 1].it.dir != it->dir))) {
 		if (flush_run(f, e) != 0)
 			return (-1);
@@ -550,6 +550,17 @@ flow_drain(struct flow *f, struct err *e)
 	return (0);
 }
 
+/* Of what the walk leaves, each work's share. */
+static size_t
+run_dirs(const struct backup *b, size_t works)
+{
+	size_t others = walk_descriptors(b->descriptors), share;
+
+	share = b->descriptors > others ?
+	    (b->descriptors - others) / works : 0;
+	return (share < 1 ? 1 : share > RUN_DIRS ? RUN_DIRS : share);
+}
+
 int
 flow_new(struct flow **out, struct backup *b, struct err *e)
 {
@@ -579,6 +590,7 @@ flow_new(struct flow **out, struct backup *b, struct err *e)
 		return (-1);
 	}
 	lane_limit(f->read, b->readers);
+	f->run_dirs = run_dirs(b, works + (works + 1) / 2 + 2);
 	*out = f;
 	return (0);
 }

@@ -57,6 +57,7 @@ struct flow {
 	struct work *free;		/* for use again */
 	struct work *run;		/* being filled; NULL */
 	size_t run_items;		/* files of a run at most */
+	size_t run_dirs;		/* and directories that they are in */
 	size_t head;			/* room for a chunk's beginning */
 	uint8_t *tail;		/* owned: what the last step left over */
 	size_t tail_len;

@@ -48,6 +48,7 @@ struct backup {
 	struct marker *markers;		/* owned */
 	size_t nmarkers;
 	size_t memory_bytes;
+	size_t descriptors;		/* that there may be; 0: a stream */
 	struct pool *pool;
 	struct cutter cutter;
 	uint8_t id_key[KEY_BYTES];	/* dry; wiped */

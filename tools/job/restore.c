@@ -26,11 +26,11 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/io.h"
+#include "tools/job/descriptors.h"
 #include "tools/job/lookup.h"
 #include "tools/job/restore_bucket_int.h"
 #include "tools/job/restore_impl.h"
@@ -289,28 +289,15 @@ open_source(struct restore *rs, struct err *e)
 	return (0);
 }
 
-/* Files are held open for a plan: as many as this process may.  The soft limit
- * is for programs that use select(). */
+/* Files are held open for a plan: as many as this process may. */
 static void
-raise_limit(struct restore *rs)
+share_descriptors(struct restore *rs)
 {
-	struct rlimit lim;
-	rlim_t now;
+	size_t n = descriptors_raise(RESTORE_DESCRIPTORS);
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		lim.rlim_cur = lim.rlim_max = 256;
-	now = lim.rlim_cur;
-	if (lim.rlim_cur < RESTORE_DESCRIPTORS) {
-		lim.rlim_cur = lim.rlim_max < RESTORE_DESCRIPTORS ?
-		    lim.rlim_max : RESTORE_DESCRIPTORS;
-		if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
-			now = lim.rlim_cur;
-	}
-	if (now > RESTORE_DESCRIPTORS)
-		now = RESTORE_DESCRIPTORS;
 	/* Two plans, and directories. */
-	rs->open_max = now > DESCRIPTORS_SPARE + 32 ?
-	    (size_t)(now - DESCRIPTORS_SPARE) / 3 : 8;
+	rs->open_max = n > DESCRIPTORS_SPARE + 32 ?
+	    (n - DESCRIPTORS_SPARE) / 3 : 8;
 	rs->parents.max = rs->open_max < PARENTS_MAX ? rs->open_max :
 	    PARENTS_MAX;
 }
@@ -411,7 +398,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	rs.target = -1;
 	rs.prefix = "";
 	rs.privileged = geteuid() == 0;
-	raise_limit(&rs);
+	share_descriptors(&rs);
 	locks_init(&rs);
 	r = run(&rs, e);
 	parent_done(&rs);
@@ -437,6 +424,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	if (rs.target >= 0)
 		(void)close(rs.target);
 	locks_fini(&rs);
+	descriptors_put_back();
 	if (r < 0)
 		return (-1);
 	res->files = atomic_load(&rs.files);

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define FDS_MAX		48	/* directories of the stack kept open */
@@ -587,17 +586,20 @@ start(struct walk *w, struct err *e)
 	return (look_ahead(w, e));
 }
 
-/* By the descriptors. */
+/* By the descriptors that there may be. */
 static unsigned
-ahead_max(void)
+ahead_max(size_t descriptors)
 {
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) != 0 ||
-	    lim.rlim_cur >= FDS_OTHERS + 2 * AHEAD_MAX)
+	if (descriptors >= FDS_OTHERS + 2 * AHEAD_MAX)
 		return (AHEAD_MAX);
-	return (lim.rlim_cur > FDS_OTHERS ?
-	    (unsigned)(lim.rlim_cur - FDS_OTHERS) / 2 : 0);
+	return (descriptors > FDS_OTHERS ?
+	    (unsigned)(descriptors - FDS_OTHERS) / 2 : 0);
+}
+
+size_t
+walk_descriptors(size_t descriptors)
+{
+	return (FDS_OTHERS + ahead_max(descriptors));
 }
 
 int
@@ -609,7 +611,7 @@ walk_run(const struct walk_env *given, struct err *e)
 
 	if (env.source == NULL)
 		env.source = source_fs();
-	w.ahead_max = ahead_max();
+	w.ahead_max = ahead_max(env.descriptors);
 	if (lane_new(&w.lane, env.pool, env.priority, LANE_JOBS, e) != 0)
 		return (-1);
 	lane_gather(w.lane, GATHER);

@@ -130,11 +130,16 @@ struct walk_env {
 	unsigned priority;		/* of the lane */
 	const struct roots *roots;	/* borrowed */
 	size_t budget_bytes;
+	size_t descriptors;		/* that the process may have */
 	const struct walk_ops *ops;	/* borrowed */
 	void *ctx;
 };
 /* From "/" through all; stops at the first failure of a callback. */
 int walk_run(const struct walk_env *, struct err *);
+
+/* Of so many descriptors, how many are the walk's, the store's and all others'
+ * but those that its caller has open. */
+size_t walk_descriptors(size_t descriptors);
 
 /* References for those who come back later to a directory of the walk;
  * coordinator only. */
