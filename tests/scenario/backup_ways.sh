@@ -242,12 +242,14 @@ ok vitrine cat latest:/f
 is "$(out)" 40
 
 step "few descriptors: what waits to be read takes none from what comes"
-ok limited "-n 100" vitrine backup --name hard --memory 2G "$F"
+ok limited "-n 128" vitrine backup --threads 2 --name hard --memory 2G "$F"
 says ' 600 new, '
 mkdir -p "$T/few/deep/$(seq -s / 60)"
-fails 3 limited "-n 50" vitrine backup --name few "$T/few"
+fails 3 limited "-n 50" vitrine backup --threads 2 --name few "$T/few"
 says '/few/deep/.*: not read: Too many open files [(]see ulimit -n[)]$'
 says ' 120 new, '
+fails 1 limited "-n 20" vitrine backup --threads 2 --name hard "$F"
+says ': nothing of what was to be backed up could be read$'
 # The wrapper in PATH would need more itself.
 if [ "$STORE$VITRINE_WRAP" = dir ]; then
 	fails 1 limited "-n 11" "$VITRINE" restore latest --target "$T/none"

@@ -472,6 +472,7 @@ work(struct backup *b, struct err *e)
 	    .priority = 0, .roots = &b->roots,
 	    .budget_bytes = b->memory_bytes / 8,
 	    .descriptors = b->descriptors, .ops = &ops, .ctx = b };
+	bool empty;
 
 	ops.want_path = patterns_want_path(b->patterns);
 	if (flow_new(&b->flow, b, e) != 0)
@@ -480,10 +481,11 @@ work(struct backup *b, struct err *e)
 		return (stream_run(b, e));
 	if (walk_run(&env, e) != 0 || flow_drain(b->flow, e) != 0)
 		return (-1);
-	if (b->roots_read == 0)
+	empty = b->res->files + b->res->others == 0 && !b->env->allow_empty;
+	if (b->roots_read == 0 || (empty && b->res->unread > 0))
 		return (err_set(e, ERR_ABSENT,
 		    "nothing of what was to be backed up could be read"));
-	if (b->res->files + b->res->others == 0 && !b->env->allow_empty)
+	if (empty)
 		return (is_empty(b, e));
 	return (tree_finish(b, e));
 }
