@@ -74,18 +74,29 @@ end_it() {
 end_it vitrine sql latest "with recursive c(x) as
     (select 1 union all select x + 1 from c) select count(*) from c"
 end_it vitrine --password-command "sleep 1000" snapshots
-# And with it what it started, which no terminal tells.
-setsid vitrine --password-command "sleep 1000 & echo \$! >'$T/sleeper'; wait" \
-    snapshots >"$T/out" 2>&1 &
-it=$!
-in_time test -s "$T/sleeper"
-sleeper=$(cat "$T/sleeper")
-at_end "kill $sleeper 2>/dev/null"
-kill -TERM $it
-wait $it
-is $? 130
-in_time sh -c "! grep -q '^State:.[^ZX]' /proc/$sleeper/status 2>/dev/null"
-at_end ''
+# And with it what it started, which no terminal tells; so it is of others that
+# are run.
+with_all() {
+	rm -f "$T/sleeper"
+	setsid vitrine "$@" >"$T/out" 2>&1 &
+	it=$!
+	in_time test -s "$T/sleeper"
+	sleeper=$(cat "$T/sleeper")
+	at_end "kill $sleeper 2>/dev/null"
+	kill -TERM $it
+	wait $it
+	is $? 130
+	in_time sh -c "! grep -qs '^State:.[^ZX]' /proc/$sleeper/status"
+	at_end ''
+}
+sleeps="sleep 1000 & echo \$! >'$T/sleeper'; wait"
+with_all --password-command "$sleeps" snapshots
+with_all --password-command "exec >&-; $sleeps" snapshots
+with_all backup --before "$sleeps" "$T/src"
+with_all backup --command -- sh -c "$sleeps"
+
+step "nohup's wish stands for hooks, too"
+ok sh -c "trap '' HUP; exec vitrine backup --before 'kill -HUP \$\$' '$T/src'"
 
 step "the table of descriptors is large before there are threads; the limit stays"
 (ulimit -Sn 512; exec vitrine --password-command "sleep 1000" snapshots) \
@@ -112,6 +123,9 @@ unset VITRINE_PASSWORD
 printf 'a scenario pass phrase\n' >"$T/pw"
 ok vitrine --password-file "$T/pw" snapshots
 ok vitrine --password-command "cat '$T/pw'" snapshots
+ok env VITRINE_PASSWORD=x vitrine --password-command \
+    "env >'$T/env'; cat '$T/pw'" snapshots
+! grep -q VITRINE_PASSWORD= "$T/env" || die "it has the passphrase"
 ok sh -c "vitrine --password-fd 7 snapshots 7<'$T/pw'"
 ok env VITRINE_PASSWORD_FILE="$T/pw" vitrine snapshots
 fails 2 vitrine --password-file "$T/pw" --password-command x snapshots

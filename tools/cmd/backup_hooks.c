@@ -96,9 +96,11 @@ run_one(struct cmd *c, const char *command, const char *const *env, bool before,
     struct err *e)
 {
 	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+	const struct program sh = { .argv = argv, .name = command,
+	    .environment = env };
 	struct child child;
 
-	if (child_start(&child, argv, command, env, false, e) != 0)
+	if (child_start(&child, &sh, e) != 0)
 		return (-1);
 	/* What comes after is to be done whatever ended the backup. */
 	return (child_wait(&child, before ? &c->ui.events : NULL, e));

@@ -9,12 +9,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "tools/cmd/text.h"
 #include "tools/cmd/ui.h"
+#include "tools/job/child.h"
 
 #define SECRET_MAX	65536
 #define KEY_FILE_MIN	16
@@ -161,67 +161,28 @@ read_file(const char *path, struct secret *out, struct err *e)
 	return (r);
 }
 
-/* Does a terminal tell all of us, so that a command may ask on it, too? */
-static bool
-on_terminal(void)
-{
-	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (tty >= 0)
-		(void)close(tty);
-	return (tty >= 0);
-}
-
-/*
- * A command gets a process group of its own, to be ended with all that it
- * started; but not where there is a terminal, which only the foreground's group
- * may read, and which tells that group of a Ctrl-C.
- */
 static int
 read_command(const char *command, struct secret *out, struct err *e)
 {
-	bool own_group = !on_terminal();
-	int p[2], status, r;
-	pid_t pid;
+	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+	const struct program sh = { .argv = argv, .input = true,
+	    .output = true, .name = "the password command" };
+	const struct events until = { .cancel = signals_flag() };
+	struct child child;
+	int r;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return (err_sys(e, errno, "pipe"));
-	if ((pid = fork()) < 0) {
-		(void)err_sys(e, errno, "fork");
-		(void)close(p[0]);
-		(void)close(p[1]);
+	if (child_start(&child, &sh, e) != 0)
 		return (-1);
-	}
-	if (pid == 0) {
-		if (own_group)
-			(void)setpgid(0, 0);
-		(void)signal(SIGPIPE, SIG_DFL);
-		(void)signal(SIGXFSZ, SIG_DFL);
-		if (dup2(p[1], STDOUT_FILENO) >= 0)
-			(void)execl("/bin/sh", "sh", "-c", command,
-			    (char *)NULL);
-		_exit(127);
-	}
-	/* Whichever of us comes first. */
-	if (own_group)
-		(void)setpgid(pid, pid);
-	(void)close(p[1]);
-	r = read_fd(p[0], "the password command's output", out, e);
-	(void)close(p[0]);
-	if (r < 0 && e->code == ERR_CANCELED)
-		(void)kill(own_group ? -pid : pid, SIGTERM);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return (err_sys(e, errno, "waitpid"));
-	if (r < 0)
-		return (-1);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+	r = read_fd(child.out, "the password command's output", out, e);
+	if (r == 0 && child_wait(&child, &until, e) != 0) {
+		/* It doesn't give the secret away: as if that were wrong. */
+		if (e->code == ERR_ABSENT)
+			e->code = ERR_AUTH;
 		secret_fini(out);
-		return (err_set(e, ERR_AUTH, "the password command failed "
-		    "(status %d)", WIFEXITED(status) ? WEXITSTATUS(status) :
-		    128 + WTERMSIG(status)));
+		r = -1;
 	}
-	return (0);
+	child_stop(&child);
+	return (r);
 }
 
 /* The variable leaves the environment: no child of ours needs it. */

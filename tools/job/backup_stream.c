@@ -126,11 +126,12 @@ stream_run(struct backup *b, struct err *e)
 {
 	struct stream s = { .b = b, .now = clock_wall() };
 	const struct backup_env *env = b->env;
+	const struct program program = { .argv = env->command,
+	    .output = true };
 	struct child child = { .pid = 0, .out = -1 };
 	int rc;
 
-	if (env->command != NULL && child_start(&child, env->command, NULL,
-	    NULL, true, e) != 0)
+	if (env->command != NULL && child_start(&child, &program, e) != 0)
 		return (-1);
 	rc = put_stream(&s, env->command != NULL ? child.out : env->stream_fd,
 	    e);

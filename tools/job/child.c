@@ -1,5 +1,10 @@
 /*
- * Programs that a job runs.
+ * Programs that are run for us: a backup's hooks, the command whose output is
+ * backed up, the one that knows the passphrase.
+ *
+ * Such a program gets a process group of its own, to be ended with all that it
+ * started; but not where there is a terminal, which only the foreground's group
+ * may read, and which tells that group of a Ctrl-C.
  */
 #include "tools/job/child.h"
 
@@ -14,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NAP_MS	20
+#define NAP_MS	16		/* at most: the first is shorter */
 #define SECRET	"VITRINE_PASSWORD="
 
 /* posix_spawn's arrays are not const, but it changes nothing. */
@@ -44,17 +49,61 @@ without_secret(const char *const *environment)
 	return (v);
 }
 
+/* Does a terminal tell all of us, so that a program may ask on it, too? */
+static bool
+on_terminal(void)
+{
+	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (tty >= 0)
+		(void)close(tty);
+	return (tty >= 0);
+}
+
 static int
-spawn(struct child *c, const char *const *argv, const char *const *environment,
+set_files(posix_spawn_file_actions_t *files, const struct program *p, int out)
+{
+	int error = 0;
+
+	if (!p->input)
+		error = posix_spawn_file_actions_addopen(files, STDIN_FILENO,
+		    "/dev/null", O_RDONLY, 0);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(files, out,
+		    STDOUT_FILENO);
+	return (error);
+}
+
+/* Others' wish to ignore a signal (nohup's) stands. */
+static int
+set_attributes(posix_spawnattr_t *attr, bool own_group)
+{
+	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+	sigset_t ours, none;
+	int error;
+
+	(void)sigemptyset(&none);
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGPIPE);
+	(void)sigaddset(&ours, SIGXFSZ);
+	if (own_group)
+		flags |= POSIX_SPAWN_SETPGROUP;
+	error = posix_spawnattr_setsigdefault(attr, &ours);
+	if (error == 0)
+		error = posix_spawnattr_setsigmask(attr, &none);
+	if (error == 0)
+		error = posix_spawnattr_setflags(attr, flags);
+	return (error);
+}
+
+static int
+spawn(struct child *c, const struct program *p, const char *const *environment,
     int out)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
-	sigset_t all, none;
 	int error;
 
-	(void)sigfillset(&all);
-	(void)sigemptyset(&none);
 	error = posix_spawn_file_actions_init(&files);
 	if (error != 0)
 		return (error);
@@ -63,49 +112,40 @@ spawn(struct child *c, const char *const *argv, const char *const *environment,
 		(void)posix_spawn_file_actions_destroy(&files);
 		return (error);
 	}
-	error = posix_spawn_file_actions_addopen(&files, STDIN_FILENO,
-	    "/dev/null", O_RDONLY, 0);
+	error = set_files(&files, p, out);
 	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&files, out,
-		    STDOUT_FILENO);
+		error = set_attributes(&attr, c->own_group);
 	if (error == 0)
-		error = posix_spawnattr_setsigdefault(&attr, &all);
-	if (error == 0)
-		error = posix_spawnattr_setsigmask(&attr, &none);
-	if (error == 0)
-		error = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
-		    POSIX_SPAWN_SETSIGMASK);
-	if (error == 0)
-		error = posix_spawnp(&c->pid, argv[0], &files, &attr,
-		    unconst(argv), unconst(environment));
+		error = posix_spawnp(&c->pid, p->argv[0], &files, &attr,
+		    unconst(p->argv), unconst(environment));
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&files);
 	return (error);
 }
 
 int
-child_start(struct child *c, const char *const *argv, const char *name,
-    const char *const *environment, bool output, struct err *e)
+child_start(struct child *c, const struct program *p, struct err *e)
 {
 	int fds[2] = { -1, STDERR_FILENO }, error;
 	const char **env;
 
 	memset(c, 0, sizeof(*c));
-	c->name = name != NULL ? name : argv[0];
+	c->name = p->name != NULL ? p->name : p->argv[0];
 	c->out = -1;
-	env = without_secret(environment != NULL ? environment :
+	c->own_group = !on_terminal();
+	env = without_secret(p->environment != NULL ? p->environment :
 	    (const char *const *)environ);
 	if (env == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if (output && pipe2(fds, O_CLOEXEC) != 0) {
+	if (p->output && pipe2(fds, O_CLOEXEC) != 0) {
 		error = errno;
 		free(env);
 		return (err_sys(e, error, "a pipe"));
 	}
 	c->out = fds[0];
-	error = spawn(c, argv, env, fds[1]);
+	error = spawn(c, p, env, fds[1]);
 	free(env);
-	if (output)
+	if (p->output)
 		(void)close(fds[1]);
 	if (error == 0)
 		return (0);
@@ -114,6 +154,12 @@ child_start(struct child *c, const char *const *argv, const char *name,
 	c->out = -1;
 	c->pid = 0;
 	return (err_sys(e, error, "%s", c->name));
+}
+
+static void
+terminate(const struct child *c)
+{
+	(void)kill(c->own_group ? -c->pid : c->pid, SIGTERM);
 }
 
 static void
@@ -128,14 +174,14 @@ int
 child_wait(struct child *c, const struct events *ev, struct err *e)
 {
 	bool told = false;
-	int status;
+	int status, nap_ms = 1;
 	pid_t r;
 
 	close_out(c);
 	for (;;) {
 		if (!told && ev != NULL && events_canceled(ev)) {
 			told = true;
-			(void)kill(c->pid, SIGTERM);
+			terminate(c);
 		}
 		r = waitpid(c->pid, &status, ev != NULL ? WNOHANG : 0);
 		if (r == c->pid)
@@ -145,7 +191,9 @@ child_wait(struct child *c, const struct events *ev, struct err *e)
 			return (err_sys(e, errno, "%s", c->name));
 		}
 		if (r == 0)
-			(void)poll(NULL, 0, NAP_MS);
+			(void)poll(NULL, 0, nap_ms);
+		if (nap_ms < NAP_MS)
+			nap_ms *= 2;
 	}
 	c->pid = 0;
 	if (told)
@@ -166,6 +214,6 @@ child_stop(struct child *c)
 
 	if (c->pid == 0)
 		return;
-	(void)kill(c->pid, SIGTERM);
+	terminate(c);
 	(void)child_wait(c, NULL, &ignored);
 }
