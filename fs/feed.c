@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/copies.h"
 #include "fs/fs_int.h"
 
 #define STREAMS		4	/* readers at a time */
@@ -59,6 +60,7 @@ struct rows {
 	uint32_t snapshot;
 	uint64_t after, last;	/* the nodes looked at: after < ino <= last */
 	uint64_t asked;		/* frames were asked for up to this node */
+	uint32_t kept;		/* the frame of which copies were kept last */
 	size_t n;
 	struct small_file v[ROWS];
 	bool located;
@@ -82,18 +84,23 @@ struct feed {
 	uint64_t tick;
 	struct stream streams[STREAMS];
 	struct rows rows;		/* of the thread that set `busy' */
+	struct copies *copies;		/* likewise; owned */
 };
 
 /* This thread is one of `servers'. */
 static _Thread_local bool counted;
 
 int
-feed_new(struct feed **out, struct err *err)
+feed_new(struct feed **out, size_t memory, struct err *err)
 {
 	struct feed *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return (err_set(err, ERR_NOMEM, "no memory"));
+	if (copies_new(&f->copies, memory, err) < 0) {
+		free(f);
+		return (-1);
+	}
 	(void)pthread_mutex_init(&f->lock, NULL);
 	*out = f;
 	return (0);
@@ -111,6 +118,7 @@ feed_free(struct feed *f)
 	if (f == NULL)
 		return;
 	(void)pthread_mutex_destroy(&f->lock);
+	copies_free(f->copies);
 	free(f);
 }
 
@@ -257,25 +265,39 @@ slot_wanted(const struct rows *r, size_t at)
 
 /* Ask for the frames of the next rows, those that were not asked for. */
 static int
-look_ahead(struct rows *r, struct fs *fs, struct catalog *c, size_t at,
+look_ahead(struct feed *f, struct fs *fs, struct catalog *c, size_t at,
     struct err *err)
 {
+	struct rows *r = &f->rows;
 	size_t end = at + ROWS_MIN < r->n ? at + ROWS_MIN : r->n;
-	uint32_t no = 0;
+	uint32_t no = 0, slot;
 
 	for (; at < end; at++) {
 		const struct small_file *v = &r->v[at];
 
-		if (v->ino <= r->asked || v->x.frame == no)
+		if (v->ino <= r->asked || v->x.frame == no ||
+		    copies_find(f->copies, v->ino) != NULL)
 			continue;
 		no = v->x.frame;
 		if (locate(r, c, no, err) < 0)
 			return (-1);
-		fetch_ahead_slot(fs->fetch, &r->pack, &r->frame,
-		    slot_wanted(r, at));
+		slot = slot_wanted(r, at);
+		if (slot != FETCH_WHOLE)
+			slot = copies_last_slot(f->copies, no, slot);
+		fetch_ahead_slot(fs->fetch, &r->pack, &r->frame, slot);
 		r->asked = v->ino;
 	}
 	return (0);
+}
+
+static int
+store_bytes(struct feed *f, const uint8_t *data, size_t len, uint64_t number)
+{
+	struct fuse_bufvec b = FUSE_BUFVEC_INIT(len);
+
+	b.buf[0].mem = (void *)(uintptr_t)data;
+	return (-fuse_lowlevel_notify_store(f->session, number, 0, &b,
+	    FUSE_BUF_NO_SPLICE));
 }
 
 /* Store a file that lies in r's frame: 0, an errno, or -1. */
@@ -283,7 +305,6 @@ static int
 store(struct feed *f, struct fs *fs, const struct rows *r,
     const struct small_file *v, uint64_t number, struct err *err)
 {
-	struct fuse_bufvec b = FUSE_BUFVEC_INIT((size_t)v->x.len);
 	struct fetched *ref;
 	const uint8_t *data;
 	int rc;
@@ -291,11 +312,30 @@ store(struct feed *f, struct fs *fs, const struct rows *r,
 	if (fetch_alone(fs->fetch, &r->pack, &r->frame, v->x.slot, &v->x.id,
 	    (uint32_t)v->x.len, &ref, &data, err) != 0)
 		return (-1);
-	b.buf[0].mem = (void *)(uintptr_t)data;
-	rc = fuse_lowlevel_notify_store(f->session, number, 0, &b,
-	    FUSE_BUF_NO_SPLICE);
+	rc = store_bytes(f, data, (size_t)v->x.len, number);
 	fetch_put(fs->fetch, ref);
-	return (-rc);
+	return (rc);
+}
+
+/* Store a file whose bytes are at hand: as store(), or EAGAIN where they are
+ * not. */
+static int
+feed_file(struct feed *f, struct fs *fs, struct catalog *c,
+    const struct small_file *v, uint64_t number, struct err *err)
+{
+	struct rows *r = &f->rows;
+	const uint8_t *data = copies_find(f->copies, v->ino);
+
+	if (data != NULL)
+		return (store_bytes(f, data, (size_t)v->x.len, number));
+	if (locate(r, c, v->x.frame, err) < 0)
+		return (-1);
+	if (!fetch_is_ready(fs->fetch, &r->pack, &r->frame, v->x.slot))
+		return (EAGAIN);
+	if (r->kept != r->no)
+		copies_keep(f->copies, fs->fetch, &r->pack, &r->frame, r->no);
+	r->kept = r->no;
+	return (store(f, fs, r, v, number, err));
 }
 
 /* What a window came to. */
@@ -317,23 +357,23 @@ feed_window(struct feed *f, struct fs *fs, struct catalog *c,
 	int rc;
 
 	if (fill(r, c, n, &at, &ignored) != 0 ||
-	    look_ahead(r, fs, c, at, &ignored) != 0)
+	    copies_follow(f->copies, c, r->snapshot, n->ino, &ignored) != 0 ||
+	    look_ahead(f, fs, c, at, &ignored) != 0)
 		return;
 	end = at + WINDOW_FILES < r->n ? at + WINDOW_FILES : r->n;
 	for (; at < end && bytes < WINDOW_BYTES && unknown < UNKNOWN &&
 	    !fuse_session_exited(f->session); at++) {
 		const struct small_file *v = &r->v[at];
 
-		if (fs_number(fs, n, v->ino, &number, &ignored) < 0 ||
-		    locate(r, c, v->x.frame, &ignored) < 0)
+		if (fs_number(fs, n, v->ino, &number, &ignored) < 0)
 			return;
 		if (probe && fed->probe == 0) {
 			fed->probe = number;
 			continue;
 		}
-		if (!fetch_is_ready(fs->fetch, &r->pack, &r->frame, v->x.slot))
+		rc = feed_file(f, fs, c, v, number, &ignored);
+		if (rc == EAGAIN)
 			continue;
-		rc = store(f, fs, r, v, number, &ignored);
 		if (rc != 0 && rc != ENOENT)
 			return;
 		unknown = rc == 0 ? 0 : unknown + 1;

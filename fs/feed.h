@@ -17,7 +17,8 @@ struct node;
  */
 struct feed;
 
-int feed_new(struct feed **out, struct err *);
+/* `memory' is for files that are kept until their turn, bytes. */
+int feed_new(struct feed **out, size_t memory, struct err *);
 /* Before anything is served; the session is borrowed until feed_free(). */
 void feed_begin(struct feed *, struct fuse_session *);
 void feed_free(struct feed *);	/* NULL is fine */

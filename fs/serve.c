@@ -157,7 +157,7 @@ open_fs(struct mount *m, struct repo *repo, struct err *err)
 	    cookies_new(&fs->cookies, COOKIES, err) < 0 ||
 	    tracks_new(&fs->tracks, far_bytes(repo, memory), err) < 0 ||
 	    leans_new(&fs->leans, err) < 0 ||
-	    feed_new(&fs->feed, err) < 0 ||
+	    feed_new(&fs->feed, memory / 8, err) < 0 ||
 	    complaints_new(&fs->complaints, err) < 0)
 		return (-1);
 	if (env->snapshot != NULL) {
