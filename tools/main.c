@@ -175,8 +175,14 @@ advice(const struct cmd *c, const struct err *e)
 			    "changed it keeps what was restored");
 		return ("make room and run it again: what was stored is kept");
 	case ERR_NET:
-		return ("run it again when the store can be reached: what was "
-		    "stored is kept");
+		if (c->command == &backup_command)
+			return ("run it again when the store can be reached: "
+			    "what was stored is kept");
+		if (c->command == &restore_command)
+			return ("run it again when the store can be reached: "
+			    "with --overwrite changed it keeps what was "
+			    "restored");
+		return ("run it again when the store can be reached");
 	case ERR_CORRUPT:
 		if (c->command == NULL || c->command == &check_command)
 			return (NULL);

@@ -397,6 +397,7 @@ restore_run(struct repo *repo, const struct restore_env *env,
 	rs.events = events;
 	rs.target = -1;
 	rs.prefix = "";
+	err_init(&rs.lost);
 	rs.privileged = geteuid() == 0;
 	share_descriptors(&rs);
 	locks_init(&rs);

@@ -19,24 +19,6 @@
 
 #define ALLOCATE_MIN	(4U << 20)
 
-bool
-failure_is_local(const struct err *e)
-{
-	switch (e->code) {
-	case ERR_SYS:
-		return (e->sys != EMFILE && e->sys != ENFILE);
-	case ERR_CORRUPT:
-	case ERR_AUTH:
-	case ERR_VERSION:
-	case ERR_NET:
-	case ERR_REMOTE:
-	case ERR_ABSENT:
-		return (true);
-	default:
-		return (false);
-	}
-}
-
 /* The lock of a file, and of some others. */
 static pthread_mutex_t *
 file_lock(const struct file *f)
@@ -330,13 +312,12 @@ abandon(struct file *f, const char *path, struct err *e)
 {
 	struct restore *rs = f->parent->rs;
 	struct err still = ERR_INIT;
-	struct err lost = ERR_INIT;
-	const struct err *why = f->err;
+	struct err why = ERR_INIT;
 
-	if (why == NULL) {
-		(void)err_set(&lost, ERR_NOMEM, "out of memory");
-		why = &lost;
-	}
+	if (f->err != NULL)
+		why = *f->err;
+	else
+		(void)err_set(&why, ERR_NOMEM, "out of memory");
 	(void)atomic_fetch_sub(&rs->bytes, atomic_load(&f->bytes));
 	if (f->fd >= 0)
 		(void)close(f->fd);
@@ -348,16 +329,16 @@ abandon(struct file *f, const char *path, struct err *e)
 		    "can't be taken away: %s", err_text(&still));
 	if (f->has_links && note_undone(rs, f->ino, e) < 0)
 		return (-1);
-	if (why->code == ERR_CANCELED)
+	if (why.code == ERR_CANCELED)
 		return (0);
 	/* A full disk, say: nor can the others be made. */
-	if (!failure_is_local(why)) {
-		*e = *why;
+	if (!failure_is_local(rs, &why)) {
+		*e = why;
 		return (err_wrap(e, "%s", path));
 	}
-	restore_failed(rs, path, "%s", !f->made && why->code == ERR_SYS &&
-	    why->sys == EEXIST ? "something of this name is there already" :
-	    err_text(why));
+	restore_failed(rs, path, "%s", !f->made && why.code == ERR_SYS &&
+	    why.sys == EEXIST ? "something of this name is there already" :
+	    err_text(&why));
 	return (0);
 }
 
@@ -486,7 +467,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 		at.name = temp;
 	}
 	if (make_other(rs, dir->fd, at.name, en, e) < 0) {
-		if (!failure_is_local(e))
+		if (!failure_is_local(rs, e))
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", e->sys == EEXIST ?
 		    "something of this name is there already" : err_text(e));
@@ -500,7 +481,7 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 		restore_failed(rs, path, "its directory's ACL stays on it: %s",
 		    strerror(error));
 	if (meta_restore(rs, &at, path, en, e) < 0) {
-		if (!failure_is_local(e))
+		if (!failure_is_local(rs, e))
 			return (err_wrap(e, "%s", path));
 		restore_failed(rs, path, "%s", err_text(e));
 		err_init(e);

@@ -59,6 +59,8 @@ struct restore {
 
 	pthread_mutex_t lock;		/* events, one at a time */
 	uint64_t ticked_ms;		/* locked */
+	uint64_t answered_ms;		/* locked; the store, when asked */
+	struct err lost;		/* locked; the store, if it has code */
 	atomic_uint_least64_t files, dirs, others, bytes, failed;
 	atomic_uint_least64_t owners;	/* not set for lack of privilege */
 	atomic_uint_least64_t xattrs;	/* the same */

@@ -83,7 +83,7 @@ find_frame(struct restore *rs, uint32_t frame, struct place *at, struct err *e)
 {
 	if (catalog_frame(rs->catalog, frame, &at->pack, &at->info, e) == 0)
 		return (0);
-	return (failure_is_local(e) ? LOST : -1);
+	return (failure_is_local(rs, e) ? LOST : -1);
 }
 
 /*
@@ -383,7 +383,7 @@ not_this_file(struct file *f, struct err *e)
 {
 	struct buf path = BUF_INIT;
 
-	if (!failure_is_local(e)) {
+	if (!failure_is_local(f->parent->rs, e)) {
 		(void)err_wrap(e, "%s", file_path(f, &path));
 		buf_fini(&path);
 		return (-1);

@@ -85,6 +85,10 @@ struct write_job {
 };
 void write_run(struct job *);
 
+/* restore_lost.c.  Something that only this entry suffers from; else all must
+ * stop, and *e may be another: that the store is lost.  May ask the store. */
+bool failure_is_local(struct restore *, struct err *);
+
 /* restore_file.c.  Its path, for messages, in a buffer of the caller's. */
 const char *file_path(const struct file *, struct buf *);
 /* The file's descriptor, made by who comes first; -1: it
@@ -92,8 +96,6 @@ const char *file_path(const struct file *, struct buf *);
 int file_open(struct file *);
 /* Let a part of a file that is written in place be a hole. */
 int file_punch(struct file *, uint64_t off, uint64_t len, struct err *);
-/* Something that only this file suffers from (else all must stop). */
-bool failure_is_local(const struct err *);
 void file_fail(struct file *, const struct err *);
 /* Drop a reference; the last finishes the file.  < 0: all must stop. */
 int file_put(struct file *, struct err *);

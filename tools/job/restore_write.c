@@ -80,7 +80,7 @@ write_piece(struct restore *rs, const struct place *at, const struct piece *p,
 		fetch_put(rs->fetch, ref);
 		return (r);
 	}
-	if (!failure_is_local(e)) {
+	if (!failure_is_local(rs, e)) {
 		(void)err_wrap(e, "%s", file_path(p->file, &path));
 		buf_fini(&path);
 		return (-1);
