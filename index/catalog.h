@@ -176,6 +176,9 @@ struct damage_ops {
 	/* Bytes of a file that are lost, and what pack held them. */
 	int (*path)(void *ctx, const char *path, size_t len, uint64_t off,
 	    uint64_t bytes, const struct pack_id *, struct err *);
+	/* Rows of frames, or a file's chunks, can't be read: is the rest to be
+	 * told all the same?  Else, or NULL, that ends it. */
+	bool (*unread)(void *ctx, const struct err *);
 };
 int catalog_damage(struct catalog *, const struct damage_ops *, void *ctx,
     struct err *);

@@ -25,8 +25,9 @@ struct hits {
 struct frames {
 	uint32_t domain;
 	struct hit *v;		/* BATCH, owned */
-	size_t n;
-	uint32_t last;
+	size_t n, rows;		/* rows: with those that can't be */
+	uint64_t last;
+	bool odd;		/* there was one that can't be */
 };
 
 static bool
@@ -35,16 +36,21 @@ frame_row(void *ctx, sqlite3_stmt *st)
 	struct frames *f = ctx;
 	struct hit *k = &f->v[f->n];
 	bool bad = false;
+	uint64_t no;
 
-	if (f->n == BATCH)
+	if (f->rows == BATCH)
 		return (false);
-	k->no = (uint32_t)col_u64(st, 0, UINT32_MAX, &bad);
-	if (bad || k->no <= f->last ||
-	    !pack_columns(&k->pack, st, 1, f->domain) ||
-	    !frame_columns(&k->frame, st, 1 + PACK_NCOLUMNS, &k->pack))
+	no = col_u64(st, 0, INT64_MAX, &bad);
+	if (bad || no <= f->last)
 		return (false);
-	f->last = k->no;
-	f->n++;
+	f->last = no;
+	f->rows++;
+	k->no = (uint32_t)no;
+	if (no <= UINT32_MAX && pack_columns(&k->pack, st, 1, f->domain) &&
+	    frame_columns(&k->frame, st, 1 + PACK_NCOLUMNS, &k->pack))
+		f->n++;
+	else
+		f->odd = true;
 	return (true);
 }
 
@@ -71,6 +77,16 @@ by_number(const void *a, const void *b)
 	const struct hit *h = b;
 
 	return (no < h->no ? -1 : no > h->no);
+}
+
+/* What can't be read is left out, if the caller has it so. */
+static int
+left_out(const struct hits *h, struct err *e)
+{
+	if (h->ops->unread == NULL || !h->ops->unread(h->ctx, e))
+		return (-1);
+	err_init(e);
+	return (0);
 }
 
 /* *out: what the extent lost, or NULL. */
@@ -106,8 +122,12 @@ look_at(void *ctx, const char *path, size_t len, const struct entry *x,
 		return (0);
 	do {
 		if (catalog_extents(h->c, x->ino, off, v, EXTENTS_SEGMENT, &n,
-		    e) != 0)
-			return (err_wrap(e, "%.*s", (int)len, path));
+		    e) != 0) {
+			(void)err_wrap(e, "%.*s", (int)len, path);
+			if (left_out(h, e) < 0)
+				return (-1);
+			n = 0;
+		}
 		for (size_t i = 0; i < n; i++) {
 			off = v[i].off + v[i].len;
 			if (find_hit(h, &v[i], &now, e) < 0)
@@ -146,13 +166,21 @@ catalog_damage(struct catalog *c, const struct damage_ops *ops, void *ctx,
 	if (f.v == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	do {
-		f.n = 0;
+		f.n = f.rows = 0;
 		r = conn_each(c, STMT_FRAMES, f.last, frame_row, &f, e);
+		if (r != 0) {
+			r = left_out(&h, e);
+			f.rows = 0;
+		}
 		for (size_t i = 0; r == 0 && i < f.n; i++)
 			if (ops->hit(ctx, &f.v[i].pack, &f.v[i].frame))
 				r = hits_add(&h, &f.v[i], e);
-	} while (r == 0 && f.n == BATCH);
+	} while (r == 0 && f.rows == BATCH);
 	free(f.v);
+	if (r == 0 && f.odd) {
+		(void)catalog_corrupt(e, "a frame that can't be");
+		r = left_out(&h, e);
+	}
 	if (r == 0 && h.n > 0)
 		r = catalog_walk(c, CATALOG_ROOT_INO, look_at, &h, e);
 	free(h.frames);

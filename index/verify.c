@@ -229,7 +229,8 @@ no_hit(void *ctx, const struct pack_info *p, const struct frame_info *f)
 static int
 places(struct verify *v, struct err *e)
 {
-	static const struct damage_ops none = { no_hit, NULL, NULL };
+	static const struct damage_ops none = { no_hit, NULL, NULL,
+	    NULL };
 
 	if (catalog_damage(v->c, &none, NULL, e) != 0)
 		return (found(v, "", e));

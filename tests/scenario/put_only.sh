@@ -214,6 +214,20 @@ for name in a1 a2 z1; do
 	says "dir/$name: damage: snapshot $(echo "$m" | cut -c1-8): "
 done
 says_not "can't be read|dir/(good|z2)|: : "
+
+step "... and damage elsewhere is traced to the others"
+owner sql "$m" "SELECT lower(hex(p.id)), f.off + 40 FROM frame f
+    JOIN pack p ON p.no=f.pack WHERE f.no=1" >"$T/place"
+pack=$(tail -1 "$T/place" | cut -f1)
+pull
+flip_bit "$R/packs/$(echo "$pack" | cut -c1-2)/$pack" \
+    "$(tail -1 "$T/place" | cut -f2)"
+push
+fails 4 owner check --read-data
+for name in good a2 z2; do
+	says "dir/$name: damage: snapshot $(echo "$m" | cut -c1-8)[^ ]*: bytes 0-.* are lost"
+done
+says "not all that the damage hits can be told: .*a frame that can't be"
 rm -rf "$R"
 cp -a "$T/good" "$R"
 push

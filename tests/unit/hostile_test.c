@@ -494,7 +494,7 @@ static struct told
 all_told(const char *sql)
 {
 	static const struct damage_ops ops = { told_frame, told_lost,
-	    told_path };
+	    told_path, NULL };
 	struct told t = { 0 };
 	struct err e = ERR_INIT;
 	struct catalog *c;

@@ -11,6 +11,7 @@ struct trace {
 	struct check *c;
 	char id[ID_HEX];
 	uint64_t paths;
+	bool part;		/* not all can be told, and that was said */
 };
 
 static bool
@@ -75,10 +76,27 @@ say_path(void *ctx, const char *path, size_t len, uint64_t off,
 	return (0);
 }
 
+/* check_catalogs.c has named what that takes by itself. */
+static bool
+unread(void *ctx, const struct err *e)
+{
+	struct trace *t = ctx;
+
+	if (!check_is_damage(e))
+		return (false);
+	t->c->res.traced = false;
+	if (!t->part)
+		check_warning(t->c, "snapshot %s: not all that the damage hits "
+		    "can be told: %s", t->id, err_text(e));
+	t->part = true;
+	return (true);
+}
+
 static int
 trace_snapshot(struct check *c, const struct snapshot *s, struct err *e)
 {
-	static const struct damage_ops ops = { is_hit, is_lost, say_path };
+	static const struct damage_ops ops = { is_hit, is_lost, say_path,
+	    unread };
 	struct trace t = { .c = c };
 	struct check_open open;
 	int r;
