@@ -3,8 +3,9 @@
  * and the barriers at which packs are whole and a table can name them.
  *
  * A run is a row of epochs.  In one, what was stored is found in `seen'; at its
- * end (TABLE_ENTRIES_PER_RUN chunks, put_close, put_salvage) the data packs are
- * closed, the table is written and added to the map, and `seen' begins empty.
+ * end (TABLE_ENTRIES_PER_RUN chunks, TABLE_AFTER_S, put_close, put_salvage) the
+ * data packs are closed, the table is written and added to the map, and `seen'
+ * begins empty.
  *
  *	put_chunk* --end_epoch--> put_chunk* ... --put_close--> done
  *
@@ -25,7 +26,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "engine/repo/put_int.h"
+
+/* Whatever ends a run that can't write a table any more, a lost network or
+ * power: no more than was found new in so long, or so much, is stored again. */
+#define TABLE_AFTER_S		600
+#define TABLE_AFTER_BYTES	(64U << 20)
 
 int
 put_fail(struct put *p, const struct err *e)
@@ -63,6 +70,7 @@ put_open(struct put **out, struct session *session, const struct put_env *env,
 	p->naming = repo_pack_naming(repo);
 	p->domain = keyring_domain(p->keyring);
 	p->env = *env;
+	p->epoch_s = clock_wall().s;
 	p->id_key = sodium_malloc(KEY_BYTES);
 	if (p->id_key == NULL) {
 		err_set(e, ERR_NOMEM, "no memory");
@@ -297,6 +305,20 @@ merge_full(struct put *p)
 	p->merge_entries = TABLE_ENTRIES_PER_RUN / MAP_MERGE_RATIO;
 }
 
+/* As many tables that came by time are merged likewise, into what is full or
+ * will be merged again. */
+static void
+merge_parts(struct put *p)
+{
+	uint64_t entries = p->merge_entries;
+
+	if (++p->parts % known_tables(p->known) != 0)
+		return;
+	p->merge_entries = TABLE_ENTRIES_PER_RUN / MAP_MERGE_RATIO;
+	merge(p);
+	p->merge_entries = entries;
+}
+
 /* An epoch's end. */
 static int
 end_epoch(struct put *p, struct pack *const *packs, uint32_t n, struct err *e)
@@ -309,6 +331,8 @@ end_epoch(struct put *p, struct pack *const *packs, uint32_t n, struct err *e)
 	p->placed_base = p->next_frame;
 	p->placed_n = 0;
 	p->named = false;
+	p->epoch_s = clock_wall().s;
+	p->epoch_bytes = p->stats.bytes_new;
 	atomic_fetch_add(&p->epoch, 1);
 	return (0);
 }
@@ -406,6 +430,28 @@ add_again(struct put *p, const struct chunk_id *id, const void *bytes,
 	return (0);
 }
 
+/* A table before the next chunk, if it is time for one. */
+static int
+make_room(struct put *p, struct err *e)
+{
+	bool full = p->seen.n == TABLE_ENTRIES_PER_RUN;
+	int64_t s;
+
+	if (!full) {
+		if (p->stats.bytes_new - p->epoch_bytes < TABLE_AFTER_BYTES)
+			return (0);
+		/* < 0: the clock was set. */
+		s = clock_wall().s - p->epoch_s;
+		if (s >= 0 && s < TABLE_AFTER_S)
+			return (0);
+	}
+	if (close_kind(p, OBJECT_PACK_DATA, e) != 0)
+		return (-1);
+	if (!full)
+		merge_parts(p);
+	return (0);
+}
+
 static int
 check_len(size_t len, struct err *e)
 {
@@ -433,10 +479,8 @@ put_chunk(struct put *p, const struct put_hint *hint, const void *bytes,
 	}
 	if (rc < 0)
 		return (put_fail(p, e));
-	if (p->seen.n == TABLE_ENTRIES_PER_RUN &&
-	    close_kind(p, OBJECT_PACK_DATA, e) != 0)
-		return (put_fail(p, e));
-	if (add(p, STREAM_DATA, &hint->id, bytes, len, place, e) != 0 ||
+	if (make_room(p, e) != 0 ||
+	    add(p, STREAM_DATA, &hint->id, bytes, len, place, e) != 0 ||
 	    seen_add(&p->seen, &hint->id, place->frame, place->slot, e) != 0)
 		return (put_fail(p, e));
 	p->stats.chunks_new++;

@@ -9,7 +9,8 @@
  * Storing chunks: dedup, frames, compression, sealing, packs, tables, as a
  * pipeline over a pool (DESIGN section 6, stages b to e).  The coordinator
  * calls put_chunk() in source order, and that order alone decides every byte
- * that is written; the heavy stages run on the pool's workers behind it.
+ * that is written (but that in a run of many minutes tables come by the wall
+ * clock); the heavy stages run on the pool's workers behind it.
  *
  *	put_chunk (ordered, memcpy) -> squeeze (parallel) -> choice of pack and
  *	number (ordered) -> seal (parallel) -> append to the pack (ordered)

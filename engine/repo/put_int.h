@@ -150,6 +150,9 @@ struct put {
 	struct put_stats stats;
 	uint64_t entries;		/* in this run's tables */
 	unsigned full;			/* of these, tables of full size */
+	unsigned parts;			/* ... that came by time */
+	int64_t epoch_s;		/* when it began, by the wall clock */
+	uint64_t epoch_bytes;		/* bytes_new then */
 	uint64_t merge_entries;	/* what is merged next; 0: as entries */
 
 	/* put_pipe.c */

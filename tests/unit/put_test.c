@@ -304,6 +304,103 @@ test_epochs(void **state)
 	rig_free(&rig);
 }
 
+/* Chunks of a MiB, all different. */
+static uint8_t *
+large(uint32_t i)
+{
+	static uint8_t bytes[1 << 20];
+
+	memcpy(bytes, &i, sizeof(i));
+	return (bytes);
+}
+
+static void
+put_large(struct rig *rig, int64_t s, uint32_t i)
+{
+	struct put_hint hint;
+	struct place place;
+	char now[24];
+
+	(void)snprintf(now, sizeof(now), "%lld", (long long)s);
+	setenv("VITRINE_TEST_TIME", now, 1);
+	OK(put_lookup(rig->put, large(i), 1 << 20, &hint, E));
+	OK(put_chunk(rig->put, &hint, large(i), 1 << 20, &place, E));
+	assert_true(place.fresh);
+}
+
+/* How many the next run knows. */
+static uint32_t
+known_after(struct rig *rig, uint32_t n)
+{
+	struct put_hint hint;
+	uint32_t known = 0;
+
+	rig_end(rig);
+	log_fini(&rig->log);
+	rig_begin(rig);
+	for (uint32_t i = 0; i < n; i++) {
+		OK(put_lookup(rig->put, large(i), 1 << 20, &hint, E));
+		known += hint.known;
+	}
+	return (known);
+}
+
+/* A slow run that dies without a word: what it stored some minutes ago is found
+ * by the next.  Where the clock was set back, a table too many does no harm. */
+static void
+test_table_in_time(void **state)
+{
+	const int64_t s = 1700000000;
+	struct rig rig;
+	uint32_t i = 0;
+
+	(void)state;
+	setenv("VITRINE_TEST_TIME", "1700000000", 1);
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	while (i < 65)
+		put_large(&rig, s + 599, i++);
+	assert_int_equal(count(rig.repo, "index"), 0);
+	put_large(&rig, s + 600, i++);
+	assert_int_equal(count(rig.repo, "index"), 1);
+	/* Much later, but not much. */
+	while (i < 129)
+		put_large(&rig, s + 5000, i++);
+	assert_int_equal(count(rig.repo, "index"), 1);
+	assert_int_equal(known_after(&rig, i), 65);
+	/* Much, but not later. */
+	while (i < 300)
+		put_large(&rig, s + 5000, i++);
+	assert_int_equal(count(rig.repo, "index"), 1);
+	put_large(&rig, s, i++);
+	assert_int_equal(count(rig.repo, "index"), 2);
+	rig_end(&rig);
+	unsetenv("VITRINE_TEST_TIME");
+	rig_free(&rig);
+}
+
+/* Of many such tables some are merged while the run goes on. */
+static void
+test_tables_in_time_merged(void **state)
+{
+	enum { MANY = 12 };	/* so many filters fit the map's cache */
+	int64_t s = 1700000000;
+	struct rig rig;
+	uint32_t i = 0;
+
+	(void)state;
+	setenv("VITRINE_TEST_TIME", "1700000000", 1);
+	rig_new(&rig, 2);
+	rig_begin(&rig);
+	while (i < 1000 && count(rig.repo, "index") < MANY)
+		put_large(&rig, s += 10, i++);
+	assert_int_equal(count(rig.repo, "index"), MANY + 1);
+	assert_int_equal(known_after(&rig, i), i - 1);
+	rig_end(&rig);
+	unsetenv("VITRINE_TEST_TIME");
+	rig_free(&rig);
+}
+
 /* The fourth small table is followed by one that stands for all of them. */
 static void
 test_merged_at_end(void **state)
@@ -643,6 +740,8 @@ main(void)
 		cmocka_unit_test(test_meta),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_epochs),
+		cmocka_unit_test(test_table_in_time),
+		cmocka_unit_test(test_tables_in_time_merged),
 		cmocka_unit_test(test_merged_at_end),
 		cmocka_unit_test(test_merged_meanwhile),
 		cmocka_unit_test(test_banned),
