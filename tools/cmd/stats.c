@@ -249,7 +249,8 @@ show(struct cmd *c, struct repo *repo, const struct snapshots *snaps,
 	if (t.counted)
 		r = count(c, repo, &some, &t.sum, e);
 	if (r == 0 && t.whole)
-		r = stats_of_store(repo_store(repo), &t.store, e);
+		r = stats_of_store(repo_store(repo), &t.store,
+		    &c->ui.events, e);
 	if (r == 0 && c->ui.json != NULL)
 		put_objects(c, &some);
 	else if (r == 0)

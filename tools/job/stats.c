@@ -201,6 +201,15 @@ add_row(void *ctx, int columns, const char *const *names,
 	return (add_frame(s, &pack, &frame, e));
 }
 
+/* Rows without a chunk, of which there may be many, aren't told. */
+static bool
+stop(void *ctx)
+{
+	const struct stats *s = ctx;
+
+	return (events_canceled(s->ev));
+}
+
 int
 stats_add(struct stats *s, struct catalog *catalog, struct catalog *before,
     const struct events *ev, struct err *e)
@@ -214,7 +223,7 @@ stats_add(struct stats *s, struct catalog *catalog, struct catalog *before,
 	if (r != PROVE_UNPROVEN)
 		return (r);
 	return (catalog_sql(catalog, "SELECT id, length, frame FROM chunks "
-	    "WHERE id IS NOT NULL", add_row, NULL, s, e) < 0 ? -1 :
+	    "WHERE id IS NOT NULL", add_row, stop, s, e) < 0 ? -1 :
 	    STATS_ALONE);
 }
 
@@ -230,6 +239,7 @@ stats_get(const struct stats *s, struct stats_sum *out)
 struct listing {
 	struct stats_store *out;
 	uint64_t *kind;
+	const struct events *ev;
 };
 
 static int
@@ -238,6 +248,8 @@ add_object(void *ctx, const char *name, const struct store_stat *st,
 {
 	struct listing *l = ctx;
 
+	if (events_canceled(l->ev))
+		return (err_set(e, ERR_CANCELED, "interrupted"));
 	*l->kind += st->size_bytes;
 	l->out->total += st->size_bytes;
 	l->out->objects++;
@@ -245,7 +257,8 @@ add_object(void *ctx, const char *name, const struct store_stat *st,
 }
 
 int
-stats_of_store(struct store *store, struct stats_store *out, struct err *e)
+stats_of_store(struct store *store, struct stats_store *out,
+    const struct events *ev, struct err *e)
 {
 	const struct { const char *prefix; uint64_t *kind; } parts[] = {
 		{ "packs", &out->packs }, { "index", &out->tables },
@@ -255,7 +268,7 @@ stats_of_store(struct store *store, struct stats_store *out, struct err *e)
 		{ "forgotten", &out->others }, { "tags", &out->others },
 		{ "damaged", &out->others }
 	};
-	struct listing l = { .out = out };
+	struct listing l = { .out = out, .ev = ev };
 	struct store_stat st;
 	int r;
 

@@ -32,6 +32,7 @@ struct stats_store {
 	uint64_t packs, tables, snapshots, others, total;
 	uint64_t objects;
 };
-int stats_of_store(struct store *, struct stats_store *, struct err *);
+int stats_of_store(struct store *, struct stats_store *,
+    const struct events *, struct err *);
 
 #endif
