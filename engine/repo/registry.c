@@ -167,13 +167,31 @@ add_object(struct registry *g, struct repo *repo, const uint8_t *id,
 	return (add_slot(g, repo, &oid, b, e));
 }
 
+/*
+ * One damaged object doesn't make the repository unreadable.  Nothing but the
+ * content of a revocation says whom it revokes, so either all put-only writers
+ * are refused for it or none is; and who can harm one can withhold it too.  But
+ * it is said what it may have been.
+ */
+static void
+leave_out(const struct repo *repo, const uint8_t *id, const struct buf *b,
+    const struct err *why)
+{
+	bool slot = b->len > 4 && b->data[4] == OBJECT_SLOT;
+	char hex[ID_HEX];
+
+	log_say(repo->env.log, LOG_WARNING, "keys/%s is left out: %s%s",
+	    hex_emit(hex, id, ID_BYTES), err_text(why), slot ? "" : "; if it "
+	    "is a revocation, its writer is believed again while a key of its "
+	    "is there");
+}
+
 int
 registry_load(struct registry *out, struct repo *repo, struct err *e)
 {
 	struct registry g = { .loaded = true };
 	struct err why = ERR_INIT;
 	struct buf b = BUF_INIT;
-	char hex[ID_HEX];
 	struct ids ids;
 	int ret = 0;
 
@@ -182,9 +200,7 @@ registry_load(struct registry *out, struct repo *repo, struct err *e)
 	for (size_t i = 0; i < ids.n && ret == 0; i++) {
 		ret = add_object(&g, repo, ids.v[i], &b, &why);
 		if (ret < 0 && is_object_bad(&why)) {
-			log_say(repo->env.log, LOG_WARNING, "keys/%s is left "
-			    "out: %s", hex_emit(hex, ids.v[i], ID_BYTES),
-			    err_text(&why));
+			leave_out(repo, ids.v[i], &b, &why);
 			ret = 0;
 		}
 	}

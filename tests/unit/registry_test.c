@@ -167,12 +167,47 @@ test_unread(void **state)
 	assert_true(failed > 0);
 }
 
+/* One that is damaged for good is left out, with a word on what that means; not
+ * of a slot. */
+static void
+test_unread_for_good(void **state)
+{
+	unsigned revocations = 0, others = 0;
+	struct repo *r;
+
+	make_repo();
+	r = open_repo();
+	put_revocation(r, repo_keyring(r), &revoked, 0, "", 0);
+	repo_close(r);
+	for (unsigned n = 1; n < 8; n++) {
+		struct registry g = { .loaded = false };
+		struct err e = ERR_INIT;
+		char plan[32];
+
+		(void)snprintf(plan, sizeof(plan), "read@%u=eio", n);
+		if (try_open(&r, plan, &pass, &e) != 0)
+			continue;
+		said = 0;
+		assert_int_equal(registry_load(&g, r, &e), 0);
+		if (said > 0 && registry_find(&g, 5) == NULL) {
+			assert_non_null(strstr(last_said, "Input/output"));
+			assert_non_null(strstr(last_said, "believed again"));
+			revocations++;
+		} else
+			others++;
+		registry_fini(&g);
+		repo_close(r);
+	}
+	assert_true(revocations > 0 && others > 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_revoker), T(test_kept), T(test_odd), T(test_unread)
+		T(test_revoker), T(test_kept), T(test_odd), T(test_unread),
+		T(test_unread_for_good)
 	};
 
 	if (sodium_init() < 0)
