@@ -134,10 +134,21 @@ advise_place(const struct s3 *s, const struct s3_call *c, char *dst,
 		    s->region);
 }
 
+/* The storage class that the request named; NULL: none. */
+static const char *
+class_named(const struct s3_call *c)
+{
+	for (size_t i = 0; i < c->headers; i++)
+		if (strcmp(c->header[i].name, "x-amz-storage-class") == 0)
+			return (c->header[i].value);
+	return (NULL);
+}
+
 static void
 advise(const struct s3 *s, const struct s3_call *c, const char *known,
     char *dst, size_t size)
 {
+	const char *class = class_named(c);
 	char off[64];
 
 	dst[0] = '\0';
@@ -156,6 +167,10 @@ advise(const struct s3 *s, const struct s3_call *c, const char *known,
 		(void)snprintf(dst, size, "not everybody may do this, and "
 		    "--%s-anonymous sends no credentials", s->o.beside ?
 		    "bucket" : "s3");
+	} else if (class != NULL && s3_code_is(c, "InvalidArgument")) {
+		/* radosgw's word for that, and for other things. */
+		(void)snprintf(dst, size, "the request named the storage class "
+		    "%.40s (--s3-class): does this store have it?", class);
 	} else if (known != NULL) {
 		(void)snprintf(dst, size, "%s", known);
 	}

@@ -63,6 +63,14 @@ told("no credentials", repo.run("--s3-anonymous", "snapshots", expect=1),
      "AccessDenied", "--s3-anonymous sends no credentials")
 told("none for a source", repo.run("backup", "--bucket-anonymous", f"s3:{UPSTREAM}/vitrine/a",
                                    expect=1), "--bucket-anonymous sends no credentials")
+write(path("tree/one"), b"1" * 3000000)
+told("an unknown class", repo.run("--s3-class", "NO_SUCH", "backup", path("tree"), expect=1),
+     "InvalidArgument", "the request named the storage class NO_SUCH (--s3-class)")
+# Nothing but a pack has a class.
+proxy.plan({"fault": "answer", "status": 400, "code": "InvalidArgument"})
+r = repo.run("--s3-class", "NO_SUCH", "snapshots", env=through, expect=1)
+if "class" in r.text:
+    fail(f"advice on what was not asked:\n{r.text}")
 # Whole minutes, of which the answer's way takes its part: most of one is there for it.
 for seconds, words in ((3601, "60 minutes ahead of"), (-7259, "120 minutes behind")):
     told("a wrong clock", repo.run("snapshots", env=preloaded_clock(seconds), expect=1),
@@ -96,7 +104,6 @@ told("no resolver", repo.run("-r", "s3:http://no-such-host.invalid/some", "snaps
      "esolve")
 
 # A locked bucket wants a digest that others, in the open, do without.
-write(path("tree/one"), b"1" * 3000000)
 proxy.plan({"fault": "answer", "status": 400, "code": "InvalidRequest", "lacks": "content-md5",
             "method": "PUT", "message": "Content-MD5 OR x-amz-checksum- HTTP header is required "
             "for Put Object requests with Object Lock parameters"})
