@@ -311,7 +311,7 @@ make_lines(struct making *m)
 
 /* > 0: unsigned. */
 static int
-sign(struct s3 *s, const struct s3_call *c, struct making *m,
+sign(struct s3 *s, struct s3_call *c, struct making *m,
     char access[S3_ACCESS_MAX], struct err *e)
 {
 	const struct s3_keys *keys;
@@ -319,13 +319,15 @@ sign(struct s3 *s, const struct s3_call *c, struct making *m,
 	int rc;
 
 	access[0] = '\0';
+	c->token = false;
 	s3_date(m->date, time(NULL));
 	rc = s3_creds_hold(s->creds, &keys, e);
 	if (rc != 0)
 		return (rc);
 	insert(m, "x-amz-content-sha256", m->sha256);
 	insert(m, "x-amz-date", m->date);
-	if (keys->token[0] != '\0')
+	c->token = keys->token[0] != '\0';
+	if (c->token)
 		insert(m, "x-amz-security-token", keys->token);
 	g = (struct s3_signing){
 		.method = method_name(c->method),

@@ -76,6 +76,7 @@ struct s3_call {
 	bool (*sensible)(struct s3_call *, struct err *);
 	void *ctx;			/* for sensible() */
 
+	bool token;			/* a session's token went with it */
 	struct http_request rq;		/* the last answer */
 	struct s3_error error;		/* of a refusal */
 	bool again;			/* the request was sent more than once:

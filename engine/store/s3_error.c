@@ -10,6 +10,9 @@
 
 #include "engine/store/s3_int.h"
 
+#define TOKEN	"the session token (AWS_SESSION_TOKEN, the profile's or the " \
+		"role's)"
+
 struct code {
 	const char *code;
 	enum err_code err;
@@ -30,10 +33,10 @@ static const struct code codes[] = {
 	    "the policy does not allow it: see vitrine-s3(5), POLICY" },
 	{ "AllAccessDisabled", ERR_REMOTE, "the provider has closed this "
 	    "account or bucket" },
-	{ "ExpiredToken", ERR_REMOTE, "the session has ended: get new "
+	{ "ExpiredToken", ERR_REMOTE, TOKEN " has ended: get new "
 	    "credentials" },
-	{ "InvalidToken", ERR_REMOTE, "AWS_SESSION_TOKEN does not belong to "
-	    "these keys: get new ones, or unset it" },
+	{ "InvalidToken", ERR_REMOTE, TOKEN " is not accepted: get new "
+	    "credentials, or leave it out with keys that need none" },
 	{ "InvalidObjectState", ERR_REMOTE, "the object lies in an archive "
 	    "class: have it brought back first" },
 	{ "QuotaExceeded", ERR_FULL, NULL },
@@ -168,9 +171,14 @@ advise(const struct s3 *s, const struct s3_call *c, const char *known,
 		    "--%s-anonymous sends no credentials", s->o.beside ?
 		    "bucket" : "s3");
 	} else if (class != NULL && s3_code_is(c, "InvalidArgument")) {
-		/* radosgw's word for that, and for other things. */
+		/* radosgw's code for that, and for other things. */
 		(void)snprintf(dst, size, "the request named the storage class "
 		    "%.40s (--s3-class): does this store have it?", class);
+	} else if (c->token && s3_code_is(c, "AccessDenied")) {
+		/* radosgw's code for a token that is none. */
+		(void)snprintf(dst, size, "these credentials or " TOKEN
+		    " are wrong here, or the policy does not allow it: see "
+		    "vitrine-s3(5), POLICY");
 	} else if (known != NULL) {
 		(void)snprintf(dst, size, "%s", known);
 	}

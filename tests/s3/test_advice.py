@@ -63,6 +63,17 @@ told("no credentials", repo.run("--s3-anonymous", "snapshots", expect=1),
      "AccessDenied", "--s3-anonymous sends no credentials")
 told("none for a source", repo.run("backup", "--bucket-anonymous", f"s3:{UPSTREAM}/vitrine/a",
                                    expect=1), "--bucket-anonymous sends no credentials")
+garbage = {"AWS_SESSION_TOKEN": "garbage"}
+told("a token that is none", repo.run("snapshots", env=garbage, expect=1), "AccessDenied",
+     "the session token (AWS_SESSION_TOKEN, the profile's or the role's) are wrong here")
+# Other servers are plainer.
+for code, words in (("InvalidToken", "is not accepted"), ("ExpiredToken", "has ended")):
+    proxy.plan({"fault": "answer", "status": 400, "code": code})
+    told("elsewhere", repo.run("snapshots", env=dict(through, **garbage), expect=1), code,
+         "the session token (AWS_SESSION_TOKEN, the profile's or the role's) " + words)
+r = repo.run("snapshots", env={"AWS_SECRET_ACCESS_KEY": "wrong"}, expect=1)
+if "token" in r.text:
+    fail(f"a token that was not sent:\n{r.text}")
 write(path("tree/one"), b"1" * 3000000)
 told("an unknown class", repo.run("--s3-class", "NO_SUCH", "backup", path("tree"), expect=1),
      "InvalidArgument", "the request named the storage class NO_SUCH (--s3-class)")
