@@ -25,8 +25,9 @@ cc -shared -fPIC -o "$T/disk.so" "$T/disk.c" || die "cc"
 S=$T/src
 D=$T/back
 mkdir -p "$S/dir"
+# No byte of these is what the disk makes of some.
 for f in good byte dir/last short long gone one; do
-	head -c 200000 /dev/urandom >"$S/$f"
+	head -c 200000 /dev/urandom | tr '\001' '\002' >"$S/$f"
 done
 ln "$S/one" "$S/dir/two"
 truncate -s 3M "$S/hole" "$S/hole-good"
