@@ -9,13 +9,16 @@
 # with the flags in $RACE_FLAGS; and if there is a $RACE_CLOSE, no file in the
 # target's directory can be closed: so a network says that it couldn't write it.  The
 # modes that files are made with are noted in $RACE_MODES; with a $RACE_WRITE, none of
-# them can be written but at its beginning.
+# them can be written but at its beginning, and before the $RACE_TERM-th write to them
+# the command gets a SIGTERM.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,16 +62,32 @@ name(int dir, const char *path, int flags, ...)				\
 OPEN(openat)
 OPEN(openat64)
 
+static bool
+is_there(int fd)
+{
+	char link[64], at[4096] = "";
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return (readlink(link, at, sizeof(at) - 1) > 0 &&
+	    strstr(at, "/there/") != NULL);
+}
+
+static void
+interrupt(void)
+{
+	static _Atomic int writes;
+
+	if (++writes == atoi(getenv("RACE_TERM")))
+		(void)kill(getpid(), SIGTERM);
+}
+
 #define WRITE(name)							\
 ssize_t									\
 name(int fd, const void *p, size_t len, off_t off)			\
 {									\
-	char link[64], at[4096] = "";					\
-									\
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);	\
-	if (getenv("RACE_WRITE") != NULL && off > 0 &&			\
-	    readlink(link, at, sizeof(at) - 1) > 0 &&			\
-	    strstr(at, "/there/dir/") != NULL) {			\
+	if (getenv("RACE_TERM") != NULL && is_there(fd))			\
+		interrupt();						\
+	if (getenv("RACE_WRITE") != NULL && off > 0 && is_there(fd)) {	\
 		errno = EIO;						\
 		return (-1);						\
 	}								\
@@ -80,15 +99,10 @@ WRITE(pwrite64)
 int
 close(int fd)
 {
-	char link[64], at[4096];
-	ssize_t n;
+	bool there = getenv("RACE_CLOSE") != NULL && is_there(fd);
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = getenv("RACE_CLOSE") == NULL ? -1 :
-	    readlink(link, at, sizeof(at) - 1);
-	at[n < 0 ? 0 : n] = '\0';
 	(void)syscall(SYS_close, fd);
-	if (n < 0 || strstr(at, "/there/dir/") == NULL)
+	if (!there)
 		return (0);
 	errno = EIO;
 	return (-1);
@@ -262,3 +276,29 @@ says '^vitrine: damaged: not restored: '
 says ': 1 file, 6 B restored .*; 1 thing could not be restored'
 [ ! -e "$D/damaged" ] || die "a damaged file was left"
 is "$(cat "$D/whole")" whole
+
+step "interrupted while it writes to all files: none is left that isn't whole"
+rm -rf "$S" "$D"
+mkdir "$S"
+for b in 1 2 3 4 5 6; do
+	head -c 700000 /dev/urandom >"$T/block$b"
+done
+# Each frame has something of each.
+for o in 123456 234561 345612 456123 561234 612345; do
+	for b in $(echo $o | sed 's/./& /g'); do
+		cat "$T/block$b"
+	done >"$S/$o"
+done
+ok vitrine backup "$S"
+for n in 1 2 6 12; do
+	rm -rf "$D"
+	LD_PRELOAD=$T/race.so RACE_TERM=$n fails 130 vitrine restore "latest:$S" \
+	    --target "$D"
+	left=0
+	for f in "$D"/* "$D"/.vitrine-*; do
+		[ -e "$f" ] || continue
+		left=$((left + 1))
+		cmp "$f" "$S/$(basename "$f")" || die "$f was left"
+	done
+	[ $left -lt 6 ] || die "it went on"
+done
