@@ -5,6 +5,9 @@
 need_fuse
 
 make_tree "$T/src"
+attributes=$(for n in empty= short=x "long=$(printf %03000d 7)"; do
+	setfattr -n "user.${n%%=*}" -v "${n#*=}" "$T/src/dir/random" && echo $n
+done 2>/dev/null | wc -l)
 ok vitrine init
 ok vitrine backup "$T/src"
 mkdir "$T/mnt"
@@ -15,6 +18,13 @@ mounted "$T/mnt"
 same "$T/src" "$T/mnt/latest$T/src"
 ok ls "$T/mnt/by-id" "$T/mnt/by-time"
 is "$(cat "$T/mnt/latest$T/src/letter.txt")" "a letter"
+
+step "attributes, into rooms of any size"
+for f in letter.txt dir/random dir; do
+	ok "$TOP/tests/scenario/mount_probe.py" xattrs "$T/src/$f" \
+	    "$T/mnt/latest$T/src/$f"
+	[ $f != dir/random ] || says "^$attributes attributes"
+done
 
 step "nothing can be written"
 for c in "touch $T/mnt/latest$T/src/x" "rm $T/mnt/latest$T/src/letter.txt" \

@@ -17,6 +17,8 @@ for d in open shut; do
 	chmod 600 "$T/src/$d/acl"
 	setfacl -m u:65534:r "$T/src/$d/acl" || skip "no ACLs here"
 done
+setfattr -n trusted.t -v x "$T/src/open/all" || skip "no trusted attributes here"
+setfattr -n user.u -v x "$T/src/open/all"
 chmod 700 "$T/src/shut"
 chmod 755 "$T"
 ok vitrine init
@@ -41,4 +43,12 @@ says 'Permission denied'
 ok cat "$M/shut/mine"
 ok as getfacl "$M/open/acl"
 says 'user:.*:r--'
+
+step "trusted attributes are root's, as on a disk"
+ok as getfattr -m - "$M/open/all"
+says '^user.u$'
+says_not '^trusted'
+ok getfattr -m - "$M/open/all"
+says '^trusted.t$'
+ok getfattr -n trusted.t "$M/open/all"
 ok vitrine umount "$T/mnt"

@@ -5,6 +5,7 @@
     mount_probe.py reads SOURCE FILE    pread, mmap, O_DIRECTORY, O_DIRECT, beyond the end
     mount_probe.py holes SOURCE FILE    SEEK_DATA and SEEK_HOLE
     mount_probe.py dir DIR COUNT        rewinddir, seekdir, several readers
+    mount_probe.py xattrs SOURCE FILE   attributes into rooms of each size
     mount_probe.py damage FILE SIZE     some pages EIO, the rest reads; says how many
     mount_probe.py nfs DIR              every name's handle opens again after the caches
                                         were dropped (root)
@@ -30,6 +31,7 @@ libc.opendir.restype = ctypes.c_void_p
 libc.readdir.restype = ctypes.POINTER(Dirent)
 libc.readdir.argtypes = libc.rewinddir.argtypes = [ctypes.c_void_p]
 libc.closedir.argtypes = [ctypes.c_void_p]
+libc.getxattr.restype = libc.listxattr.restype = ctypes.c_ssize_t
 libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
 
 
@@ -168,6 +170,39 @@ def directory(path, count):
     libc.closedir(d)
 
 
+def room(call, *args, size):
+    """What a call gives that takes a buffer of that size: its bytes, with a size of 0
+    their number, or the name of its error."""
+    buf = ctypes.create_string_buffer(max(size, 1))
+    n = call(*args, buf if size > 0 else None, ctypes.c_size_t(size))
+    if n < 0:
+        return errno.errorcode[ctypes.get_errno()]
+    return buf.raw[:n] if size > 0 else n
+
+
+def in_rooms(want, call, *args):
+    assert room(call, *args, size=0) == len(want), args
+    for size in {1, len(want) // 2, len(want) - 1} - {0, -1}:
+        if size < len(want):
+            assert room(call, *args, size=size) == "ERANGE", (args, size)
+    for size in (len(want), len(want) + 1, 65536):
+        if size > 0:
+            assert room(call, *args, size=size) == want, (args, size)
+
+
+def xattrs(source, file):
+    path = os.fsencode(file)
+    names = sorted(os.listxattr(source))
+    listed = room(libc.listxattr, path, size=65536)
+    assert sorted(listed.split(b"\0")[:-1]) == [os.fsencode(n) for n in names], listed
+    in_rooms(listed, libc.listxattr, path)
+    for name in names:
+        in_rooms(os.getxattr(source, name), libc.getxattr, path, os.fsencode(name))
+    for size in (0, 1, 65536):
+        assert room(libc.getxattr, path, b"user.no", size=size) == "ENODATA", size
+    print(len(names), "attributes")
+
+
 def damage(path, size):
     f = os.open(path, os.O_RDONLY)
     bad = 0
@@ -213,5 +248,5 @@ def nfs(directory):
 
 
 if __name__ == "__main__":
-    {"erofs": erofs, "reads": reads, "holes": holes, "dir": directory,
+    {"erofs": erofs, "reads": reads, "holes": holes, "dir": directory, "xattrs": xattrs,
      "damage": damage, "nfs": nfs}[sys.argv[1]](*sys.argv[2:])
