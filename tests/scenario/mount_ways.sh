@@ -125,3 +125,15 @@ ok vitrine umount "$T/mnt"
 ok vitrine mount "$T/mnt"
 is "$(stat -c %i "$T/mnt/$first")" "$ino"
 ok vitrine umount "$T/mnt"
+
+step "a snapshot that is taken away under a mount is stale: its files aren't absent"
+ok vitrine mount "$T/mnt"
+exec 5<"$T/mnt/$first"
+pull
+rm "$R/snapshots/$id"*
+push
+fails 2 ls "/proc/self/fd/5$T/src"
+says 'Stale file handle'
+exec 5<&-
+ok ls "$T/mnt/latest$T/src"
+ok vitrine umount "$T/mnt"
