@@ -161,8 +161,11 @@ add_probe(struct feed *f, uint64_t number)
 {
 	uint64_t *at = &f->probes[f->nprobes++ % PROBES];
 
-	if (*at != 0 && ++f->unasked >= UNASKED)
+	if (*at != 0 && ++f->unasked >= UNASKED) {
 		f->on = false;
+		/* What was read in a row is no reason to go on. */
+		f->run = 0;
+	}
 	*at = number;
 }
 
