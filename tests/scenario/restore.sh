@@ -188,8 +188,9 @@ for d in range(400):
         os.system("cp %s/%d/1 %s/%d/copy" % (sys.argv[1], r.randrange(d), sys.argv[1], d))
 END
 ok vitrine backup "$M"
-ok sh -c 'ulimit -n 140; exec vitrine restore "latest:$1" --target "$2"' - "$M" \
-    "$T/many-back"
+ok sh -c 'ulimit -n 140; exec vitrine restore --verify "latest:$1" --target "$2"' - \
+    "$M" "$T/many-back"
+says '; 1280 verified'
 same "$M" "$T/many-back"
 
 step "what is larger than ulimit -f allows is listed, and all else restored"

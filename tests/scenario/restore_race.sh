@@ -10,7 +10,7 @@
 # target's directory can be closed: so a network says that it couldn't write it.  The
 # modes that files are made with are noted in $RACE_MODES; with a $RACE_WRITE, none of
 # them can be written but at its beginning, and before the $RACE_TERM-th write to them
-# the command gets a SIGTERM.
+# the command gets a SIGTERM.  With a $RACE_ACL no attribute can be taken away.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -95,6 +95,19 @@ name(int fd, const void *p, size_t len, off_t off)			\
 }
 WRITE(pwrite)
 WRITE(pwrite64)
+
+#define REMOVE(name, call, type)					\
+int									\
+name(type at, const char *attribute)					\
+{									\
+	if (getenv("RACE_ACL") != NULL) {				\
+		errno = EIO;						\
+		return (-1);						\
+	}								\
+	return ((int)syscall(call, at, attribute));			\
+}
+REMOVE(fremovexattr, SYS_fremovexattr, int)
+REMOVE(lremovexattr, SYS_lremovexattr, const char *)
 
 int
 close(int fd)
@@ -302,3 +315,21 @@ for n in 1 2 6 12; do
 	done
 	[ $left -lt 6 ] || die "it went on"
 done
+
+rm -rf "$S" "$D"
+mkdir -p "$S/dir" "$D"
+echo x | tee "$S/file" >"$S/dir/file"
+mkfifo "$S/fifo"
+if command -v setfacl >/dev/null && setfacl -d -m u:65534:rwx "$D"; then
+	step "an ACL that is handed down and can't be taken away is told"
+	ok vitrine backup "$S"
+	LD_PRELOAD=$T/race.so RACE_ACL=1 fails 3 vitrine restore "latest:$S" \
+	    --target "$D"
+	for f in file dir/file; do
+		says "^vitrine: $f: not restored: take away the directory's ACL: Input/"
+		[ ! -e "$D/$f" ] || die "$f was left with it"
+	done
+	says "^vitrine: fifo: not restored: its directory's ACL stays on it: Input/"
+	says "^vitrine: dir: not restored: its directory's ACL stays on it, and on"
+	says '; 4 things could not be restored'
+fi
