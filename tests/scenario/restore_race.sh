@@ -10,7 +10,8 @@
 # target's directory can be closed: so a network says that it couldn't write it.  The
 # modes that files are made with are noted in $RACE_MODES; with a $RACE_WRITE, none of
 # them can be written but at its beginning, and before the $RACE_TERM-th write to them
-# the command gets a SIGTERM.  With a $RACE_ACL no attribute can be taken away.
+# the command gets a SIGTERM.  With a $RACE_ACL no attribute can be taken away, with a
+# $RACE_RENAME nothing be given another name.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -108,6 +109,16 @@ name(type at, const char *attribute)					\
 }
 REMOVE(fremovexattr, SYS_fremovexattr, int)
 REMOVE(lremovexattr, SYS_lremovexattr, const char *)
+
+int
+renameat(int from, const char *a, int to, const char *b)
+{
+	if (getenv("RACE_RENAME") != NULL) {
+		errno = EIO;
+		return (-1);
+	}
+	return ((int)syscall(SYS_renameat2, from, a, to, b, 0));
+}
 
 int
 close(int fd)
@@ -333,3 +344,22 @@ if command -v setfacl >/dev/null && setfacl -d -m u:65534:rwx "$D"; then
 	says "^vitrine: dir: not restored: its directory's ACL stays on it, and on"
 	says '; 4 things could not be restored'
 fi
+
+step "what can't take the place of what is there leaves it, and counts for nothing"
+rm -rf "$S" "$D"
+mkdir "$S"
+echo one >"$S/file"
+ln "$S/file" "$S/link"
+mkfifo "$S/fifo"
+ln -s elsewhere "$S/symlink"
+ok vitrine backup "$S"
+mkdir "$D"
+for f in file fifo symlink link; do
+	echo mine >"$D/$f"
+done
+LD_PRELOAD=$T/race.so RACE_RENAME=1 fails 3 vitrine --json restore "latest:$S" \
+    --target "$D" --overwrite always
+says '"files":0,"directories":0,"others":0,"bytes":0,'
+says '"failed":4'
+is "$(cat "$D"/* | sort | uniq -c | tr -d ' \n')" 4mine
+[ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"

@@ -474,8 +474,6 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 		err_init(e);
 		return (0);
 	}
-	*made = true;
-	(void)atomic_fetch_add(&rs->others, 1);
 	error = dir->acl && en->kind != ENTRY_SYMLINK ? acl_drop(&at) : 0;
 	if (error != 0)
 		restore_failed(rs, path, "its directory's ACL stays on it: %s",
@@ -490,7 +488,9 @@ other_restore(struct restore *rs, const struct parent *dir, const char *name,
 	    renameat(dir->fd, temp, dir->fd, name) < 0) {
 		restore_failed(rs, path, "rename: %s", strerror(errno));
 		(void)unlinkat(dir->fd, temp, 0);
-		*made = false;
+		return (0);
 	}
+	*made = true;
+	(void)atomic_fetch_add(&rs->others, 1);
 	return (0);
 }
