@@ -142,6 +142,13 @@ if [ "$(id -u)" = 0 ] && command -v setcap >/dev/null && mkdir "$T/rights" &&
 		    --regid 65534 --clear-groups vitrine restore \
 		    "latest:$T/rights" --target "$T/user/rights"
 		is "$(stat -c '%U %a' "$T/user/rights/set-id")" "nobody 755"
+		# One of the group gives it at least to that.
+		run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \
+		    XDG_STATE_HOME="$T/uhome/s" setpriv --reuid 65534 \
+		    --regid 65534 --groups 5678 vitrine restore \
+		    "latest:$T/rights" --target "$T/user/rights2"
+		is "$(stat -c '%U %g %a' "$T/user/rights2/set-id")" \
+		    "nobody 5678 2755"
 	fi
 fi
 

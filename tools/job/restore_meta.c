@@ -100,8 +100,6 @@ restore_owner(const struct meta *m, const struct entry *en)
 		return (07777);
 	saved = errno;
 	group = set_owner(m, (uid_t)-1, en->gid) == 0;
-	if (group && !rs->privileged && en->uid == geteuid())
-		return (07777);
 	if (saved == EPERM && !rs->privileged)
 		(void)atomic_fetch_add(&rs->owners, 1);
 	else
