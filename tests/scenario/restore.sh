@@ -10,6 +10,9 @@ mkfifo "$S/c/fifo"
 truncate -s 1G "$S/c/hole"
 printf end >>"$S/c/hole"
 chmod 2750 "$S/a"
+echo x >"$S/c/read-only"
+setfattr -n user.color -v blue "$S/c/read-only" 2>/dev/null || :
+chmod 444 "$S/c/read-only"
 touch -d '1901-02-03 04:05:06.123456789' "$S/c/three"
 touch -d '2001-02-03 04:05:06.5' "$S/a/b" "$S/a" "$S/c" "$S"
 ok vitrine init
@@ -74,6 +77,9 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 	says 'only root can set other owners'
 	is "$(cat "$T/user/out/a/b/two")" two
 	is "$(stat -c %a "$T/user/out/a")" 750
+	# Which can't be given attributes any more once it is read-only.
+	is "$(getfattr -d "$T/user/out/c/read-only" 2>/dev/null | tail -n +2)" \
+	    "$(getfattr -d "$S/c/read-only" 2>/dev/null | tail -n +2)"
 fi
 
 step "directories above the paths: as they were, where they are made"
@@ -134,6 +140,20 @@ if [ "$(id -u)" = 0 ] && command -v setcap >/dev/null && mkdir "$T/rights" &&
 	    --overwrite always
 	touch -r "$T/rights" "$T/rights-back"
 	same "$T/rights" "$T/rights-back"
+	chown 0:0 "$T/rights-back/set-id"
+	chmod 6755 "$T/rights-back/set-id"
+	ok vitrine restore "latest:$T/rights" --target "$T/rights-back" \
+	    --overwrite changed
+	says '; 2 kept'
+	touch -r "$T/rights" "$T/rights-back"
+	same "$T/rights" "$T/rights-back"
+	# Root who may not is told so: it's not what users know.
+	if command -v setpriv >/dev/null; then
+		fails 3 setpriv --bounding-set -chown vitrine restore \
+		    "latest:$T/rights" --target "$T/rights-unowned"
+		says 'set-id: not restored: owner 1234:5678: Operation not permitted'
+		is "$(stat -c '%u %a' "$T/rights-unowned/set-id")" "0 755"
+	fi
 	# Others' rights are not the user's who can't give the file away.
 	if command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 		[ "$STORE" = s3 ] || chmod -R a+rX "$R"
