@@ -83,12 +83,12 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 fi
 
 step "directories above the paths: as they were, where they are made"
-mkdir -p "$T/above/kept/deep/in" "$T/above/other"
+mkdir -p "$T/above/kept/deep/in" "$T/above/other" "$T/above/kep"
 echo secret >"$T/above/kept/deep/in/file"
 chmod 710 "$T/above/kept"
 chmod 2700 "$T/above/kept/deep"
 touch -d '2003-01-01 UTC' "$T/above/kept/deep" "$T/above/kept"
-ok vitrine backup "$T/above/kept/deep/in" "$T/above/other"
+ok vitrine backup "$T/above/kept/deep/in" "$T/above/other" "$T/above/kep"
 like() {
 	is "$(stat -c '%a %U %y' "$1")" "$(stat -c '%a %U %y' "$2")"
 }
@@ -103,10 +103,10 @@ chmod 755 "$T/up3/kept"
 ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always
 is "$(stat -c %a "$T/up3/kept")" 755
 # What has nothing that is wanted is left alone.
-chmod 700 "$T/up3/other"
+chmod 700 "$T/up3/other" "$T/up3/kep"
 ok vitrine restore "latest:$T/above" --target "$T/up3" --overwrite always \
     --include file
-is "$(stat -c %a "$T/up3/other")" 700
+is "$(stat -c %a "$T/up3/other" "$T/up3/kep" | tr '\n' ' ')" "700 700 "
 
 step "modes, whatever the umask"
 mkdir "$T/modes"
@@ -149,8 +149,9 @@ if [ "$(id -u)" = 0 ] && command -v setcap >/dev/null && mkdir "$T/rights" &&
 	same "$T/rights" "$T/rights-back"
 	# Root who may not is told so: it's not what users know.
 	if command -v setpriv >/dev/null; then
-		fails 3 setpriv --bounding-set -chown vitrine restore \
+		fails 3 setpriv --bounding-set -chown,-setfcap vitrine restore \
 		    "latest:$T/rights" --target "$T/rights-unowned"
+		says 'cap: not restored: attribute security.capability: Op'
 		says 'set-id: not restored: owner 1234:5678: Operation not permitted'
 		is "$(stat -c '%u %a' "$T/rights-unowned/set-id")" "0 755"
 	fi
@@ -235,4 +236,18 @@ if mkdir "$T/few" && mount -t tmpfs -o nr_inodes=50 none "$T/few" 2>/dev/null; t
 	fails 1 vitrine restore "latest:$T/flat" --target "$T/few"
 	says 'No space left on device'
 	says_not 'restored to'
+fi
+
+mkdir "$T/years" "$T/short"
+echo x >"$T/years/2100"
+echo x >"$T/years/2030"
+if touch -d '2030-01-01' "$T/years/2030" "$T/years" &&
+    touch -d '2100-01-01' "$T/years/2100" && truncate -s 8M "$T/image" &&
+    mkfs.ext4 -q -I 128 "$T/image" >/dev/null 2>&1 &&
+    mount -o loop "$T/image" "$T/short" 2>/dev/null; then
+	step "a time that the target can't hold is told"
+	ok vitrine backup "$T/years"
+	fails 3 vitrine restore "latest:$T/years" --target "$T/short"
+	says '2100: not restored: its time, 4102444800 seconds from 1970, is beyond'
+	says ': 2 files, 4 B restored .*; 1 thing could not be restored'
 fi

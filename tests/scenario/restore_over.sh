@@ -60,6 +60,15 @@ for n in "" -n; do
 	says 'restored.* 1 thing could not be restored'
 done
 
+step "where a file's first name can't be made, the next is, in the place of what is there"
+fresh
+rm "$D/a/one" "$D/c/one-again"
+mkdir -p "$D/a/one/full" "$D/c/one-again"
+fails 3 vitrine restore "latest:$S" --target "$D" --overwrite always
+says "^vitrine: a/one: not restored: a directory that isn't empty is there$"
+says '1 thing could not be restored'
+is "$(cat "$D/c/one-again")" one
+
 step "--overwrite newer takes what the snapshot has newer"
 fresh
 echo old >"$D/a/b/two"

@@ -227,6 +227,20 @@ race a-name $CREATE "echo mine >$D/dir/a-name" 3 --overwrite changed
 says 'dir/a-name: not restored: something of this name is there already'
 says '; 1 thing could not be restored'
 is "$(cat "$D/dir/a-name") $(cat "$D/dir/b-name")" "mine two"
+
+step "and made in the place of what is there, where that may be replaced"
+in_the_way() {
+	rm -r "$D/dir/a-name" "$D/dir/b-name"
+	mkdir -p "$D/dir/b-name$1"
+	race a-name $CREATE "echo mine >$D/dir/a-name" 3 --overwrite changed
+	says 'dir/a-name: not restored: something of this name is there already'
+}
+in_the_way /full
+says "dir/b-name: not restored: a directory that isn't empty is there"
+[ -d "$D/dir/b-name/full" ] || die "what was in the way is gone"
+in_the_way ''
+says '; 1 thing could not be restored'
+is "$(cat "$D/dir/a-name") $(cat "$D/dir/b-name")" "mine two"
 rm "$S/dir/a-name" "$S/dir/b-name"
 ok vitrine backup "$S"
 

@@ -118,6 +118,11 @@ make_instead(struct restore *rs, const char *path, size_t len,
 		parent_put(parent);
 		return (0);
 	}
+	if (how == OVER_REPLACE_DIR &&
+	    over_remove(rs, parent->fd, name, path, how) < 0) {
+		parent_put(parent);
+		return (0);
+	}
 	/* Who refuses meets it when it is to be made. */
 	if (how == OVER_REFUSE || how == OVER_REPLACE_DIR)
 		how = OVER_MAKE;
