@@ -8,6 +8,7 @@ S=$T/src
 mkdir -p "$S/open" "$S/shut/in" "$S/names"
 echo a >"$S/open/a"; echo b >"$S/open/b"; echo c >"$S/shut/in/c"
 echo n >"$S/names/n"
+ln "$S/open/a" "$S/open/a-too"
 for_others
 chown -R nobody "$S" "$T/home" "$T/cache" "$T/state" "$T/bin"
 [ "$STORE" = s3 ] || { mkdir "$R"; chown nobody "$R"; }
@@ -25,11 +26,20 @@ says 'shut.*Permission'
 says 'names/n.*Permission'
 says '3 entries could not be read'
 ok nobody vitrine -q ls "latest:$S/open"
-is "$(out | tr '\n' ' ')" "a b "
+is "$(out | tr '\n' ' ')" "a a-too b "
 ok nobody vitrine -q ls "latest:$S/shut"
 is "$(out)" ""
 ok nobody vitrine cat "latest:$S/open/b"
 ok nobody vitrine check --read-data
+
+step "nor is it restored, as if it were empty"
+fails 3 nobody vitrine restore "latest:$S" --target "$T/home/back"
+for f in open/a open/a-too names/n; do
+	says "$f: not restored: it could not be read when it was backed up$"
+	[ ! -e "$T/home/back/$f" ] || die "$f was made"
+done
+says 'shut: not restored: it could not be read .*: what was in it is missing'
+is "$(cat "$T/home/back/open/b")" b
 
 step "never trusted: told again, and read when it can be"
 fails 3 nobody vitrine backup "$S"

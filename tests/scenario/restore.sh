@@ -20,11 +20,20 @@ ok vitrine backup "$S"
 
 step "a directory's contents land in the target"
 ok vitrine restore "latest:$S" --target "$T/back"
-says "^Snapshot [0-9a-f]{8}: .* restored to $T/back in "
+says "^Snapshot [0-9a-f]{8}: 6 files, .* restored to $T/back in "
 same "$S" "$T/back"
 is "$(stat -c %i "$T/back/a/one")" "$(stat -c %i "$T/back/c/one-again")"
 is "$(stat -c %i "$T/back/c/link")" "$(stat -c %i "$T/back/a/link-again")"
 [ "$(du -k "$T/back/c/hole" | cut -f1)" -lt 1024 ] || die "the hole was written"
+
+step "a target that was there keeps its own mode"
+mkdir "$T/mine"
+chmod 711 "$T/mine"
+ok vitrine restore "latest:$S" --target "$T/mine"
+is "$(stat -c %a "$T/mine")" 711
+touch -r "$S" "$T/mine"
+chmod 755 "$T/mine"
+same "$S" "$T/mine"
 
 step "a single file lands under its name"
 ok vitrine restore "latest:$S/a/one" --target "$T/single"

@@ -69,6 +69,35 @@ says "^vitrine: a/one: not restored: a directory that isn't empty is there$"
 says '1 thing could not be restored'
 is "$(cat "$D/c/one-again")" one
 
+step "a further name, where something else is: left, refused, replaced"
+# over STATUS ARGUMENT ...: a/one is not there, and made.
+over() {
+	rm "$D/a/one"
+	status=$1
+	shift
+	fails "$status" vitrine restore "latest:$S" --target "$D" "$@"
+	is "$(cat "$D/a/one")" one
+}
+fresh
+rm "$D/c/one-again" && echo mine >"$D/c/one-again"
+over 0 --overwrite never
+says '; 7 kept'
+is "$(cat "$D/c/one-again")" mine
+over 3 --include one --include one-again
+says 'c/one-again: not restored: link to it: something of this name is there'
+is "$(cat "$D/c/one-again")" mine
+over 0 --overwrite changed
+is "$(stat -c %i "$D/c/one-again")" "$(stat -c %i "$D/a/one")"
+rm "$D/c/one-again" && mkdir -p "$D/c/one-again/full"
+over 3 --overwrite changed
+says "c/one-again: not restored: a directory that isn't empty is there"
+rmdir "$D/c/one-again/full"
+over 0 --overwrite changed
+alike
+rm -r "$D/a" "$D/c"
+ok vitrine restore "latest:$S" --target "$D" --include one --include one-again
+is "$(stat -c %i "$D/c/one-again")" "$(stat -c %i "$D/a/one")"
+
 step "--overwrite newer takes what the snapshot has newer"
 fresh
 echo old >"$D/a/b/two"

@@ -376,4 +376,9 @@ LD_PRELOAD=$T/race.so RACE_RENAME=1 fails 3 vitrine --json restore "latest:$S" \
 says '"files":0,"directories":0,"others":0,"bytes":0,'
 says '"failed":4'
 is "$(cat "$D"/* | sort | uniq -c | tr -d ' \n')" 4mine
+rm "$D/file"
+LD_PRELOAD=$T/race.so RACE_RENAME=1 fails 3 vitrine restore "latest:$S" \
+    --target "$D" --overwrite always
+says 'link: not restored: link: Input/output error'
+is "$(cat "$D/file" "$D/link" | tr '\n' ' ')" "one mine "
 [ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
