@@ -11,7 +11,8 @@
 # modes that files are made with are noted in $RACE_MODES; with a $RACE_WRITE, none of
 # them can be written but at its beginning, and before the $RACE_TERM-th write to them
 # the command gets a SIGTERM.  With a $RACE_ACL no attribute can be taken away, with a
-# $RACE_RENAME nothing be given another name.
+# $RACE_RENAME nothing be given another name, and what has $RACE_READ in its path can't
+# be read.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -64,13 +65,19 @@ OPEN(openat)
 OPEN(openat64)
 
 static bool
-is_there(int fd)
+has(int fd, const char *part)
 {
 	char link[64], at[4096] = "";
 
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	return (readlink(link, at, sizeof(at) - 1) > 0 &&
-	    strstr(at, "/there/") != NULL);
+	    strstr(at, part) != NULL);
+}
+
+static bool
+is_there(int fd)
+{
+	return (has(fd, "/there/"));
 }
 
 static void
@@ -96,6 +103,19 @@ name(int fd, const void *p, size_t len, off_t off)			\
 }
 WRITE(pwrite)
 WRITE(pwrite64)
+
+#define READ(name)							\
+ssize_t									\
+name(int fd, void *p, size_t len, off_t off)				\
+{									\
+	if (getenv("RACE_READ") != NULL && has(fd, getenv("RACE_READ"))) { \
+		errno = EIO;						\
+		return (-1);						\
+	}								\
+	return (syscall(SYS_pread64, fd, p, len, off));			\
+}
+READ(pread)
+READ(pread64)
 
 #define REMOVE(name, call, type)					\
 int									\
@@ -251,6 +271,13 @@ says 'dir/file: not restored: can.t be opened to be verified'
 rm -rf "$D"
 race file $READ "rm $D/dir/file; mkfifo $D/dir/file" 3 --verify
 says 'dir/file: not restored: what was written reads back as something else'
+
+step "--verify: what can't be read back is told, and the others are verified"
+rm -rf "$D"
+RACE_NAME='' LD_PRELOAD=$T/race.so RACE_READ=/there/dir/file fails 3 vitrine restore \
+    "latest:$S" --target "$D" --verify
+says "dir/file: not restored: can't be read back: .*Input/output error"
+says '; 1 verified; 1 thing could not be restored'
 
 step "a file that can't be closed doesn't take the place of what is there"
 fresh

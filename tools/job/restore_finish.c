@@ -213,12 +213,8 @@ link_to(struct restore *rs, const char *first, const char *path, size_t len,
 	size_t dir_len = slash != NULL ? (size_t)(slash - first) : 0;
 	int fd, r;
 
+	/* The first walk made it, or said why not. */
 	r = parent_get(rs, path, len, &parent, &name, e);
-	if (r == RESTORE_GONE && !filter_wants_all(rs->filter)) {
-		if (make_parents(rs, path, len, e) < 0)
-			return (-1);
-		r = parent_get(rs, path, len, &parent, &name, e);
-	}
 	if (r != 0)
 		return (r < 0 ? -1 : 0);
 	r = beneath_open(rs->target, first, dir_len, &fd, e);

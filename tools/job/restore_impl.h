@@ -156,9 +156,6 @@ const char *restore_path(struct restore *, const char *, size_t len,
  * NULL.  0; CATALOG_SKIP: nor is anything in it. */
 int restore_wanted(struct restore *, const char *bytes, size_t len,
     const struct entry *, const char **path, struct err *);
-/* Make the directories that lead to an entry that alone is wanted. */
-int make_parents(struct restore *, const char *path, size_t len,
-    struct err *);
 /* restore_make.c: the first walk's; ctx is the restore. */
 int walk_make(void *ctx, const char *bytes, size_t len, const struct entry *,
     struct err *);

@@ -129,7 +129,8 @@ make_entry(struct restore *rs, struct parent *parent, const char *name,
 	return (0);
 }
 
-int
+/* Make the directories that lead to an entry that alone is wanted. */
+static int
 make_parents(struct restore *rs, const char *path, size_t len, struct err *e)
 {
 	const char *slash = path, *end = path + len, *at = path;
