@@ -41,6 +41,16 @@ done
 says 'shut: not restored: it could not be read .*: what was in it is missing'
 is "$(cat "$T/home/back/open/b")" b
 
+step "nor is anything deleted of which it isn't known whether it was there"
+mkdir "$T/home/back/shut/in"
+echo c >"$T/home/back/shut/in/c"
+echo x >"$T/home/back/open/x"
+chown -R nobody "$T/home/back"
+fails 3 nobody vitrine restore "latest:$S" --target "$T/home/back" --delete \
+    --overwrite changed
+says '; 1 deleted'
+is "$(cat "$T/home/back/shut/in/c")" c
+
 step "never trusted: told again, and read when it can be"
 fails 3 nobody vitrine backup "$S"
 says '3 entries could not be read'

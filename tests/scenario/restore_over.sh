@@ -113,6 +113,8 @@ echo 2wo >"$D/a/b/two"
 touch -d '2020-01-01' "$D/a/b/two"
 echo longer than that >"$D/c/three"
 ln -sf elsewhere "$D/c/link"
+printf longer >>"$D/hole"
+touch -r "$S/hole" "$D/hole"
 rm "$D/empty" && mkdir "$D/empty"
 rm -r "$D/c/one-again" && echo x >"$D/c/one-again"
 chmod 0 "$D/big"
@@ -126,6 +128,19 @@ echo two >"$D/a/b/two"
 touch -r "$S/a/b/two" "$D/a/b/two"
 touch -r "$S/a/b" "$D/a/b"
 alike
+# As long, and another.
+ln -sf ../b/one "$D/c/link"
+ok vitrine restore "latest:$S" --target "$D" --overwrite changed
+alike
+if [ "$(id -u)" = 0 ] && mkdir "$T/devices" && mknod "$T/devices/d" c 1 3; then
+	ok vitrine backup "$T/devices"
+	mkdir "$T/devices-too"
+	mknod "$T/devices-too/d" c 1 5
+	ok vitrine restore "latest:$T/devices" --target "$T/devices-too" \
+	    --overwrite changed
+	is "$(stat -c %t:%T "$T/devices-too/d")" 1:3
+	ok vitrine backup "$S"
+fi
 
 step "--overwrite always writes everything; a file is whole at any moment"
 fresh

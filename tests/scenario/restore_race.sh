@@ -12,7 +12,7 @@
 # them can be written but at its beginning, and before the $RACE_TERM-th write to them
 # the command gets a SIGTERM.  With a $RACE_ACL no attribute can be taken away, with a
 # $RACE_RENAME nothing be given another name, and what has $RACE_READ in its path can't
-# be read.
+# be read, what has $RACE_SYNC not be synced at the end.
 cat >"$T/race.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -116,6 +116,17 @@ name(int fd, void *p, size_t len, off_t off)				\
 }
 READ(pread)
 READ(pread64)
+
+int
+syncfs(int fd)
+{
+	if (getenv("RACE_SYNC") != NULL && gettid() == getpid() &&
+	    has(fd, getenv("RACE_SYNC"))) {
+		errno = EIO;
+		return (-1);
+	}
+	return ((int)syscall(SYS_syncfs, fd));
+}
 
 #define REMOVE(name, call, type)					\
 int									\
@@ -409,3 +420,20 @@ LD_PRELOAD=$T/race.so RACE_RENAME=1 fails 3 vitrine restore "latest:$S" \
 says 'link: not restored: link: Input/output error'
 is "$(cat "$D/file" "$D/link" | tr '\n' ' ')" "one mine "
 [ -z "$(find "$D" -name '.vitrine-*')" ] || die "a temporary file was left"
+
+step "a sync that fails fails the restore, of each file system there"
+rm -rf "$D"
+LD_PRELOAD=$T/race.so RACE_SYNC=/there fails 1 vitrine restore "latest:$S" \
+    --target "$D"
+says "$D: sync: Input/output error"
+says_not ' restored to '
+rm -rf "$S" "$D"
+mkdir -p "$S/apart" "$D/apart"
+echo x >"$S/apart/file"
+if mount -t tmpfs -o size=1m none "$D/apart" 2>/dev/null; then
+	ok vitrine backup "$S"
+	LD_PRELOAD=$T/race.so RACE_SYNC=/there/apart fails 1 vitrine restore \
+	    "latest:$S" --target "$D"
+	says "$D/apart: sync: Input/output error"
+	says_not ' restored to '
+fi
