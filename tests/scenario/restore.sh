@@ -86,7 +86,16 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -z "$SAN" ]; then
 	says 'only root can set other owners'
 	is "$(cat "$T/user/out/a/b/two")" two
 	is "$(stat -c %a "$T/user/out/a")" 750
-	# Which can't be given attributes any more once it is read-only.
+	# Nor may he everywhere, which is told.
+	mkdir "$T/user/shut"
+	chmod 755 "$T/user/shut"
+	run env HOME="$T/uhome" XDG_CACHE_HOME="$T/uhome/c" \
+	    XDG_STATE_HOME="$T/uhome/s" setpriv --reuid 65534 --regid 65534 \
+	    --clear-groups vitrine restore "latest:$S" --target "$T/user/shut"
+	s=$?
+	is "$s" 3
+	says '^vitrine: a: not restored: Permission denied; nor what is below it$'
+	# What is read-only can't be given attributes any more.
 	is "$(getfattr -d "$T/user/out/c/read-only" 2>/dev/null | tail -n +2)" \
 	    "$(getfattr -d "$S/c/read-only" 2>/dev/null | tail -n +2)"
 fi
@@ -244,6 +253,13 @@ if mkdir "$T/few" && mount -t tmpfs -o nr_inodes=50 none "$T/few" 2>/dev/null; t
 	ok vitrine backup "$T/flat"
 	fails 1 vitrine restore "latest:$T/flat" --target "$T/few"
 	says 'No space left on device'
+	says_not 'restored to'
+	rm -r "$T/flat"/* "$T/few"/*
+	(cd "$T/flat" && seq 1 100 | xargs mkdir && echo x >x)
+	ok vitrine backup "$T/flat"
+	fails 1 vitrine restore "latest:$T/flat" --target "$T/few"
+	says 'No space left on device'
+	says_not 'not restored:'
 	says_not 'restored to'
 fi
 

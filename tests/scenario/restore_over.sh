@@ -45,6 +45,18 @@ ok vitrine restore "latest:$S" --target "$D" --overwrite never
 says '; 8 kept'
 is "$(cat "$D/a/b/two")" changed
 
+step "nor takes a file's place for a directory"
+fresh
+rm -r "$D/a"
+echo mine >"$D/a"
+touch -d '2040-01-01' "$D/a"
+for when in never newer; do
+	ok vitrine restore "latest:$S" --target "$D" --overwrite $when
+	is "$(cat "$D/a")" mine
+	is "$(cat "$D/c/one-again")" one
+done
+fresh
+
 step "a name that is left doesn't stand for the others of its file"
 rm "$D/c/one-again" && echo mine >"$D/a/one"
 ok vitrine restore "latest:$S" --target "$D" --overwrite never
@@ -214,11 +226,12 @@ fresh
 inode=$(stat -c %i "$D/big")
 printf X | dd of="$D/big" bs=1 seek=700000 conv=notrunc status=none
 printf tail >>"$D/big"
-printf X | dd of="$D/hole" bs=1 seek=1000000 conv=notrunc status=none
+head -c 2500000 /dev/urandom | dd of="$D/hole" conv=notrunc status=none
 echo x >"$D/empty"
 ok vitrine restore "latest:$S" --target "$D" --in-place
 is "$(stat -c %i "$D/big")" "$inode"
 alike
+[ "$(du -k "$D/hole" | cut -f1)" -lt 1024 ] || die "the hole was written"
 printf X | dd of="$D/big" bs=1 seek=1200000 conv=notrunc status=none
 touch -r "$S/big" "$D/big"
 ok vitrine --json restore "latest:$S" --target "$D" --in-place \
