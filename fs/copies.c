@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEAR		256	/* nodes from there: it goes on */
+#define NEAR		1024	/* nodes from there: it goes on */
+#define AWAY		8	/* times in a row elsewhere: it has gone */
 #define FAR		65536	/* nodes ahead */
 #define COPIES		4096
 #define COPY_BYTES	(64U << 10)	/* a file, at most */
@@ -30,6 +31,8 @@ struct copies {
 	size_t memory;
 	uint32_t snapshot;
 	uint64_t from, to;		/* nodes that are ahead, looked at */
+	unsigned away;
+	bool here;			/* who asks now is in that snapshot */
 	uint32_t place;			/* the frame in which others lie */
 	size_t bytes;			/* kept */
 	size_t first, n;
@@ -50,14 +53,18 @@ copies_new(struct copies **out, size_t memory, struct err *err)
 }
 
 static void
-drop_first(struct copies *c)
+let_go(struct copies *c, struct copy *x)
 {
-	struct copy *x = &c->v[c->first];
-
 	if (x->data != NULL)
 		c->bytes -= x->file.x.len;
 	free(x->data);
 	x->data = NULL;
+}
+
+static void
+drop_first(struct copies *c)
+{
+	let_go(c, &c->v[c->first]);
 	c->first = (c->first + 1) % COPIES;
 	c->n--;
 }
@@ -119,21 +126,24 @@ int
 copies_follow(struct copies *c, struct catalog *cat, uint32_t snapshot,
     uint64_t ino, struct err *err)
 {
-	bool again = snapshot == c->snapshot && c->from <= ino &&
-	    ino <= c->to + NEAR;
+	bool ahead = snapshot == c->snapshot && c->from <= ino;
+	bool again = ahead && ino <= c->to;
 	bool end = false;
 
+	c->here = snapshot == c->snapshot;
+	/* Another reader, or files that are newer than their neighbours. */
+	if ((!ahead || ino - c->from > NEAR) && c->to > 0 &&
+	    ++c->away < AWAY)
+		return (0);
+	c->here = true;
+	c->away = 0;
 	while (c->n > 0 && (!again || c->v[c->first].file.ino <= ino))
 		drop_first(c);
 	c->from = ino;
-	if (!again || c->to < ino)
-		c->to = ino;
 	if (!again) {
-		/* Of several readers each next one is another: look at
-		 * nothing for them. */
+		c->to = ino;
 		c->snapshot = snapshot;
 		c->place = 0;
-		return (0);
 	}
 	for (unsigned i = 0; i < BATCHES && !end && c->to - ino < FAR &&
 	    c->n + BATCH <= COPIES; i++)
@@ -142,10 +152,23 @@ copies_follow(struct copies *c, struct catalog *cat, uint32_t snapshot,
 	return (0);
 }
 
+/* The kept one whose turn comes last, or n. */
+static size_t
+farthest(const struct copies *c)
+{
+	for (size_t i = c->n; i-- > 0;)
+		if (c->v[nth(c, i)].data != NULL)
+			return (i);
+	return (c->n);
+}
+
 uint32_t
 copies_last_slot(const struct copies *c, uint32_t frame, uint32_t slot)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	/* Where memory is short, of those that would be kept. */
+	size_t end = c->bytes < c->memory / 4 * 3 ? c->n : farthest(c);
+
+	for (size_t i = 0; i < end && c->here; i++) {
 		const struct copy *x = &c->v[nth(c, i)];
 
 		if (x->file.x.frame == frame && x->data == NULL &&
@@ -175,24 +198,42 @@ keep(struct copies *c, struct copy *x, struct fetch *f,
 	fetch_put(f, ref);
 }
 
+/* Room for the ith, if need be in place of what is wanted later. */
+static bool
+make_room(struct copies *c, size_t i)
+{
+	uint64_t len = c->v[nth(c, i)].file.x.len;
+	size_t last;
+
+	while (c->bytes + len > c->memory) {
+		last = farthest(c);
+		if (last == c->n || last <= i)
+			return (false);
+		let_go(c, &c->v[nth(c, last)]);
+	}
+	return (true);
+}
+
 void
 copies_keep(struct copies *c, struct fetch *f, const struct pack_info *pack,
     const struct frame_info *frame, uint32_t no)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->n && c->here; i++) {
 		struct copy *x = &c->v[nth(c, i)];
 
 		if (x->file.x.frame == no && x->data == NULL &&
-		    c->bytes + x->file.x.len <= c->memory &&
-		    fetch_is_ready(f, pack, frame, x->file.x.slot))
+		    fetch_is_ready(f, pack, frame, x->file.x.slot)) {
+			if (!make_room(c, i))
+				return;
 			keep(c, x, f, pack, frame);
+		}
 	}
 }
 
 const uint8_t *
 copies_find(const struct copies *c, uint64_t ino)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->n && c->here; i++) {
 		const struct copy *x = &c->v[nth(c, i)];
 
 		if (x->file.ino >= ino)

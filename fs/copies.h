@@ -20,7 +20,8 @@ void copies_free(struct copies *);	/* NULL is fine */
 
 /* The reader of that snapshot (by the mount's number) is behind node ino:
  * forget what it has passed, and look at some more of what it will come to.
- * Elsewhere than before, or behind what was looked at, all is forgotten. */
+ * Somewhere else than before changes nothing, until it was that some times in a
+ * row: then that is followed.  What is asked next is of the same snapshot. */
 int copies_follow(struct copies *, struct catalog *, uint32_t snapshot,
     uint64_t ino, struct err *);
 /* Of those that lie in a frame and are not kept: the last slot, or `slot' if
