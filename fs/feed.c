@@ -5,10 +5,11 @@
  * of what that takes is waking each other.  Nodes are numbered in the order in
  * which trees are read (index/), so what comes after a file is known: when one
  * is asked for, those behind it go to the kernel as well (FUSE_NOTIFY_STORE),
- * as far as it knows their inodes and their frames are at hand.  The reader
- * waits meanwhile, so that it doesn't ask for the same.  And who reads one file
- * after another, reads those that it lists: so they go along at a listing's
- * end, which is a request of its own, when the kernel has their inodes.
+ * as far as it knows their inodes and their frames are at hand, or they were
+ * kept (fs/copies.c).  The reader waits meanwhile, so that it doesn't ask for
+ * the same.  And who reads one file after another, reads those that it lists:
+ * so they go along at a listing's end, which is a request of its own, when the
+ * kernel has their inodes.
  *
  *	OFF --RUN files in a row were read--> ON
  *	ON --UNASKED files that were left out were not read--> OFF
